@@ -1,0 +1,146 @@
+"""What a benchmark is made of: questions in tasks, and the databases that they ask about."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlbench.databases.base import Database
+from sqlbench.exceptions import UnknownNameError
+
+DIFFICULTIES = ("easy", "medium", "hard", "extra")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about one database.
+
+    Attributes
+    ----------
+    id : str
+        Unique within its suite.
+    text : str
+        The question in English.
+    gold : str or None
+        The query whose result answers it; None where nobody wrote one (own data).
+    db_id : str
+        The database that it asks about.
+    task_id : str
+        The task that it belongs to.
+    evidence : str
+        A hint that belongs to the question (BIRD), empty for most suites.
+    """
+
+    id: str
+    text: str
+    gold: str | None
+    db_id: str
+    task_id: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A difficulty tier: an id, its difficulty and its questions in order."""
+
+    id: str
+    difficulty: str
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tasks plus the databases that their questions ask about.
+
+    Attributes
+    ----------
+    spec : str
+        What `load_suite` was given.
+    tasks : mapping of str to Task
+        In order of difficulty.
+    databases : mapping of str to Database
+        By db_id, opened on first use.
+    fingerprints : mapping of str to str
+        A content hash for each database.
+    notes : tuple of str
+        What a user must know about it, for example databases that are missing.
+    """
+
+    spec: str
+    tasks: Mapping[str, Task]
+    databases: Mapping[str, Database]
+    fingerprints: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    _by_id: dict[str, Question] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_id", {q.id: q for q in self.questions()})
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Question]:
+        return self.questions()
+
+    def questions(self, task_ids: Iterable[str] | None = None) -> Iterator[Question]:
+        """Yield the questions of the named tasks (default: of all), in order.
+
+        Raises
+        ------
+        UnknownNameError
+            If a task does not exist.
+        """
+        for task_id in self.tasks if task_ids is None else task_ids:
+            yield from self.task(task_id).questions
+
+    def task(self, task_id: str) -> Task:
+        """Return a task by its id.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none.
+        """
+        if task_id not in self.tasks:
+            raise UnknownNameError("task", task_id, self.tasks)
+        return self.tasks[task_id]
+
+    def question(self, question_id: str, task_id: str | None = None) -> Question:
+        """Return a question by its id, within a task if one is named.
+
+        Raises
+        ------
+        UnknownNameError
+            If the task does not exist, or holds no such question.
+        """
+        if task_id is not None:
+            found = {q.id: q for q in self.task(task_id).questions}
+        else:
+            found = self._by_id
+        if question_id not in found:
+            raise UnknownNameError("question", question_id, found)
+        return found[question_id]
+
+    def database(self, question: Question) -> Database:
+        """Return the database that a question asks about."""
+        return self.databases[question.db_id]
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of every question and every database: what a run's results depend on."""
+        content: dict[str, Any] = {
+            "questions": [
+                [q.id, q.text, q.gold, q.db_id, q.task_id, q.evidence] for q in self.questions()
+            ],
+            "databases": dict(sorted(self.fingerprints.items())),
+        }
+        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+    def close(self) -> None:
+        """Close every database that was opened."""
+        for database in self.databases.values():
+            database.close()
