@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -10,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.context import Context
-from sqlbench.repair import RepairAction
+from sqlbench.exceptions import ConfigError
+from sqlbench.repair import ARMS, RepairAction
+
+ARM_INDEX: dict[RepairAction, int] = {arm: i for i, arm in enumerate(ARMS)}
+
+# Scores this close are a tie: equal arms may differ by the order in which BLAS adds.
+TIE_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,10 @@ class Policy(Protocol):
     state of another shape raises `ConfigError`. A non-finite reward raises `ValueError`.
     """
 
-    spec: str
+    @property
+    def spec(self) -> str:
+        """The string that makes this policy anew."""
+        ...
 
     def select(self, context: Context, rng: np.random.Generator) -> Decision:
         """Choose an arm for a context."""
@@ -67,3 +78,105 @@ class Policy(Protocol):
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state` returned."""
         ...
+
+
+class ScoredPolicy(ABC):
+    """A policy that scores every arm, and turns scores into exact probabilities.
+
+    Parameters
+    ----------
+    epsilon : float
+        The share of uniform choice that is mixed in, from 0 to 1. Off-policy estimators need it:
+        a deterministic policy's logs give no propensities.
+    """
+
+    def __init__(self, epsilon: float = 0.0) -> None:
+        if not 0.0 <= epsilon <= 1.0:
+            raise ConfigError(f"epsilon is a probability from 0 to 1, not {epsilon!r}.")
+        self.epsilon = epsilon
+        self.spec = type(self).__name__
+
+    @abstractmethod
+    def scores(self, context: Context) -> NDArray[np.float64]:
+        """Return the score of each arm, shape (8,)."""
+
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability of each arm, shape (8,): uniform over the best."""
+        best = scores >= scores.max() - TIE_TOLERANCE
+        return best / best.sum()
+
+    def select(self, context: Context, rng: np.random.Generator) -> Decision:
+        """Choose an arm for a context."""
+        scores = self.scores(context)
+        probabilities = self.probabilities(scores)
+        if self.epsilon:
+            probabilities = (1 - self.epsilon) * probabilities + self.epsilon / len(ARMS)
+        chosen = draw(probabilities, rng)
+        return Decision(
+            action=ARMS[chosen],
+            scores=dict(zip(ARMS, scores.tolist(), strict=True)),
+            propensity=float(probabilities[chosen]),
+        )
+
+    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+        """Learn nothing, but refuse what no policy could learn from."""
+        check_reward(reward)
+
+    def end_episode(self) -> None:
+        """Nothing to do."""
+
+    def snapshot(self, progress: float = 0.0) -> Self:
+        """Return itself: nothing is ever learned."""
+        return self
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return no arrays: nothing is ever learned."""
+        return {}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned."""
+        take_arrays(state, {})
+
+
+def draw(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """Draw an arm by its probability with one uniform number."""
+    cumulative = np.cumsum(probabilities)
+    index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+    return min(index, len(probabilities) - 1)
+
+
+def check_reward(reward: float) -> None:
+    """Refuse a reward that is not finite, before it poisons an estimate.
+
+    Raises
+    ------
+    ValueError
+        If it is NaN or infinite.
+    """
+    if not math.isfinite(reward):
+        raise ValueError(f"A reward must be a finite number, not {reward!r}.")
+
+
+def take_arrays(
+    state: Mapping[str, NDArray[Any]], expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, NDArray[Any]]:
+    """Return copies of a saved state's arrays after checking their names and shapes.
+
+    Raises
+    ------
+    ConfigError
+        If an array is missing, unknown, of another shape, or not finite.
+    """
+    if set(state) != set(expected):
+        raise ConfigError(
+            f"The saved policy holds {sorted(state) or 'no arrays'}; "
+            f"expected {sorted(expected) or 'none'}."
+        )
+    for name, shape in expected.items():
+        if state[name].shape != shape:
+            raise ConfigError(
+                f"The saved policy's {name!r} has shape {state[name].shape}; expected {shape}."
+            )
+        if not np.isfinite(state[name]).all():
+            raise ConfigError(f"The saved policy's {name!r} holds values that are not finite.")
+    return {name: np.array(state[name]) for name in expected}

@@ -1,0 +1,79 @@
+"""One function behind every verdict: does a prediction's result agree with the gold's?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.grading.exact import exact_reason
+from sqlbench.grading.gold import Gold
+
+Metric = Callable[[Gold, QueryResult], str]
+
+METRICS: dict[str, Metric] = {"exact": exact_reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a prediction's result agrees with the gold's, and why not.
+
+    Attributes
+    ----------
+    match : bool
+        Execution accuracy of this one prediction.
+    reason : str
+        ``match``, ``row_count``, ``column_count``, ``order``, ``values``, ``duplicates``,
+        ``pred_error`` or ``timeout``.
+    vacuous : bool
+        True for a match of two empty results, which proves little.
+    tie : bool
+        True if the gold's LIMIT cuts through a tie, so that other rows would be as right.
+    gold_rows, pred_rows : int or None
+        Row counts; None for a prediction that did not run.
+    """
+
+    match: bool
+    reason: str
+    vacuous: bool = False
+    tie: bool = False
+    gold_rows: int | None = None
+    pred_rows: int | None = None
+
+
+def compare(gold: Gold, pred: QueryResult, metric: str = "exact") -> Verdict:
+    """Compare a prediction's result with the gold's.
+
+    Parameters
+    ----------
+    gold : Gold
+        The gold query, run.
+    pred : QueryResult
+        What the prediction returned.
+    metric : str
+        One of `METRICS`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric.
+    """
+    if metric not in METRICS:
+        raise UnknownNameError("metric", metric, METRICS)
+    reason = METRICS[metric](gold, pred)
+    match = reason == "match"
+    return Verdict(
+        match=match,
+        reason=reason,
+        vacuous=match and not gold.result.rows,
+        tie=gold.tie,
+        gold_rows=len(gold.result.rows),
+        pred_rows=len(pred.rows),
+    )
+
+
+def failed(gold: Gold, error: QueryError) -> Verdict:
+    """Return the verdict on a prediction that did not run."""
+    reason = "timeout" if error.timeout else "pred_error"
+    return Verdict(False, reason, tie=gold.tie, gold_rows=len(gold.result.rows))

@@ -1,0 +1,42 @@
+"""The partial score: how near a wrong result comes, for the reward and never for a success."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlbench.databases.base import QueryResult, Row
+
+WRONG_RESULT_WEIGHT = 0.75
+
+
+def task_score(gold: QueryResult, pred: QueryResult | None, match: bool) -> float:
+    """Score a prediction: 1 for a match, 0 for an error, else 0.75 × F1 of the rows.
+
+    A row counts as the multiset of its cells, so that the order of columns does not matter; rows
+    count as often as they occur.
+
+    Parameters
+    ----------
+    gold : QueryResult
+        The gold's rows.
+    pred : QueryResult or None
+        The prediction's rows; None if it did not run.
+    match : bool
+        The verdict.
+
+    Returns
+    -------
+    float
+        In [0, 1], and at most 0.75 without a match.
+    """
+    if match:
+        return 1.0
+    if pred is None or not gold.rows or not pred.rows:
+        return 0.0
+    want, got = Counter(map(_cells, gold.rows)), Counter(map(_cells, pred.rows))
+    shared = (want & got).total()
+    return WRONG_RESULT_WEIGHT * 2 * shared / (want.total() + got.total())
+
+
+def _cells(row: Row) -> frozenset[tuple[object, int]]:
+    return frozenset(Counter(row).items())

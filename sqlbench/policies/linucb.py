@@ -1,0 +1,95 @@
+"""LinUCB with disjoint linear models (Li, Chu, Langford and Schapire 2010, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sqlbench.context import DIMENSION, Context, featurize
+from sqlbench.exceptions import ConfigError
+from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, take_arrays
+from sqlbench.policies.linear import LinearArms
+from sqlbench.repair import ARMS, RepairAction
+
+
+class LinUCBPolicy(ScoredPolicy):
+    """Choose the arm of the highest upper confidence bound θᵀx + α·√(xᵀA⁻¹x).
+
+    Parameters
+    ----------
+    alpha : float
+        The width of the bound at the start.
+    decay : float
+        α is multiplied by this after every episode that had a repair.
+    min_alpha : float
+        α falls no lower than this.
+    ridge : float
+        λ: A⁻¹ starts as I/λ.
+    epsilon : float
+        The share of uniform choice that is mixed in.
+
+    References
+    ----------
+    L. Li, W. Chu, J. Langford, R. E. Schapire: A contextual-bandit approach to personalized news
+    article recommendation. WWW 2010, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.5,
+        decay: float = 0.995,
+        min_alpha: float = 0.3,
+        ridge: float = 1.0,
+        epsilon: float = 0.0,
+    ) -> None:
+        super().__init__(epsilon)
+        if not (alpha >= 0 and np.isfinite(alpha)):
+            raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
+        if not 0 < decay <= 1:
+            raise ConfigError(f"decay is a factor above 0 and at most 1, not {decay!r}.")
+        if not (min_alpha >= 0 and np.isfinite(min_alpha)):
+            raise ConfigError(f"min_alpha is a number of at least 0, not {min_alpha!r}.")
+        self.alpha, self.decay = alpha, decay
+        # A caller's α below the usual floor is meant: it stays where it is.
+        self.min_alpha = min(min_alpha, alpha)
+        self.arms = LinearArms(len(ARMS), DIMENSION, ridge)
+
+    def scores(self, context: Context) -> NDArray[np.float64]:
+        """Return the upper confidence bound of each arm, shape (8,)."""
+        x = featurize(context)
+        return self.arms.means(x) + self.alpha * self.arms.widths(x)
+
+    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+        """Learn that ``action``, chosen in ``context``, brought ``reward``."""
+        self.arms.update(ARM_INDEX[action], featurize(context), reward)
+
+    def end_episode(self) -> None:
+        """Let α decay."""
+        self.alpha = max(self.min_alpha, self.alpha * self.decay)
+
+    def snapshot(self, progress: float = 0.0) -> Self:
+        """Return an independent copy."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.arms = self.arms.copy()
+        return twin
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return A⁻¹, b, θ and α."""
+        return {**self.arms.state(), "alpha": np.array([self.alpha])}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned.
+
+        Raises
+        ------
+        ConfigError
+            If it was saved for other features or arms.
+        """
+        rest = dict(state)
+        alpha = take_arrays({k: rest.pop(k) for k in ("alpha",) if k in rest}, {"alpha": (1,)})
+        self.arms.load_state(rest)
+        self.alpha = float(alpha["alpha"][0])

@@ -1,0 +1,134 @@
+"""From a spec string to a policy: ``linucb?alpha=1.0&epsilon=0.05``, ``fixed:fix_column``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from sqlbench.context import FEATURE_NAMES
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.models.base import ChatModel
+from sqlbench.policies.base import Policy
+from sqlbench.policies.linucb import LinUCBPolicy
+from sqlbench.policies.simple import FixedPolicy, RandomPolicy, RulesPolicy
+from sqlbench.repair import ARMS
+
+Builder = Callable[..., Policy]
+
+_BUILDERS: dict[str, Builder] = {
+    "linucb": LinUCBPolicy,
+    "random": RandomPolicy,
+    "rules": RulesPolicy,
+    "fixed": FixedPolicy,
+}
+POLICY_NAMES = ("linucb", "random", "rules", *(f"fixed:{arm}" for arm in ARMS), "oracle")
+
+
+def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
+    """Make a policy from its spec.
+
+    Parameters
+    ----------
+    spec : str
+        ``NAME``, ``NAME:ARGUMENT``, each with ``?parameter=value&…`` behind it.
+    model : ChatModel or None
+        The model of the experiment: `oracle` reads its repair matrix.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such policy, arm or parameter.
+    ConfigError
+        If a value has the wrong form, or `oracle` is asked of a model that is not simulated.
+    """
+    head, _, query = spec.partition("?")
+    name, _, argument = head.partition(":")
+    parameters = _parameters(spec, query)
+    if name == "oracle":
+        policy = _oracle(model, parameters)
+    elif name not in _BUILDERS:
+        raise UnknownNameError("policy", spec, POLICY_NAMES)
+    else:
+        if (name == "fixed") != bool(argument):
+            raise UnknownNameError("policy", spec, POLICY_NAMES)
+        builder = _BUILDERS[name]
+        known = [p for p in inspect.signature(builder).parameters if p != "arm"]
+        for parameter in parameters:
+            if parameter not in known:
+                raise UnknownNameError(f"parameter of policy {name!r}", parameter, known)
+        policy = builder(*([argument] if argument else []), **parameters)
+    policy.spec = spec  # type: ignore[misc]
+    return policy
+
+
+def save_policy(policy: Policy, path: Path) -> None:
+    """Save what a policy learned, with the names that its numbers stand for, as one ``.npz``."""
+    arrays: dict[str, Any] = dict(policy.state())
+    np.savez(
+        path,
+        _spec=np.array(policy.spec),
+        _features=np.array(FEATURE_NAMES),
+        _arms=np.array([str(a) for a in ARMS]),
+        **arrays,
+    )
+
+
+def load_policy(path: Path, model: ChatModel | None = None) -> Policy:
+    """Load a policy that `save_policy` saved.
+
+    Raises
+    ------
+    ConfigError
+        If the file is no saved policy, or was saved for other features or arms.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays: Mapping[str, Any] = dict(file)
+        spec = str(arrays["_spec"])
+        features, arms = arrays["_features"].tolist(), arrays["_arms"].tolist()
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{str(path)!r} is no saved policy: {error}.") from error
+    if features != list(FEATURE_NAMES) or arms != list(ARMS):
+        raise ConfigError(
+            f"The policy in {str(path)!r} was saved for {len(features)} features and {len(arms)} "
+            f"arms that are not today's {len(FEATURE_NAMES)} and {len(ARMS)}; train it anew."
+        )
+    policy = make_policy(spec, model)
+    policy.load_state({k: v for k, v in arrays.items() if not k.startswith("_")})
+    return policy
+
+
+def _parameters(spec: str, query: str) -> dict[str, float]:
+    parameters = {}
+    try:
+        pairs = parse_qsl(query, strict_parsing=True) if query else []
+    except ValueError:
+        raise ConfigError(f"The policy {spec!r} needs the form NAME?parameter=number&…") from None
+    for key, text in pairs:
+        try:
+            parameters[key] = float(text)
+        except ValueError:
+            raise ConfigError(
+                f"The parameter {key} of policy {spec!r} is a number, not {text!r}."
+            ) from None
+    return parameters
+
+
+def _oracle(model: ChatModel | None, parameters: dict[str, float]) -> Policy:
+    from sqlbench.models.simulated import SimulatedModel
+    from sqlbench.policies.oracle import OraclePolicy
+
+    if not isinstance(model, SimulatedModel):
+        given = f"{model.spec!r}" if model is not None else "no model"
+        raise ConfigError(
+            f"The policy 'oracle' reads the simulated model's matrix and needs model 'simulated', "
+            f"not {given}."
+        )
+    for parameter in parameters:
+        raise UnknownNameError("parameter of policy 'oracle'", parameter, ())
+    return OraclePolicy(model.profile)
