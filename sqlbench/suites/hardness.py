@@ -1,0 +1,30 @@
+"""How hard is a query? A rule on the parsed gold, for benchmarks that bring no label.
+
+The rule is ours, not Spider's (whose labels come from its own parser): *easy* reads one table
+without grouping, *medium* joins or groups, *hard* nests, combines sets, uses WITH or a window.
+"""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+TASK_OF_DIFFICULTY = {
+    "easy": "simple_queries",
+    "medium": "join_queries",
+    "hard": "complex_queries",
+}
+
+
+def hardness(sql: str, dialect: str = "sqlite") -> str:
+    """Return ``easy``, ``medium`` or ``hard``; a query that does not parse counts as hard."""
+    try:
+        tree = sqlglot.parse_one(sql, read=dialect)
+    except (SqlglotError, RecursionError):
+        return "hard"
+    if tree.find(exp.SetOperation, exp.With, exp.Window):
+        return "hard"
+    if sum(1 for _ in tree.find_all(exp.Select)) > 1:
+        return "hard"
+    return "medium" if tree.find(exp.Join, exp.Group) else "easy"
