@@ -1,0 +1,25 @@
+"""Databases behind a sandbox: one protocol, `SQLiteDatabase` and PostgreSQL implement it."""
+
+from sqlbench.databases.base import (
+    Column,
+    Database,
+    ForeignKey,
+    QueryError,
+    QueryResult,
+    Schema,
+    Table,
+)
+from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.databases.sqlite_sandbox import Limits
+
+__all__ = [
+    "Column",
+    "Database",
+    "ForeignKey",
+    "Limits",
+    "QueryError",
+    "QueryResult",
+    "SQLiteDatabase",
+    "Schema",
+    "Table",
+]

@@ -1,0 +1,334 @@
+"""SQLite as a sandbox: SQL that a model wrote runs on a file it cannot change or escape from.
+
+Four walls, each of which holds without the others: the file is opened read-only; an authorizer
+lets a statement do nothing but read; `setlimit` and a heap limit bound what one step can cost;
+a progress handler counts the virtual machine's steps and stops at an exact number of them, so
+that a time-out is as reproducible as a result. The clock is only the backstop.
+
+What stays outside the walls' reach: ``date('now')``, ``CURRENT_TIMESTAMP`` and their kin read the
+real clock, so a query that asks for today's date has today's answer. ``random()`` and
+``randomblob()`` are replaced by a fixed sequence that starts again with each statement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+import time
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from sqlbench.databases.base import QueryError, QueryResult, Row
+from sqlbench.databases.sqlite_functions import install_functions
+from sqlbench.exceptions import SuiteError
+
+# The progress handler runs every so many steps: a call costs 0.1 µs, a step about 0.02 µs.
+_STEPS_PER_CHECK = 500
+
+# No step is interrupted, and straight-line code is not checked between its steps. So the number
+# of function calls in one statement is bounded, as `Limits.max_value_bytes` bounds each of them.
+_MAX_FUNCTIONS = 250
+_MAX_NAMES = 20_000  # columns, tables and functions that a statement refers to, views expanded
+
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_COLUMN: 500,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 200,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 500,
+    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 100,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,
+    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 1_000,
+    sqlite3.SQLITE_LIMIT_VDBE_OP: 500_000,
+    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+
+_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE}
+_DENIED_FUNCTIONS = {
+    "edit",
+    "eval",
+    "fts3_tokenizer",
+    "fts5",
+    "load_extension",
+    "optimize",
+    "readfile",
+    "rtreecheck",
+    "sqlite_log",
+    "writefile",
+}
+_DENIED_TABLES = {
+    "bytecode",
+    "completion",
+    "csv",
+    "dbstat",
+    "fsdir",
+    "fts3tokenize",
+    "sqlite_dbpage",
+    "sqlite_dbdata",
+    "sqlite_dbptr",
+    "sqlite_memstat",
+    "sqlite_stmt",
+    "tables_used",
+    "zipfile",
+}
+# What the authorizer calls a denied action, where the statement's first word does not say it.
+_ACTIONS = {
+    sqlite3.SQLITE_ATTACH: "ATTACH",
+    sqlite3.SQLITE_DELETE: "DELETE",
+    sqlite3.SQLITE_INSERT: "INSERT",
+    sqlite3.SQLITE_PRAGMA: "PRAGMA",
+    sqlite3.SQLITE_UPDATE: "UPDATE",
+}
+_FIRST_WORD = re.compile(r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
+
+_Stop = Literal["steps", "clock", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one statement may cost.
+
+    Attributes
+    ----------
+    vm_steps : int
+        Steps of SQLite's virtual machine, counted in units of 500; 50 million take 1 to 2 s.
+        The only limit that normally stops a query, and it is deterministic.
+    wall_clock : float
+        Seconds after which the query is stopped whatever it has counted: not reproducible.
+    max_rows, max_bytes : int
+        Rows and bytes fetched; a longer result is cut off and says so.
+    max_value_bytes : int
+        The longest string or blob. Functions such as ``instr`` and ``replace`` are quadratic
+        and cannot be interrupted: 0.3 s a call at 256 KiB, 8 s at 1 MiB.
+    max_sql_bytes : int
+        The longest statement.
+    max_heap_bytes : int
+        What SQLite may allocate. SQLite keeps this limit for the whole process, and it is only
+        ever lowered.
+    """
+
+    vm_steps: int = 50_000_000
+    wall_clock: float = 30.0
+    max_rows: int = 10_000
+    max_bytes: int = 16 * 2**20
+    max_value_bytes: int = 256 * 2**10
+    max_sql_bytes: int = 100_000
+    max_heap_bytes: int = 2**30
+
+
+class Ticket:
+    """One statement on its way: the flag by which another thread stops it."""
+
+    __slots__ = ("cancelled",)
+
+    def __init__(self) -> None:
+        self.cancelled = False
+
+
+class SandboxedConnection:
+    """One sandboxed connection; used by one thread at a time, not always by the same."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
+        self._ticket: Ticket | None = None
+        self._deadline = 0.0
+        self._stop: _Stop | None = None
+        self._denied: str | None = None
+        self._functions = 0
+        self._names = 0
+        self.checks = 0
+        self._connection = connection = open_readonly(path)
+        # Temporary results stay in memory, so no statement can fill the disk; the heap limit
+        # keeps them from filling the memory.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA hard_heap_limit = {limits.max_heap_bytes}")
+        connection.execute("PRAGMA query_only = ON")
+        _load_virtual_tables(connection)
+        self._restart_random = install_functions(connection, limits.max_value_bytes)
+        # After the schema is read: a wide table may be in the file, only not all in one result.
+        for limit, value in _LIMITS.items():
+            connection.setlimit(limit, value)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.max_value_bytes)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.max_sql_bytes)
+        connection.set_authorizer(self._authorize)
+        connection.set_progress_handler(self._progress, _STEPS_PER_CHECK)
+
+    def execute(self, sql: str, ticket: Ticket) -> QueryResult:
+        """Run one statement; raises nothing but `QueryError` whatever the statement is."""
+        self._ticket, self._stop, self._denied = ticket, None, None
+        self._functions = self._names = self.checks = 0
+        self._restart_random()
+        started = time.monotonic()
+        self._deadline = started + self._limits.wall_clock
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql)
+            if cursor.description is None:
+                raise QueryError("incomplete input: the statement is empty")
+            columns = tuple(c[0] for c in cursor.description)
+            rows, truncated = self._fetch(cursor)
+        except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
+            raise self._query_error(sql, error) from None
+        finally:
+            cursor.close()
+            self._ticket = None
+        return QueryResult(columns, rows, truncated, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Close the connection, from any thread."""
+        self._connection.close()
+
+    def _fetch(self, cursor: sqlite3.Cursor) -> tuple[list[Row], bool]:
+        limits = self._limits
+        rows: list[Row] = []
+        size = 0
+        for row in cursor:
+            size += sum(len(v) if isinstance(v, str | bytes) else 8 for v in row)
+            if len(rows) == limits.max_rows or size > limits.max_bytes:
+                return rows, True
+            rows.append(row)
+        return rows, False
+
+    def _progress(self) -> int:
+        self.checks += 1
+        ticket = self._ticket
+        if self.checks >= self._budget:
+            self._stop = "steps"
+        elif ticket is not None and ticket.cancelled:
+            self._stop = "cancelled"
+        elif time.monotonic() > self._deadline:
+            self._stop = "clock"
+        return self._stop is not None
+
+    def _authorize(
+        self,
+        action: int,
+        first: str | None,
+        second: str | None,
+        database: str | None,
+        trigger: str | None,
+    ) -> int:
+        self._names += 1
+        if action == sqlite3.SQLITE_FUNCTION:
+            self._functions += 1
+            name = str(second).lower()
+            if name in _DENIED_FUNCTIONS:
+                self._denied = f"the function {name}() may not be used"
+            elif self._functions > _MAX_FUNCTIONS:
+                self._denied = f"a statement may call at most {_MAX_FUNCTIONS} functions"
+        elif action == sqlite3.SQLITE_READ:
+            name = str(first).lower()
+            if name in _DENIED_TABLES or name.startswith("pragma_"):
+                self._denied = f"the table {name} may not be read"
+        elif action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
+            # What SQLite does to load a virtual table; json_each and json_tree are loaded.
+            self._denied = "this virtual table or table-valued function may not be used"
+        elif action not in _READING:
+            self._denied = f"action {_ACTIONS.get(action, '')}"
+        if self._names > _MAX_NAMES:
+            self._denied = f"a statement may refer to at most {_MAX_NAMES} names"
+        return sqlite3.SQLITE_OK if self._denied is None else sqlite3.SQLITE_DENY
+
+    def _query_error(self, sql: str, error: Exception) -> QueryError:
+        """Return what the caller is to see of an error that SQLite or Python raised."""
+        message = str(error)
+        if self._stop == "steps":
+            steps = self._budget * _STEPS_PER_CHECK
+            return QueryError(f"timeout: the query was stopped after {steps} steps", timeout=True)
+        if self._stop == "clock":
+            text = f"timeout: the query was stopped after {self._limits.wall_clock:g} s"
+            return QueryError(text, timeout=True, reproducible=False)
+        if self._stop == "cancelled":
+            return QueryError("the query was cancelled", timeout=True, reproducible=False)
+        if message == "interrupted":
+            # Ctrl-C, which the progress handler swallowed: nothing else interrupts.
+            raise KeyboardInterrupt
+        if self._denied is not None:
+            return QueryError(f"not authorized: {self._denial(sql)}")
+        if isinstance(error, MemoryError):
+            text = "out of memory: the query needs more memory than it is allowed"
+            return QueryError(text, timeout=True, reproducible=False)
+        return QueryError(_plain(message, self._limits))
+
+    def _denial(self, sql: str) -> str:
+        denied = str(self._denied)
+        if not denied.startswith("action"):
+            return denied
+        # CREATE TABLE is first of all an INSERT into the schema: the statement's own word is
+        # the one to name.
+        match = _FIRST_WORD.match(sql)
+        word = match.group(1).upper() if match else ""
+        if word in {"", "SELECT", "WITH", "VALUES", "EXPLAIN"}:
+            word = denied.removeprefix("action").strip()
+        return "only SELECT statements may be run" + (f" ({word} is not allowed)" if word else "")
+
+
+def _load_virtual_tables(connection: sqlite3.Connection) -> None:
+    """Load the virtual tables that may be read; the authorizer keeps out all others."""
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
+    ).fetchall()
+    for name in ["json_each", "json_tree", *(name for (name,) in tables)]:
+        quoted = '"' + name.replace('"', '""') + '"'
+        # A module that is not installed: queries on its table will say so.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute(f"SELECT 1 FROM {quoted} LIMIT 0").fetchall()
+
+
+def _plain(message: str, limits: Limits) -> str:
+    """Return a message of Python's sqlite3 module in words that fit a statement's author."""
+    if message.startswith("You can only execute one statement"):
+        return "syntax error: only one statement may be run at a time"
+    if message.startswith("Incorrect number of bindings"):
+        return "syntax error: parameters (?, :name, @name, $name) have no values here"
+    if message.startswith("query string is too large"):
+        return f"the statement is longer than {limits.max_sql_bytes} bytes"
+    if "null character" in message:
+        return "syntax error: the statement contains a NUL character"
+    if "surrogates not allowed" in message:
+        return "syntax error: the statement is not valid Unicode"
+    return message
+
+
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """Open a file for reading, without the sandbox.
+
+    ``immutable=1`` promises SQLite that nobody writes: it then takes no lock and makes no -shm
+    or -wal file, so files on read-only media open as well as those left in WAL mode. The price
+    is that a -wal file beside the database is not read, which a warning says.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(16)
+    except IsADirectoryError:
+        raise SuiteError(f"The database {path} is a directory, not a file.") from None
+    except FileNotFoundError:
+        raise SuiteError(f"The database {path} does not exist.") from None
+    except OSError as error:
+        raise SuiteError(f"The database {path} cannot be read: {error.strerror}.") from None
+    if magic != b"SQLite format 3\0":
+        raise SuiteError(f"The database {path} is not a SQLite file.")
+    wal = Path(f"{path}-wal")
+    if wal.exists() and wal.stat().st_size:
+        warnings.warn(f"The changes in {wal} are not part of {path} and are ignored", stacklevel=2)
+    # Without a cache of statements: SQLite goes on counting the steps of a cached statement,
+    # and the progress handler would stop it elsewhere the second time.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro&immutable=1",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=0,
+    )
+    # Real databases hold bytes that are not UTF-8; a strange letter is better than an error.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # reads the schema
+    except sqlite3.Error as error:
+        connection.close()
+        raise SuiteError(f"The database {path} cannot be opened: {error}.") from None
+    return connection
