@@ -84,9 +84,10 @@ def _categories() -> tuple[list[tuple[Any, ...]], list[tuple[int, str]]]:
     for top, child, leaves in SUBCATEGORIES:
         for leaf in leaves:
             add((top, child), leaf)
-    # Products hang on any category but the top ones; some categories stay empty.
-    empty = {("Garden", "Plants"), ("Sports", "Accessories"), ("Home", "Accessories")}
-    usable = [(i, path[0]) for path, i in ids.items() if len(path) > 1 and path not in empty]
+    # Products hang on categories of any depth; some categories stay empty.
+    empty: set[tuple[str, ...]] = {("Garden", "Plants"), ("Sports", "Accessories")}
+    empty |= {("Home", "Accessories"), ("Home",), ("Books",), ("Gift Cards",)}
+    usable = [(i, path[0]) for path, i in ids.items() if path not in empty]
     return rows, usable
 
 
@@ -156,7 +157,7 @@ def _customers(dice: Dice) -> list[tuple[Any, ...]]:
                 dice.maybe(f"+49 30 {dice.between(100000, 999999)}", 0.7),
                 COUNTRY.draw(dice)[0],
                 segment.draw(dice),
-                50 * int(60 * dice.random() * dice.random()),
+                _points(dice),
                 # A few people bring in many: the referrer's id is skewed to the oldest.
                 1 + int((customer_id - 1) * dice.random() * dice.random())
                 if customer_id > 1 and dice.chance(0.3)
@@ -165,6 +166,10 @@ def _customers(dice: Dice) -> list[tuple[Any, ...]]:
             )
         )
     return rows
+
+
+def _points(dice: Dice) -> int:
+    return max(0, 50 * int(60 * dice.random() * dice.random()) + dice.pick((-1, 0, 0, 0, 1)))
 
 
 def _addresses(dice: Dice, customers: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -201,6 +206,7 @@ def _promotions() -> list[tuple[Any, ...]]:
         ("STUDENT8", None, 8, None, "2023-09-01", "2024-08-31"),
         ("VIP25", None, 25, 20000, "2023-06-01", "2024-12-31"),
         ("LAUNCH50", "Denmark", 50, None, "2023-05-01", "2023-05-03"),
+        ("LAUNCH50", "Portugal", 50, None, "2023-05-01", "2023-05-03"),
         ("TEST99", None, 99, 100, "2023-01-01", "2023-01-01"),
     )
     return [(i, *row) for i, row in enumerate(plan, 1)]
@@ -224,7 +230,7 @@ def _orders(dice: Dice, rows: Rows) -> list[tuple[Any, ...]]:
         [c for c in dice.shuffled(rows["customers"]) if dice.chance(0.875)], flat=12
     )
     channel = mixed("web 55, app 38, phone 7")
-    fees = Weighted([0, 390, 490, 590, 990, 1000, 1490, 1990], [30, 25, 20, 10, 6, 4, 3, 2])
+    fees = Weighted([0, 390, 490, 590, 999, 1000, 1490, 1990], [30, 25, 20, 10, 6, 4, 3, 2])
     result: list[tuple[Any, ...]] = []
     for order_id, day in enumerate(sorted(_order_day(dice) for _ in range(ORDERS)), 1):
         today = DAYS[day]
@@ -232,7 +238,7 @@ def _orders(dice: Dice, rows: Rows) -> list[tuple[Any, ...]]:
         while customer and customer[8] > today:
             customer = buyers.draw(dice) if dice.chance(0.97) else None
         owned = addresses.get(customer[0]) if customer else None
-        running = [p for p in rows["promotions"] if p[5] <= today <= p[6] and p[3] < 90]
+        running = [p for p in rows["promotions"] if p[5] <= today <= p[6] and p[3] < 50]
         promotion = dice.pick(running) if running and dice.chance(0.22) else None
         status = "completed"
         if dice.chance(0.09):
@@ -310,6 +316,8 @@ def _payments(dice: Dice, rows: Rows) -> list[tuple[Any, ...]]:
             pay(order[0], "captured", cents // 2, day, how)
             if dice.chance(0.7):
                 pay(order[0], "captured", cents - cents // 2, day + dice.between(1, 30), how)
+        elif dice.chance(0.015) and order[4] == "completed":  # delivered, and never paid for
+            pay(order[0], "failed", cents, day, how)
         else:
             late = dice.between(1, 9) if how == "bank_transfer" else 0
             pay(order[0], "captured", cents, day + late, how)
@@ -325,7 +333,7 @@ def _inventory(dice: Dice, products: list[tuple[Any, ...]]) -> list[tuple[Any, .
         for product in products:
             if product[4] != "draft" and dice.chance(share):
                 level = dice.pick((5, 10, 10, 20, 50))
-                stock = int(4 * level * dice.random() * dice.random())
+                stock = int(12 * level * dice.random() * dice.random())
                 if dice.chance(0.08):
                     stock = dice.pick((0, level - 1, level, level + 1))
                 counted = DAYS[LAST - dice.below(60)]

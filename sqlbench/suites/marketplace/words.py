@@ -40,6 +40,7 @@ CATEGORIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Fashion", ("Women", "Men", "Children", "Accessories")),
     ("Garden", ("Tools", "Plants", "Furniture")),
     ("Toys", ("Puzzles", "Outdoor")),
+    ("Gift Cards", ()),
 )
 SUBCATEGORIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Electronics", "Audio", ("Headphones", "Speakers")),
