@@ -1,1 +1,62 @@
-"""sqlbench."""
+"""sqlbench: when an LLM's SQL fails, which repair prompt should be tried next?
+
+The names below are loaded on first use, so that ``import sqlbench`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Action": "environment",
+    "Observation": "environment",
+    "RewardInfo": "environment",
+    "SQLAgentEnv": "environment",
+    "Episode": "episode",
+    "Step": "episode",
+    "learn": "episode",
+    "run_experiment": "experiment",
+    "Run": "runs",
+    "RunConfig": "runs",
+    "load_suite": "suites",
+    "load_model": "models",
+    "make_policy": "policies",
+    "SQLBenchError": "exceptions",
+}
+_MODULES = ("analysis", "grading", "plots")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from sqlbench import analysis as analysis
+    from sqlbench import grading as grading
+    from sqlbench import plots as plots
+    from sqlbench.environment import Action as Action
+    from sqlbench.environment import Observation as Observation
+    from sqlbench.environment import RewardInfo as RewardInfo
+    from sqlbench.environment import SQLAgentEnv as SQLAgentEnv
+    from sqlbench.episode import Episode as Episode
+    from sqlbench.episode import Step as Step
+    from sqlbench.episode import learn as learn
+    from sqlbench.exceptions import SQLBenchError as SQLBenchError
+    from sqlbench.experiment import run_experiment as run_experiment
+    from sqlbench.models import load_model as load_model
+    from sqlbench.policies import make_policy as make_policy
+    from sqlbench.runs import Run as Run
+    from sqlbench.runs import RunConfig as RunConfig
+    from sqlbench.suites import load_suite as load_suite
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"sqlbench.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"sqlbench.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'sqlbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

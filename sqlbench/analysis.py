@@ -1,0 +1,277 @@
+"""Rates with their intervals, and what the figures draw, as DataFrames.
+
+Episodes on the same question are not independent: intervals over episodes are bootstrapped by
+question (Efron and Tibshirani 1993, resampling clusters), intervals over independent trials are
+Wilson's (1927).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sqlbench.repair import ARMS
+from sqlbench.seeds import Role, generator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.runs import Run
+
+RESAMPLES = 2000
+COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share with its 95% interval: ``count`` of ``n``, from ``low`` to ``high``."""
+
+    count: int
+    n: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        if self.rate is None or self.low is None or self.high is None:
+            return "—"
+        return f"{self.rate:.1%} [{self.low:.1%}, {self.high:.1%}] ({self.count}/{self.n})"
+
+
+def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a binomial share (Wilson 1927).
+
+    Parameters
+    ----------
+    count, n : int
+        Successes and trials, n > 0.
+    confidence : float
+        In (0, 1).
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def clustered_interval(
+    values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Return the bootstrap percentile interval of a mean, resampling whole clusters.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        What is averaged.
+    clusters : sequence of length n
+        The cluster (question, database) of each value.
+    confidence : float
+        In (0, 1).
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end. With a single cluster both are NaN: nothing can be resampled.
+    """
+    array = np.asarray(values, dtype=float)
+    labels, inverse = np.unique(np.asarray(clusters), return_inverse=True)
+    k = len(labels)
+    if k < 2:
+        return math.nan, math.nan
+    sums = np.bincount(inverse, weights=array, minlength=k)
+    sizes = np.bincount(inverse, minlength=k)
+    drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
+    means = (drawn @ sums) / (drawn @ sizes)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
+    """Return a share with its interval, clustered; Wilson's where there is but one cluster.
+
+    A bootstrap of values that are all equal has no width, though the truth may differ from them:
+    there, and where every episode is a question of its own, Wilson's interval is the honest one.
+    """
+    array = np.asarray(hits, dtype=bool)
+    n, count = len(array), int(array.sum())
+    if not n:
+        return Rate(0, 0, None, None, None)
+    distinct = len(set(clusters))
+    if distinct < 2 or distinct == n or count in (0, n):
+        low, high = wilson(count, n)
+    else:
+        low, high = clustered_interval(array, clusters)
+    return Rate(count, n, count / n, low, high)
+
+
+def rates(run: Run) -> dict[str, Rate]:
+    """Return the rates that every report gives, clustered by question.
+
+    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``any``: any
+    attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
+    ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
+    right ones.
+    """
+    frame = run.episodes
+    result = {
+        name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
+        for name in ("first", "field", "any")
+    }
+    wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
+    repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
+    if run.config.feedback == "always":
+        broken = rate(~right["success"].to_numpy(bool), right["question_id"].tolist())
+        return result | {"fixed": repaired, "broken": broken}
+    return result | {"repaired": repaired}
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Return what ``summary.json`` holds: rates, costs, and what was left out."""
+    frame, config = run.episodes, run.config
+    arms = run.steps["action"].value_counts()
+    n = len(frame)
+    return {
+        "run": run.label,
+        "simulated": run.simulated,
+        "feedback": config.feedback,
+        "episodes": n,
+        "questions": int(frame["question_id"].nunique()),
+        "model_errors": len(run.failed),
+        "invalid_questions": len(run.meta["invalid_questions"]),
+        "rates": {name: asdict(r) for name, r in rates(run).items()},
+        "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
+        "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
+        "model_calls": int(frame["model_calls"].sum()),
+        "prompt_tokens": int(frame["prompt_tokens"].sum()),
+        "completion_tokens": int(frame["completion_tokens"].sum()),
+        "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
+    }
+
+
+def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
+    """Return the share of failures that were repaired, over a moving window of failures.
+
+    Columns: episode, repaired (0 or 1), rate (the mean of the last ``window`` failures), low and
+    high (its Wilson interval). One row for each episode whose first attempt failed.
+    """
+    frame = run.episodes
+    failed = frame[~frame["first"].astype(bool)]
+    hits = failed["success"].astype(int).to_numpy()
+    totals = np.concatenate([[0], np.cumsum(hits)])
+    ends = np.arange(1, len(hits) + 1)
+    starts = np.maximum(ends - window, 0)
+    counts, sizes = totals[ends] - totals[starts], ends - starts
+    bounds = _wilson_arrays(counts, sizes)
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "episode": failed["episode"].to_numpy(),
+            "repaired": hits,
+            "rate": counts / sizes if len(hits) else counts.astype(float),
+            "low": bounds[0],
+            "high": bounds[1],
+        }
+    )
+
+
+def reward_curve(run: Run, bins: int = 30) -> pd.DataFrame:
+    """Return the mean of each reward component and of the reward, in bins of episodes.
+
+    Index: the first episode of each bin. Columns: the four components and reward.
+    """
+    steps = run.steps
+    return _binned(steps, run.config.episodes, bins)[[*COMPONENTS, "reward"]].mean()
+
+
+def arm_shares(run: Run, bins: int = 30) -> pd.DataFrame:
+    """Return the share of each arm among the repairs, in bins of episodes.
+
+    Index: the first episode of each bin; a column for each arm. Rows sum to 1; a bin without a
+    repair is NaN.
+    """
+    import pandas as pd
+
+    steps = run.steps
+    repairs = steps[steps["action"].isin([str(a) for a in ARMS])]
+    size = max(1, math.ceil(run.config.episodes / bins))
+    starts = (repairs["episode"] // size) * size
+    counts = pd.crosstab(starts, repairs["action"].astype(str))
+    index = pd.Index(range(0, run.config.episodes, size), name="episode")
+    counts = counts.reindex(index=index, columns=[str(a) for a in ARMS], fill_value=0)
+    return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0)
+
+
+def repair_table(run: Run) -> pd.DataFrame:
+    """Return how often each arm was chosen in each error class, and how often it repaired.
+
+    Columns: error_class (the one that the policy saw), action, chosen, repaired, rate, low, high.
+    """
+    import pandas as pd
+
+    steps = run.steps
+    repairs = steps[steps["context_error_class"].notna()]
+    grouped = repairs.groupby(["context_error_class", "action"])["success"].agg(["size", "sum"])
+    table = grouped.reset_index()
+    table.columns = pd.Index(["error_class", "action", "chosen", "repaired"])
+    table = table.astype({"error_class": str, "action": str, "repaired": int})
+    table["rate"] = table["repaired"] / table["chosen"]
+    low, high = _wilson_arrays(table["repaired"].to_numpy(), table["chosen"].to_numpy())
+    return table.assign(low=low, high=high)
+
+
+def repaired_episodes(run: Run, n: int = 3) -> list[Any]:
+    """Return the first ``n`` episodes that failed, were repaired, and show different errors."""
+    seen: set[str] = set()
+    found = []
+    for episode in sorted(run.log, key=lambda e: e.index):
+        if episode.success and len(episode.steps) > 1:
+            error_class = str(episode.steps[-2].error_class)
+            if error_class not in seen:
+                seen.add(error_class)
+                found.append(episode)
+        if len(found) == n:
+            break
+    return found
+
+
+def _binned(frame: pd.DataFrame, episodes: int, bins: int) -> Any:
+    size = max(1, math.ceil(episodes / bins))
+    return frame.groupby((frame["episode"] // size) * size)
+
+
+def _wilson_arrays(
+    counts: NDArray[Any], sizes: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's interval for many shares at once: scipy has it for one at a time."""
+    z = 1.959963984540054
+    n = np.asarray(sizes, dtype=float)
+    p = np.divide(counts, n, out=np.zeros_like(n), where=n > 0)
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 6)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a plain table with aligned columns, readable in a terminal and as Markdown."""
+    cells = [[str(c) for c in row] for row in rows]
+    widths = [max(len(r[i]) for r in [list(header), *cells]) for i in range(len(header))]
+
+    def line(values: Sequence[str]) -> str:
+        return "| " + " | ".join(v.ljust(w) for v, w in zip(values, widths, strict=True)) + " |"
+
+    return "\n".join(
+        [line(header), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, cells)]
+    )

@@ -1,0 +1,363 @@
+"""Many episodes: concurrent, resumable, and a function of their configuration alone.
+
+Episode i acts on the policy as it stood after it had learned from episodes 0 … i − lag − 1, and
+keeps that snapshot to its end; learning takes episodes in order. So `lag` shapes the results, and
+`concurrency`, which only limits how many episodes are in flight, never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from tqdm.auto import tqdm
+
+import sqlbench
+from sqlbench.context import MAX_ATTEMPTS
+from sqlbench.environment import Feedback, SQLAgentEnv
+from sqlbench.episode import DEFAULT_HINDSIGHT, Episode, learn
+from sqlbench.exceptions import ConfigError, ModelSetupError, SuiteError
+from sqlbench.grading import Golds, InvalidGoldError
+from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.policies import Policy, make_policy
+from sqlbench.repair import Prompts
+from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
+from sqlbench.seeds import Role, generator
+from sqlbench.suites import Question, Suite, load_suite
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One episode to run: its number, its question, and how often that was asked before."""
+
+    index: int
+    question: Question
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An episode that its model failed."""
+
+    error: ModelError
+    attempt: int
+
+
+async def run_experiment(
+    suite: Suite | str = "marketplace",
+    model: ChatModel | str = "simulated",
+    policy: str = "linucb",
+    *,
+    episodes: int = 300,
+    task: str | None = None,
+    seed: int = 0,
+    lag: int = 0,
+    concurrency: int = 1,
+    feedback: Feedback = "oracle",
+    max_attempts: int = MAX_ATTEMPTS,
+    metric: str = "exact",
+    temperature: float = 0.1,
+    hindsight: float = DEFAULT_HINDSIGHT,
+    prompts: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Run:
+    """Run an experiment, or go on with it.
+
+    Parameters
+    ----------
+    suite, model : Suite, ChatModel, or the spec of one
+        What is asked, and who answers.
+    policy : str
+        The spec of the policy that chooses repairs.
+    episodes : int
+        How many. The questions come in a fresh seeded order on every pass over them.
+    task : str or None
+        Ask only this task's questions.
+    seed : int
+        All randomness derives from it.
+    lag : int
+        How many episodes the policy's knowledge lies behind; 0 is strictly one after another.
+    concurrency : int
+        How many episodes may be in flight; more than ``lag + 1`` cannot be.
+    feedback, max_attempts, metric, temperature
+        See `SQLAgentEnv`.
+    hindsight : float
+        The bonus of hindsight relabelling; 0 switches it off.
+    prompts : path or None
+        A folder whose texts override the package's.
+    out : path or None
+        The run's folder. A run of the same configuration there is gone on with. None keeps the
+        run in memory.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Run
+        The finished run; episodes whose model failed are in `Run.failed`.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, SuiteError
+        If a value does not exist or has the wrong form.
+    ModelSetupError
+        If the model cannot be used. What was finished is kept.
+    RunFolderError
+        If the folder holds another configuration.
+    """
+    loaded = load_suite(suite) if isinstance(suite, str) else suite
+    answering = load_model(model, loaded) if isinstance(model, str) else model
+    learner = make_policy(policy, answering)
+    if concurrency < 1:
+        raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
+    config = _config(
+        suite=loaded.spec,
+        task=task,
+        model=answering.spec,
+        policy=policy,
+        episodes=episodes,
+        seed=seed,
+        lag=lag,
+        feedback=feedback,
+        max_attempts=max_attempts,
+        metric=metric,
+        temperature=temperature,
+        hindsight=hindsight,
+    )
+    texts = Prompts.load(prompts)
+    golds = Golds(loaded)
+    questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
+    writer = RunWriter(
+        _meta(config, loaded, answering, texts, invalid),
+        texts,
+        Path(out) if out is not None else None,
+    )
+    env = _EnvFactory(loaded, answering, config, texts, golds)
+    try:
+        done = {e.index for e in writer.run.log}
+        todo = [s for s in _slots(config, questions) if s.index not in done]
+        with tqdm(
+            total=config.episodes,
+            initial=len(done),
+            desc=f"{config.policy} on {config.suite}",
+            unit="ep",
+            disable=not progress,
+        ) as bar:
+            driver = _Driver(env, learner, writer, config, bar)
+            await driver.drive(todo, concurrency)
+        writer.finish(learner)
+    finally:
+        writer.close()
+    return writer.run
+
+
+class _EnvFactory:
+    """Makes an environment for one episode from what all of them share."""
+
+    def __init__(
+        self, suite: Suite, model: ChatModel, config: RunConfig, prompts: Prompts, golds: Golds
+    ) -> None:
+        self.suite, self.model, self.config = suite, model, config
+        self.prompts, self.golds = prompts, golds
+
+    def make(self, policy: Policy) -> SQLAgentEnv:
+        return SQLAgentEnv(
+            self.suite,
+            self.model,
+            policy,
+            seed=self.config.seed,
+            feedback=self.config.feedback,
+            max_attempts=self.config.max_attempts,
+            metric=self.config.metric,
+            temperature=self.config.temperature,
+            prompts=self.prompts,
+            golds=self.golds,
+        )
+
+
+class _Driver:
+    """Keeps episodes in flight, and learns from them in order."""
+
+    def __init__(
+        self,
+        env: _EnvFactory,
+        learner: Policy,
+        writer: RunWriter,
+        config: RunConfig,
+        bar: Any,
+    ) -> None:
+        self.env, self.learner, self.writer, self.config, self.bar = (
+            env,
+            learner,
+            writer,
+            config,
+            bar,
+        )
+        self.answered = False
+        self.successes = sum(e.success for e in writer.run.log)
+
+    async def drive(self, todo: Sequence[Slot], concurrency: int) -> None:
+        ready = self._replay(todo)
+        running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
+        results: dict[int, Episode | Failure] = {}
+        learned = 0
+        syncing: asyncio.Future[None] | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            while learned < len(todo):
+                while ready and len(running) < concurrency:
+                    place, snapshot = ready.popleft()
+                    running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
+                finished, running = await asyncio.wait(
+                    running, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in finished:
+                    place, result = task.result()
+                    results[place] = result
+                while learned in results:
+                    self._take(todo[learned], results.pop(learned))
+                    learned += 1
+                    place = learned + self.config.lag
+                    if place < len(todo):
+                        ready.append((place, self._snapshot(todo[place])))
+                if syncing is None or syncing.done():
+                    if syncing is not None:
+                        syncing.result()
+                    syncing = loop.run_in_executor(None, self.writer.sync)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            if syncing is not None:
+                await syncing
+
+    def _replay(self, todo: Sequence[Slot]) -> deque[tuple[int, Policy]]:
+        """Relearn the log, and return the snapshots of the first episodes that are still owed."""
+        log, lag = self.writer.run.log, self.config.lag
+        ready: deque[tuple[int, Policy]] = deque()
+        for version in range(len(log) + 1):
+            # After `version` episodes, the episode `lag` places further on gets its snapshot.
+            place = version + lag - len(log)
+            if version == 0:
+                ready.extend((p, self._snapshot(todo[p])) for p in range(min(place, len(todo))))
+            if 0 <= place < len(todo):
+                ready.append((place, self._snapshot(todo[place])))
+            if version < len(log):
+                learn(self.learner, log[version], self.config.hindsight)
+        return ready
+
+    def _snapshot(self, slot: Slot) -> Policy:
+        return self.learner.snapshot(slot.index / self.config.episodes)
+
+    async def _run(
+        self, place: int, slot: Slot, policy: Policy
+    ) -> tuple[int, Episode | Failure]:
+        env = self.env.make(policy)
+        env.reset_with_question(
+            slot.question.task_id,
+            slot.question.id,
+            index=slot.index,
+            repeat=slot.repeat,
+            progress=slot.index / self.config.episodes,
+        )
+        episode = env.episode
+        assert episode is not None
+        try:
+            while not episode.done:
+                await env.step()
+                self.answered = True
+        except ModelError as error:
+            # Nothing was ever answered, or nothing will be: that is the user's to mend, now.
+            if error.kind == "setup" or (error.kind == "connection" and not self.answered):
+                raise ModelSetupError(error.message) from error
+            return place, Failure(error, len(episode.steps) + 1)
+        return place, episode
+
+    def _take(self, slot: Slot, result: Episode | Failure) -> None:
+        if isinstance(result, Failure):
+            self.writer.fail(
+                {
+                    "episode": slot.index,
+                    "question_id": slot.question.id,
+                    "attempt": result.attempt,
+                    "error_class": "model_error",
+                    "kind": result.error.kind,
+                    "message": result.error.message,
+                }
+            )
+        else:
+            learn(self.learner, result, self.config.hindsight)
+            self.writer.append(result)
+            self.successes += result.success
+        finished = len(self.writer.run.log)
+        if finished:
+            self.bar.set_postfix_str(f"success {self.successes / finished:.1%}", refresh=False)
+        self.bar.update()
+
+
+def _config(**values: Any) -> RunConfig:
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(p) for p in first["loc"])
+        raise ConfigError(
+            f"{name}={first['input']!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from None
+
+
+def _askable(
+    suite: Suite, golds: Golds, task: str | None
+) -> tuple[list[Question], dict[str, str]]:
+    """Return the questions whose gold runs, and the others with what is wrong with them."""
+    questions, invalid = [], {}
+    for question in suite.questions([task] if task is not None else None):
+        try:
+            golds.get(question)
+            questions.append(question)
+        except InvalidGoldError as error:
+            invalid[question.id] = str(error)
+    if not questions:
+        raise SuiteError(f"The suite {suite.spec!r} has no question that can be asked.")
+    return questions, invalid
+
+
+def _slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
+    @lru_cache(maxsize=None)
+    def order(repeat: int) -> list[int]:
+        rng = generator(config.seed, Role.ORDER, repeat=repeat)
+        return [int(i) for i in rng.permutation(len(questions))]
+
+    slots = []
+    for index in range(config.episodes):
+        repeat, place = divmod(index, len(questions))
+        slots.append(Slot(index, questions[order(repeat)[place]], repeat))
+    return slots
+
+
+def _meta(
+    config: RunConfig, suite: Suite, model: ChatModel, prompts: Prompts, invalid: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config": config.model_dump(),
+        "simulated": model.simulated,
+        "suite_hash": suite.content_hash,
+        "prompts_hash": prompts.hash,
+        "versions": {
+            "sqlbench": sqlbench.__version__,
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+        "notes": list(suite.notes),
+        "invalid_questions": invalid,
+    }

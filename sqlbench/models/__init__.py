@@ -1,0 +1,55 @@
+"""Language models: one async door, whoever is behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.models.base import ChatModel, Completion, Message, ModelError, ModelRequest, Usage
+from sqlbench.models.extract import extract_sql
+
+if TYPE_CHECKING:
+    from sqlbench.suites.base import Suite
+
+MODEL_SPECS = ("simulated", "simulated:PROFILE", "openai", "openai:NAME")
+
+__all__ = [
+    "MODEL_SPECS",
+    "ChatModel",
+    "Completion",
+    "Message",
+    "ModelError",
+    "ModelRequest",
+    "Usage",
+    "extract_sql",
+    "load_model",
+]
+
+
+def load_model(spec: str, suite: Suite) -> ChatModel:
+    """Load a model by its spec.
+
+    Parameters
+    ----------
+    spec : str
+        ``simulated``, ``simulated:PROFILE`` or ``openai:NAME`` (any OpenAI-compatible endpoint).
+    suite : Suite
+        The simulated model answers from its gold queries.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model or profile.
+    ModelSetupError
+        If the model cannot be used: a missing key, a suite without gold queries.
+    """
+    kind, _, argument = spec.partition(":")
+    if kind == "simulated":
+        from sqlbench.models.simulated import SimulatedModel
+
+        return SimulatedModel(suite, argument or "default")
+    if kind == "openai":
+        from sqlbench.models.openai import OpenAIModel
+
+        return OpenAIModel(argument or None)
+    raise UnknownNameError("model", spec, MODEL_SPECS)

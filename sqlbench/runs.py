@@ -1,0 +1,434 @@
+"""A run on disk: append-only, resumable, and read back as DataFrames.
+
+``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
+``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
+``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
+rates. A line counts once it ends in a newline: a torn last line is owed again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sqlbench.context import MAX_ATTEMPTS
+from sqlbench.environment import Feedback
+from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
+from sqlbench.exceptions import RunFolderError
+from sqlbench.repair import Prompts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.policies import Policy
+
+SCHEMA_VERSION = 1
+
+
+class RunConfig(BaseModel):
+    """What a run's results are a function of. Concurrency is not in it: it changes nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str = "marketplace"
+    task: str | None = None
+    model: str = "simulated"
+    policy: str = "linucb"
+    episodes: int = Field(300, ge=1)
+    seed: int = Field(0, ge=0)
+    lag: int = Field(0, ge=0)
+    feedback: Feedback = "oracle"
+    max_attempts: int = Field(MAX_ATTEMPTS, ge=1, le=MAX_ATTEMPTS)
+    metric: str = "exact"
+    temperature: float = Field(0.1, ge=0.0)
+    hindsight: float = DEFAULT_HINDSIGHT
+
+
+class Run:
+    """A run, in memory or in a folder.
+
+    Parameters
+    ----------
+    meta : dict
+        What ``run.json`` holds.
+    folder : Path or None
+        Where it lives; None keeps it in memory only.
+
+    Attributes
+    ----------
+    config : RunConfig
+        The configuration.
+    log : list of Episode
+        The finished episodes, in the order in which the policy learned from them.
+    """
+
+    def __init__(self, meta: dict[str, Any], folder: Path | None = None) -> None:
+        if meta.get("schema_version") != SCHEMA_VERSION:
+            raise RunFolderError(
+                f"The run in {str(folder)!r} has schema version {meta.get('schema_version')!r}; "
+                f"this sqlbench reads version {SCHEMA_VERSION}."
+            )
+        self.meta, self.folder = meta, folder
+        self.config = RunConfig(**meta["config"])
+        self.log: list[Episode] = []
+        self.failed: list[dict[str, Any]] = []
+        self._policy: Policy | None = None
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a run's folder for reading.
+
+        Raises
+        ------
+        RunFolderError
+            If it is no run's folder, or its log is damaged before its last line.
+        """
+        path = Path(folder)
+        run = cls(_read_json(path / "run.json"), path)
+        run._read_log()
+        return run
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its model is simulated: every figure and table of it says so."""
+        return bool(self.meta["simulated"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether every episode is in the log."""
+        return len(self.log) >= self.config.episodes
+
+    @property
+    def label(self) -> str:
+        """Return one line that says what ran."""
+        c = self.config
+        return f"{c.suite} · {c.model} · {c.policy} · seed {c.seed}"
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The texts that were sent."""
+        if self.folder is None:
+            return Prompts(self.meta["prompts"])
+        return Prompts(_read_json(self.folder / "prompts.json"))
+
+    @property
+    def episodes(self) -> pd.DataFrame:
+        """A row an episode, in order of its number."""
+        import pandas as pd
+
+        rows = [
+            {
+                "episode": e.index,
+                "question_id": e.question_id,
+                "task_id": e.task_id,
+                "db_id": e.db_id,
+                "success": e.success,
+                "attempts": len(e.steps),
+                "first": e.first,
+                "field": e.field,
+                "any": e.any,
+                "total_reward": e.total_reward,
+                "model_calls": e.model_calls,
+                "prompt_tokens": sum(s.prompt_tokens for s in e.steps),
+                "completion_tokens": sum(s.completion_tokens for s in e.steps),
+                "simulated": self.simulated,
+            }
+            for e in self.log
+        ]
+        frame = pd.DataFrame(rows, columns=EPISODE_COLUMNS)
+        return frame.sort_values("episode", kind="stable", ignore_index=True)
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """A row an attempt, in order of its episode's number."""
+        import pandas as pd
+
+        rows = [
+            {
+                "episode": e.index,
+                "attempt": s.attempt,
+                "action": s.action,
+                "context_error_class": s.context.error_class if s.context else None,
+                "error_class": s.error_class,
+                "propensity": s.propensity,
+                "score": s.score,
+                "base": s.breakdown.base,
+                "attempt_penalty": s.breakdown.attempt_penalty,
+                "severity_bonus": s.breakdown.severity_bonus,
+                "change_bonus": s.breakdown.change_bonus,
+                "reward": s.reward,
+                "success": s.success,
+                "sql": s.sql,
+                "error_message": s.error_message,
+                "ucb_scores": s.scores,
+            }
+            for e in self.log
+            for s in e.steps
+        ]
+        frame = pd.DataFrame(rows, columns=STEP_COLUMNS)
+        return frame.sort_values(["episode", "attempt"], kind="stable", ignore_index=True)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The rates with their intervals, the costs and what was left out."""
+        from sqlbench.analysis import summarize
+
+        return summarize(self)
+
+    @property
+    def policy(self) -> Policy:
+        """What was learned.
+
+        Raises
+        ------
+        RunFolderError
+            If the run has not finished.
+        """
+        if self._policy is not None:
+            return self._policy
+        if self.folder is None or not (self.folder / "policy.npz").exists():
+            raise RunFolderError("The run has no policy yet: let it finish first.")
+        from sqlbench.models import load_model
+        from sqlbench.policies import load_policy
+        from sqlbench.suites import load_suite
+
+        model = None
+        if self.config.policy.startswith("oracle"):
+            model = load_model(self.config.model, load_suite(self.config.suite))
+        self._policy = load_policy(self.folder / "policy.npz", model)
+        return self._policy
+
+    def _read_log(self) -> None:
+        assert self.folder is not None
+        self.log = [
+            Episode.from_record(r) for r in _read_lines(self.folder / "episodes.jsonl")
+        ]
+        finished = {e.index for e in self.log}
+        failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
+        self.failed = [r for i, r in sorted(failed.items()) if i not in finished]
+
+
+EPISODE_COLUMNS = [
+    "episode",
+    "question_id",
+    "task_id",
+    "db_id",
+    "success",
+    "attempts",
+    "first",
+    "field",
+    "any",
+    "total_reward",
+    "model_calls",
+    "prompt_tokens",
+    "completion_tokens",
+    "simulated",
+]
+STEP_COLUMNS = [
+    "episode",
+    "attempt",
+    "action",
+    "context_error_class",
+    "error_class",
+    "propensity",
+    "score",
+    "base",
+    "attempt_penalty",
+    "severity_bonus",
+    "change_bonus",
+    "reward",
+    "success",
+    "sql",
+    "error_message",
+    "ucb_scores",
+]
+
+
+class RunWriter:
+    """Appends to a run, in memory and in its folder if it has one.
+
+    A line goes to the operating system at once, where a killed process cannot lose it, and is
+    synced to disk behind the run's back (`sync` waits for it).
+
+    Parameters
+    ----------
+    meta : dict
+        What ``run.json`` will hold.
+    folder : Path or None
+        Made if it does not exist. A run of the same configuration is gone on with.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds a run of another configuration, other files, or a run that another
+        process is writing.
+    """
+
+    def __init__(self, meta: dict[str, Any], prompts: Prompts, folder: Path | None) -> None:
+        self.run = Run(meta, folder)
+        self._files: dict[str, IO[bytes]] = {}
+        self._lock: IO[bytes] | None = None
+        if folder is None:
+            self.run.meta = meta | {"prompts": dict(prompts.texts)}
+            return
+        self._take_folder(folder, meta)
+        if not (folder / "prompts.json").exists():
+            write_json(folder / "prompts.json", dict(prompts.texts))
+        if not (folder / "run.json").exists():
+            write_json(folder / "run.json", meta)
+        for name in ("episodes", "failures", "timings"):
+            path = folder / f"{name}.jsonl"
+            _drop_torn_line(path)
+            self._files[name] = path.open("ab")
+        self.run._read_log()
+
+    def append(self, episode: Episode) -> None:
+        """Keep a finished episode."""
+        self.run.log.append(episode)
+        self._write("episodes", episode.record())
+        self._write("timings", episode.timings())
+
+    def fail(self, record: dict[str, Any]) -> None:
+        """Keep a note of an episode that its model failed."""
+        self.run.failed.append(record)
+        self._write("failures", record)
+
+    def sync(self) -> None:
+        """Wait until the log is on the disk. May run in another thread."""
+        if "episodes" in self._files:
+            os.fsync(self._files["episodes"].fileno())
+
+    def finish(self, policy: Policy) -> None:
+        """Write the policy and the summary."""
+        from sqlbench.policies import save_policy
+
+        self.run._policy = policy
+        if self.run.folder is not None:
+            partial = self.run.folder / "policy.partial.npz"
+            save_policy(policy, partial)
+            partial.replace(self.run.folder / "policy.npz")
+            write_json(self.run.folder / "summary.json", self.run.summary)
+
+    def close(self) -> None:
+        """Sync, close the files and let the folder go."""
+        self.sync()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _take_folder(self, folder: Path, meta: dict[str, Any]) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"The run folder {str(folder)!r} is a file.")
+        known = (folder / "run.json").exists()
+        if folder.is_dir() and not known and any(p.name != "lock" for p in folder.iterdir()):
+            raise RunFolderError(
+                f"The folder {str(folder)!r} holds files and no run; name an empty or new one."
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("ab")
+        except OSError as error:
+            raise RunFolderError(
+                f"The run folder {str(folder)!r} cannot be written: {error.strerror}."
+            ) from error
+        try:
+            # The kernel frees the lock with its process, however that ends.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunFolderError(
+                f"Another process is writing the run in {str(folder)!r}; wait, or name another."
+            ) from None
+        if known:
+            _check_same(_read_json(folder / "run.json"), meta, folder)
+
+    def _write(self, name: str, record: dict[str, Any]) -> None:
+        if name in self._files:
+            line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+            self._files[name].write(line.encode("utf-8", "surrogatepass") + b"\n")
+            self._files[name].flush()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one piece, or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    was, now = _flat(old), _flat(new)
+    differing = [k for k in sorted(was.keys() | now.keys()) if was.get(k) != now.get(k)]
+    if differing:
+        shown = ", ".join(f"{k} was {was.get(k)!r}, now {now.get(k)!r}" for k in differing[:4])
+        raise RunFolderError(
+            f"The folder {str(folder)!r} holds a run of another configuration ({shown}); "
+            "name another folder, or repeat the first configuration to go on with it."
+        )
+
+
+def _flat(meta: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in meta.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(f"{str(path.parent)!r} holds no run: {path.name} is missing.") from None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{str(path)!r} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise RunFolderError(f"{str(path)!r} does not hold a JSON object.")
+    return value
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return  # torn by a crash: owed again
+            try:
+                yield json.loads(line.decode("utf-8", "surrogatepass"))
+            except ValueError as error:
+                raise RunFolderError(
+                    f"{str(path)!r}, line {number}, is damaged: {error}."
+                ) from error
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = size
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end != size:
+            file.truncate(end)
