@@ -4,6 +4,20 @@ BIN := .venv/bin
 
 .PHONY: run test lint install clean
 
+run: install
+	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
+		--seed 0 --out results/first-run
+	$(BIN)/sqlbench report results/first-run
+
+test: lint
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml

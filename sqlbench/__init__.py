@@ -1,4 +1,6 @@
-"""sqlbench: when an LLM's SQL fails, which repair prompt should be tried next?
+"""sqlbench: a workbench for repairing the SQL of language models.
+
+When an LLM's SQL fails, which repair prompt should be tried next?
 
 The names below are loaded on first use, so that ``import sqlbench`` stays quick.
 """

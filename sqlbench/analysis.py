@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sqlbench.context import featurize
+from sqlbench.episode import Episode, learn
+from sqlbench.exceptions import ConfigError
+from sqlbench.policies import make_policy
+from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.repair import ARMS
 from sqlbench.seeds import Role, generator
 
@@ -189,7 +194,8 @@ def reward_curve(run: Run, bins: int = 30) -> pd.DataFrame:
     Index: the first episode of each bin. Columns: the four components and reward.
     """
     steps = run.steps
-    return _binned(steps, run.config.episodes, bins)[[*COMPONENTS, "reward"]].mean()
+    size = max(1, math.ceil(run.config.episodes / bins))
+    return steps.groupby((steps["episode"] // size) * size)[[*COMPONENTS, "reward"]].mean()
 
 
 def arm_shares(run: Run, bins: int = 30) -> pd.DataFrame:
@@ -228,7 +234,45 @@ def repair_table(run: Run) -> pd.DataFrame:
     return table.assign(low=low, high=high)
 
 
-def repaired_episodes(run: Run, n: int = 3) -> list[Any]:
+def arm_estimates(run: Run, bins: int = 30) -> pd.DataFrame:
+    """Return LinUCB's mean and width for each arm over time, relearned from the log.
+
+    Columns: episode (the first of the bin), action, mean (θᵀx) and width (α·√(xᵀA⁻¹x)), both
+    averaged over the contexts in which the policy chose during the bin.
+
+    Raises
+    ------
+    ConfigError
+        If the run's policy is no LinUCB.
+    """
+    import pandas as pd
+
+    policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
+    if not isinstance(policy, LinUCBPolicy):
+        raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
+    size = max(1, math.ceil(run.config.episodes / bins))
+    sums: dict[int, NDArray[np.float64]] = {}
+    counts: dict[int, int] = {}
+    for episode in run.log:
+        start = episode.index // size * size
+        for step in episode.steps:
+            if step.context is not None:
+                x = featurize(step.context)
+                seen = np.stack([policy.arms.means(x), policy.alpha * policy.arms.widths(x)])
+                sums[start] = sums.get(start, 0.0) + seen
+                counts[start] = counts.get(start, 0) + 1
+        learn(policy, episode, run.config.hindsight)
+    return pd.DataFrame(
+        [
+            {"episode": start, "action": str(arm), "mean": mean, "width": width}
+            for start, total in sorted(sums.items())
+            for arm, mean, width in zip(ARMS, *(total / counts[start]), strict=True)
+        ],
+        columns=["episode", "action", "mean", "width"],
+    )
+
+
+def repaired_episodes(run: Run, n: int = 3) -> list[Episode]:
     """Return the first ``n`` episodes that failed, were repaired, and show different errors."""
     seen: set[str] = set()
     found = []
@@ -241,11 +285,6 @@ def repaired_episodes(run: Run, n: int = 3) -> list[Any]:
         if len(found) == n:
             break
     return found
-
-
-def _binned(frame: pd.DataFrame, episodes: int, bins: int) -> Any:
-    size = max(1, math.ceil(episodes / bins))
-    return frame.groupby((frame["episode"] // size) * size)
 
 
 def _wilson_arrays(

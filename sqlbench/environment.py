@@ -12,15 +12,16 @@ from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episode import Episode, Step, learn
 from sqlbench.errors import ErrorClass, classify_error, extract_offending_token
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import METRICS, Gold, Golds, Verdict, compare, failed, task_score
+from sqlbench.grading import METRICS, Golds, Verdict, compare, failed, task_score
 from sqlbench.models import Completion, ModelRequest, extract_sql, load_model
 from sqlbench.models.base import ChatModel, Message
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
 from sqlbench.reward import clamp_score, compute_reward
 from sqlbench.seeds import Role, call_seed, generator
-from sqlbench.suites import Question, Suite, load_suite
+from sqlbench.suites import Suite, load_suite
 
+Event = dict[str, Any]
 Feedback = Literal["oracle", "execution", "always"]
 FEEDBACKS: tuple[str, ...] = get_args(Feedback)
 CUSTOM = "custom"
@@ -200,7 +201,7 @@ class SQLAgentEnv:
             pass
         return self._observation(), self._reward_info()
 
-    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[dict[str, Any], None]:
+    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
 
         The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
@@ -260,7 +261,7 @@ class SQLAgentEnv:
 
     async def _attempt(
         self, action: Action | str, *, streamed: bool
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
         name, decision, custom = self._resolve(action)
         attempt = len(episode.steps) + 1
@@ -317,7 +318,7 @@ class SQLAgentEnv:
 
     def _open_episode(self) -> Episode:
         if self.episode is None:
-            raise RuntimeError("step() before reset(): call reset() or reset_with_question() first.")
+            raise RuntimeError("step() before reset(): call reset() first.")
         if self.episode.done:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
@@ -374,6 +375,7 @@ class SQLAgentEnv:
         except QueryError as raised:
             error = raised
         verdict = self._judge(result, error)
+        over = self._is_over(attempt, result, verdict)
         seen, message, error_class = self._outcome(result, error, verdict)
         before = self.episode.steps[-1].error_class if self.episode.steps else None
         usage = completion.usage if completion else None
@@ -386,7 +388,7 @@ class SQLAgentEnv:
             sql=sql,
             success=verdict.match,
             error_class=error_class,
-            error_message=None if verdict.match else message,
+            error_message=None if verdict.match and over else message,
             reason=verdict.reason,
             row_count=len(result.rows) if result else None,
             score=self._score(result, verdict),
@@ -401,7 +403,7 @@ class SQLAgentEnv:
         self._history.append((name, seen))
         self._told.append(FailedAttempt(name, sql, message))
         self._token = extract_offending_token(error) if error else None
-        if self._is_over(step):
+        if over:
             self._close()
         else:
             context = Context.from_history(self._history)
@@ -448,12 +450,12 @@ class SQLAgentEnv:
             return float(verdict.match)
         return task_score(self._gold.result, result, verdict.match)
 
-    def _is_over(self, step: Step) -> bool:
-        if step.attempt >= self.max_attempts:
+    def _is_over(self, attempt: int, result: QueryResult | None, verdict: Verdict) -> bool:
+        if attempt >= self.max_attempts:
             return True
         if self.feedback == "always":
-            return step.attempt >= 2
-        return step.success if self.feedback == "oracle" else bool(step.row_count)
+            return attempt >= 2
+        return verdict.match if self.feedback == "oracle" else bool(result and result.rows)
 
     def _close(self) -> None:
         assert self.episode is not None

@@ -35,7 +35,8 @@ class Step:
     success : bool
         Whether its result is right.
     error_class, error_message : ErrorClass or None, str or None
-        How it failed, and what the agent was told; None on success.
+        How it failed (None on success), and what the agent was told (None if it was right and
+        the episode over).
     reason : str
         The verdict's reason.
     row_count : int or None

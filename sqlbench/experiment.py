@@ -13,7 +13,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -217,9 +217,7 @@ class _Driver:
                 while ready and len(running) < concurrency:
                     place, snapshot = ready.popleft()
                     running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
-                finished, running = await asyncio.wait(
-                    running, return_when=asyncio.FIRST_COMPLETED
-                )
+                finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in finished:
                     place, result = task.result()
                     results[place] = result
@@ -258,9 +256,7 @@ class _Driver:
     def _snapshot(self, slot: Slot) -> Policy:
         return self.learner.snapshot(slot.index / self.config.episodes)
 
-    async def _run(
-        self, place: int, slot: Slot, policy: Policy
-    ) -> tuple[int, Episode | Failure]:
+    async def _run(self, place: int, slot: Slot, policy: Policy) -> tuple[int, Episode | Failure]:
         env = self.env.make(policy)
         env.reset_with_question(
             slot.question.task_id,
@@ -315,9 +311,7 @@ def _config(**values: Any) -> RunConfig:
         ) from None
 
 
-def _askable(
-    suite: Suite, golds: Golds, task: str | None
-) -> tuple[list[Question], dict[str, str]]:
+def _askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:
     """Return the questions whose gold runs, and the others with what is wrong with them."""
     questions, invalid = [], {}
     for question in suite.questions([task] if task is not None else None):
@@ -332,7 +326,7 @@ def _askable(
 
 
 def _slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
-    @lru_cache(maxsize=None)
+    @cache
     def order(repeat: int) -> list[int]:
         rng = generator(config.seed, Role.ORDER, repeat=repeat)
         return [int(i) for i in rng.permutation(len(questions))]

@@ -99,8 +99,7 @@ class Prompts:
         """
         package = resources.files("sqlbench") / "prompts"
         texts = {
-            name: (package / f"{name}.txt").read_text(encoding="utf-8").strip()
-            for name in _ALLOWED
+            name: (package / f"{name}.txt").read_text(encoding="utf-8").strip() for name in _ALLOWED
         }
         if folder is not None:
             texts |= _overrides(Path(folder))

@@ -41,13 +41,13 @@ class RunConfig(BaseModel):
     task: str | None = None
     model: str = "simulated"
     policy: str = "linucb"
-    episodes: int = Field(300, ge=1)
-    seed: int = Field(0, ge=0)
-    lag: int = Field(0, ge=0)
+    episodes: int = Field(default=300, ge=1)
+    seed: int = Field(default=0, ge=0)
+    lag: int = Field(default=0, ge=0)
     feedback: Feedback = "oracle"
-    max_attempts: int = Field(MAX_ATTEMPTS, ge=1, le=MAX_ATTEMPTS)
+    max_attempts: int = Field(default=MAX_ATTEMPTS, ge=1, le=MAX_ATTEMPTS)
     metric: str = "exact"
-    temperature: float = Field(0.1, ge=0.0)
+    temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
 
 
@@ -207,9 +207,7 @@ class Run:
 
     def _read_log(self) -> None:
         assert self.folder is not None
-        self.log = [
-            Episode.from_record(r) for r in _read_lines(self.folder / "episodes.jsonl")
-        ]
+        self.log = [Episode.from_record(r) for r in _read_lines(self.folder / "episodes.jsonl")]
         finished = {e.index for e in self.log}
         failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
         self.failed = [r for i, r in sorted(failed.items()) if i not in finished]
@@ -393,7 +391,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunFolderError(f"{str(path.parent)!r} holds no run: {path.name} is missing.") from None
+        raise RunFolderError(
+            f"{str(path.parent)!r} holds no run: {path.name} is missing."
+        ) from None
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{str(path)!r} cannot be read: {error}.") from error
     if not isinstance(value, dict):

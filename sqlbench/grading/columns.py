@@ -9,7 +9,7 @@ its projected rows differ.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlbench.databases.base import Row
 
@@ -51,13 +51,14 @@ def _colours(rows: Sequence[Row]) -> list[int]:
     columns = [0] * width
     for _ in range(REFINEMENTS):
         columns = [
-            hash(frozenset(Counter(zip((row[j] for row in rows), row_colours, strict=True)).items()))
-            for j in range(width)
+            _colour(zip((row[j] for row in rows), row_colours, strict=True)) for j in range(width)
         ]
-        row_colours = [
-            hash(frozenset(Counter(zip(row, columns, strict=True)).items())) for row in rows
-        ]
+        row_colours = [_colour(zip(row, columns, strict=True)) for row in rows]
     return columns
+
+
+def _colour(items: Iterable[tuple[object, int]]) -> int:
+    return hash(frozenset(Counter(items).items()))
 
 
 def _search(

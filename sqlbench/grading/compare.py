@@ -1,4 +1,4 @@
-"""One function behind every verdict: does a prediction's result agree with the gold's?"""
+"""One function behind every verdict: it compares a prediction's result with the gold's."""
 
 from __future__ import annotations
 

@@ -108,8 +108,7 @@ def _round(cell: Any) -> Any:
 def _sort_key(row: Row) -> tuple[tuple[str, Any], ...]:
     # Cells of different types cannot be compared with each other: the type's name goes first.
     return tuple(
-        ("number", _round(cell)) if isinstance(cell, (int, float)) else _typed(cell)
-        for cell in row
+        ("number", _round(cell)) if isinstance(cell, (int, float)) else _typed(cell) for cell in row
     )
 
 

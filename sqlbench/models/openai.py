@@ -75,6 +75,11 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
     return Endpoint(url, key)
 
 
+def _on_hugging_face(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return any(host == h or host.endswith(f".{h}") for h in _HUGGING_FACE_HOSTS)
+
+
 class OpenAIModel:
     """A chat model behind an OpenAI-compatible endpoint; one client a process.
 

@@ -1,4 +1,4 @@
-"""Policies: which repair prompt should be tried next?"""
+"""Policies choose the repair prompt that is tried next."""
 
 from sqlbench.policies.base import Decision, Policy
 from sqlbench.policies.registry import POLICY_NAMES, load_policy, make_policy, save_policy

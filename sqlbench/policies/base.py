@@ -1,4 +1,4 @@
-"""The contract of a policy: which repair prompt should be tried next?"""
+"""The contract of a policy, which chooses the repair prompt that is tried next."""
 
 from __future__ import annotations
 
@@ -102,8 +102,9 @@ class ScoredPolicy(ABC):
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of each arm, shape (8,): uniform over the best."""
-        best = scores >= scores.max() - TIE_TOLERANCE
-        return best / best.sum()
+        best = (scores >= scores.max() - TIE_TOLERANCE).astype(np.float64)
+        best /= best.sum()
+        return best
 
     def select(self, context: Context, rng: np.random.Generator) -> Decision:
         """Choose an arm for a context."""
@@ -122,8 +123,8 @@ class ScoredPolicy(ABC):
         """Learn nothing, but refuse what no policy could learn from."""
         check_reward(reward)
 
-    def end_episode(self) -> None:
-        """Nothing to do."""
+    def end_episode(self) -> None:  # noqa: B027 - most policies have nothing to do here
+        """Do nothing."""
 
     def snapshot(self, progress: float = 0.0) -> Self:
         """Return itself: nothing is ever learned."""

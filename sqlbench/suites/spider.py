@@ -1,4 +1,4 @@
-"""Spider's layout on disk: ``dev.json`` and ``database/<db_id>/<db_id>.sqlite`` (Yu et al. 2018)."""
+"""Spider's layout (Yu et al. 2018): ``dev.json`` and ``database/<db_id>/<db_id>.sqlite``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""``python -m sqlbench`` is ``sqlbench``."""
+
+from sqlbench.cli import main
+
+main()

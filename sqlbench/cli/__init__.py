@@ -1,0 +1,42 @@
+"""The command line: a thin shell over the package.
+
+A user's mistake is one sentence on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from sqlbench.cli.report import report
+from sqlbench.cli.run import run
+from sqlbench.cli.show import show
+from sqlbench.cli.suites import suites
+from sqlbench.exceptions import SQLBenchError
+
+app = typer.Typer(
+    name="sqlbench",
+    help="When an LLM's SQL fails, which repair prompt should be tried next? "
+    "Run text-to-SQL episodes, report on them, and look into them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run)
+app.command()(report)
+app.command()(show)
+app.command()(suites)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except SQLBenchError as error:
+        print(f"sqlbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
+        sys.exit(130)

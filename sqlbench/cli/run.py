@@ -1,0 +1,126 @@
+"""``sqlbench run``: an experiment from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sqlbench.runs import Run, RunConfig
+
+_DEFAULT = RunConfig()
+
+
+def run(
+    suite: Annotated[
+        str, typer.Option(help="marketplace (built in), or spider:DIR.")
+    ] = _DEFAULT.suite,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Ask only this task's questions, e.g. join_queries. Default: all."),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="simulated, simulated:PROFILE, or openai:NAME (any OpenAI-compatible endpoint: "
+            "set OPENAI_BASE_URL and OPENAI_API_KEY, or API_BASE_URL and HF_TOKEN)."
+        ),
+    ] = _DEFAULT.model,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Who chooses repairs: linucb, random, rules, fixed:ARM, oracle (simulated model "
+            "only); with parameters, e.g. 'linucb?alpha=1.0&epsilon=0.05'."
+        ),
+    ] = _DEFAULT.policy,
+    episodes: Annotated[int, typer.Option(help="How many episodes.")] = _DEFAULT.episodes,
+    seed: Annotated[
+        int, typer.Option(help="All randomness derives from it; the same seed, the same run.")
+    ] = _DEFAULT.seed,
+    lag: Annotated[
+        int,
+        typer.Option(
+            help="How many episodes the policy's knowledge lies behind; shapes the results. "
+            "0 is strictly one after another."
+        ),
+    ] = _DEFAULT.lag,
+    concurrency: Annotated[
+        int, typer.Option(help="Episodes in flight (at most lag + 1); never changes a result.")
+    ] = 1,
+    max_attempts: Annotated[
+        int, typer.Option(help="Attempts an episode, 1 to 5.")
+    ] = _DEFAULT.max_attempts,
+    feedback: Annotated[
+        str,
+        typer.Option(
+            help="What ends an episode: oracle (the right result), execution (any result with "
+            "rows), always (one repair, whatever happened)."
+        ),
+    ] = _DEFAULT.feedback,
+    temperature: Annotated[
+        float, typer.Option(help="The model's sampling temperature.")
+    ] = _DEFAULT.temperature,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="A folder of .txt files that override the package's prompts."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run's folder; a run of the same configuration there is gone on with. "
+            "Default: results/SUITE-MODEL-POLICY-sSEED."
+        ),
+    ] = None,
+) -> None:
+    """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
+    from sqlbench.experiment import run_experiment
+
+    folder = out or default_folder(suite, model, policy, seed)
+    finished = asyncio.run(
+        run_experiment(
+            suite,
+            model,
+            policy,
+            episodes=episodes,
+            task=task,
+            seed=seed,
+            lag=lag,
+            concurrency=concurrency,
+            feedback=feedback,  # type: ignore[arg-type]
+            max_attempts=max_attempts,
+            temperature=temperature,
+            prompts=prompts,
+            out=folder,
+        )
+    )
+    print(summary_text(finished))
+    print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
+
+
+def default_folder(suite: str, model: str, policy: str, seed: int) -> Path:
+    """Return the folder of a run that was given none."""
+    name = f"{suite}-{model}-{policy}-s{seed}"
+    return Path("results") / "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
+def summary_text(run: Run) -> str:
+    """Return a run's summary as a table for the terminal."""
+    from sqlbench.analysis import markdown_table, rates
+
+    summary = run.summary
+    mark = " (simulated model)" if run.simulated else ""
+    rows = [[name, str(r)] for name, r in rates(run).items()]
+    rows += [
+        ["mean attempts", f"{summary['mean_attempts']:.2f}" if run.log else "—"],
+        ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
+        ["model calls", f"{summary['model_calls']:,}"],
+        ["tokens in / out", f"{summary['prompt_tokens']:,} / {summary['completion_tokens']:,}"],
+        ["model errors", str(summary["model_errors"])],
+    ]
+    lines = [f"{run.label}{mark}: {summary['episodes']} episodes", ""]
+    lines.append(markdown_table(["", "rate [95% interval, by question] (count/n)"], rows))
+    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    lines += [f"Note: {note}" for note in notes]
+    return "\n".join(lines)

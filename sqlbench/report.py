@@ -1,0 +1,103 @@
+"""A run's report: the notebook executed by papermill, exported to HTML that opens offline."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sqlbench.exceptions import ConfigError
+from sqlbench.runs import Run
+
+NOTEBOOK = "01_run_episodes.ipynb"
+
+
+def find_notebook(name: str = NOTEBOOK) -> Path:
+    """Return a notebook's path: inside the installed package, or beside it in a checkout.
+
+    Raises
+    ------
+    ConfigError
+        If it is in neither place.
+    """
+    package = Path(str(resources.files("sqlbench")))
+    places = [package / "notebooks" / name, package.parent / "notebooks" / name]
+    for path in places:
+        if path.is_file():
+            return path
+    raise ConfigError(f"The notebook {name!r} is missing; looked at {places[0]} and {places[1]}.")
+
+
+def write_report(run_dir: str | Path) -> Path:
+    """Execute the notebook on a run, and export it to HTML.
+
+    Parameters
+    ----------
+    run_dir : path
+        The run's folder; ``report.ipynb`` and ``report.html`` are written into it.
+
+    Returns
+    -------
+    Path
+        The HTML file. It holds every picture, and needs no network.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds no run.
+    ConfigError
+        If a cell of the notebook fails.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    folder = Path(run_dir).resolve()
+    run = Run.open(folder)
+    executed = folder / "report.ipynb"
+    try:
+        papermill.execute_notebook(
+            str(find_notebook()),
+            str(executed),
+            parameters=_parameters(run, folder),
+            progress_bar=False,
+            kernel_name="python3",
+            cwd=str(Path.cwd()),
+        )
+    except PapermillExecutionError as error:
+        raise ConfigError(
+            f"The notebook failed in cell {error.exec_count}: {error.ename}: {error.evalue}. "
+            f"It is kept, with its traceback, in {executed}."
+        ) from error
+    return export_html(executed)
+
+
+def export_html(notebook: Path) -> Path:
+    """Export an executed notebook to HTML beside it, free of anything that a network brings."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        template_name="lab", embed_images=True
+    )
+    exporter.mathjax_url = ""
+    exporter.require_js_url = ""
+    exporter.mermaid_js_url = ""
+    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    body, _ = exporter.from_notebook_node(content)
+    target = notebook.with_suffix(".html")
+    target.write_text(body, encoding="utf-8")
+    return target
+
+
+def _parameters(run: Run, folder: Path) -> dict[str, Any]:
+    c = run.config
+    return {
+        "suite": c.suite,
+        "model": c.model,
+        "policy": c.policy,
+        "episodes": c.episodes,
+        "seed": c.seed,
+        "lag": c.lag,
+        "feedback": c.feedback,
+        "out": str(folder),
+    }

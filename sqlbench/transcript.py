@@ -1,0 +1,128 @@
+"""One episode as a person reads it: what was sent, written, run, told and rewarded."""
+
+from __future__ import annotations
+
+from sqlbench.databases.base import QueryError
+from sqlbench.episode import Episode, Step
+from sqlbench.errors import extract_offending_token
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.models.base import Message
+from sqlbench.repair import ARMS, GENERATE, FailedAttempt, RepairAction
+from sqlbench.runs import Run
+from sqlbench.suites import Suite
+
+
+def find_episode(run: Run, index: int) -> Episode:
+    """Return an episode by its number.
+
+    Raises
+    ------
+    UnknownNameError
+        If the run has no such episode.
+    """
+    found = next((e for e in run.log if e.index == index), None)
+    if found is None:
+        known = sorted(e.index for e in run.log)
+        valid = [f"{known[0]} to {known[-1]}"] if known else []
+        raise UnknownNameError("episode", str(index), valid)
+    return found
+
+
+def sent_messages(run: Run, suite: Suite, episode: Episode, step: Step) -> tuple[Message, ...]:
+    """Return exactly what was sent for one attempt; nothing for custom SQL.
+
+    It is made again from the log, the run's prompts and the suite.
+    """
+    question = suite.question(episode.question_id)
+    database = suite.database(question)
+    facts = {
+        "schema": database.schema().prompt(),
+        "dialect": database.dialect,
+        "question": question.text,
+        "evidence": question.evidence,
+    }
+    if step.action == GENERATE:
+        return run.prompts.generate(**facts)
+    if step.action not in ARMS:
+        return ()
+    earlier = episode.steps[: step.attempt - 1]
+    last = earlier[-1]
+    raised = last.row_count is None
+    return run.prompts.repair(
+        RepairAction(step.action),
+        attempts=[FailedAttempt(s.action, s.sql, s.error_message or "") for s in earlier],
+        token=extract_offending_token(QueryError(last.error_message or "")) if raised else None,
+        **facts,
+    )
+
+
+def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> str:
+    """Return one episode as readable text.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    index : int
+        The episode's number.
+    suite : Suite
+        The run's suite.
+    prompts : bool
+        Whether to print exactly what was sent at each attempt.
+
+    Raises
+    ------
+    UnknownNameError
+        If the run has no such episode.
+    """
+    episode = find_episode(run, index)
+    question = suite.question(episode.question_id)
+    mark = " (simulated model)" if run.simulated else ""
+    lines = [
+        f"Episode {episode.index} of {run.label}{mark}",
+        f"Question {question.id} ({episode.task_id}, {episode.db_id}): {question.text}",
+    ]
+    if question.evidence:
+        lines.append(f"Evidence: {question.evidence}")
+    for step in episode.steps:
+        lines += ["", *_step_lines(step)]
+        if prompts:
+            for message in sent_messages(run, suite, episode, step):
+                lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]
+            lines.append("  --- end of prompt ---")
+        lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
+        lines += _outcome_lines(step)
+    outcome = "success" if episode.success else "failure"
+    lines += ["", f"{outcome} after {len(episode.steps)} attempts, total reward "
+              f"{episode.total_reward:+.2f}"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _step_lines(step: Step) -> list[str]:
+    lines = [f"Attempt {step.attempt}: {step.action}"]
+    if step.context is not None:
+        seen = step.context.error_class or "no error seen"
+        chance = f", propensity {step.propensity:.3f}" if step.propensity is not None else ""
+        lines.append(f"  chosen for: {seen}{chance}")
+    if step.scores:
+        ranked = sorted(step.scores.items(), key=lambda item: -item[1])
+        lines.append("  scores: " + ", ".join(f"{arm} {score:.3f}" for arm, score in ranked))
+    return lines
+
+
+def _outcome_lines(step: Step) -> list[str]:
+    b = step.breakdown
+    if step.success:
+        result = f"right, {step.row_count} rows"
+    else:
+        result = f"{step.error_class} ({step.reason}): {step.error_message}"
+    return [
+        f"  -> {result}",
+        f"  reward {step.reward:+.2f} = base {b.base:+.2f}, attempt {b.attempt_penalty:+.2f}, "
+        f"severity {b.severity_bonus:+.2f}, change {b.change_bonus:+.2f}; "
+        f"task score {step.score:.3f}",
+    ]
+
+
+def _indented(text: str, by: int) -> str:
+    return "\n".join(" " * by + line for line in text.splitlines())
