@@ -54,7 +54,7 @@ _MESSAGES = [
     (ErrorClass.SYNTAX_ERROR, r"unrecognized token|unterminated|hex literal too big"),
     (ErrorClass.SYNTAX_ERROR, r"You can only execute one statement|parser stack overflow"),
     (ErrorClass.SYNTAX_ERROR, r"(ORDER BY|LIMIT) clause should come after|no tables specified"),
-    (ErrorClass.SYNTAX_ERROR, r"a NATURAL join may not|a JOIN clause is required"),
+    (ErrorClass.SYNTAX_ERROR, r"not a query|a NATURAL join may not|a JOIN clause is required"),
     (ErrorClass.SYNTAX_ERROR, r"unknown (or unsupported )?join type|RIGHT and FULL OUTER JOIN"),
     (ErrorClass.NO_SUCH_FUNCTION, r"no such (table-valued )?function|wrong number of arguments"),
     (ErrorClass.NO_SUCH_FUNCTION, r"'.*' is not a function|too many arguments on|unable to use"),

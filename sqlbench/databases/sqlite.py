@@ -15,6 +15,7 @@ from sqlbench.databases.sqlite_sandbox import (
     SandboxedConnection,
     Ticket,
     open_readonly,
+    out_of_memory,
 )
 from sqlbench.databases.sqlite_schema import read_schema
 
@@ -148,6 +149,9 @@ class SQLiteDatabase:
             if ticket.cancelled:
                 self._check_open()
             raise
+        except MemoryError:
+            # Opening a connection, while other queries have taken all that is allowed.
+            raise out_of_memory() from None
         finally:
             with self._lock:
                 self._running.discard(ticket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sqlite3
 from collections.abc import Callable
@@ -43,8 +44,8 @@ def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> C
     def randomblob(length: Any) -> bytes:
         size = int(length) if isinstance(length, int | float) else 1
         size = min(max(size, 1), max_value_bytes + 1)
-        words = (random() + 2**63 for _ in range(-(-size // 8)))
-        return b"".join(word.to_bytes(8, "big") for word in words)[:size]
+        seed = random().to_bytes(8, "big", signed=True)
+        return hashlib.shake_128(seed).digest(size)
 
     connection.create_function("random", 0, random)
     connection.create_function("randomblob", 1, randomblob)
