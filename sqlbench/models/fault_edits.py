@@ -44,14 +44,16 @@ class Query:
     def render(self, *changes: Change) -> str:
         """Return the query's text with some arguments changed; the tree itself stays as it is."""
         assert self.tree is not None
-        before = [(node, key, node.args.get(key)) for node, key, _ in changes]
+        before = [(node, key, dict(node.args)) for node, key, _ in changes]
         for node, key, value in changes:
             node.set(key, value)
         try:
             return self.tree.sql(dialect=self.dialect, pretty=True)
         finally:
-            for node, key, value in reversed(before):
-                node.set(key, value)
+            for node, key, args in reversed(before):
+                node.set(key, args.get(key))
+                # Their order too: it decides in which order `nodes` finds what it finds.
+                node.args = args
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Return all nodes of a kind, the outermost first."""
@@ -72,7 +74,7 @@ class Query:
 
     def retyped(self, token: Token, text: str) -> str:
         """Return the text with other characters in the place of a token."""
-        return self.sql[: token.start] + text + self.sql[token.end + 1 :]
+        return (self.sql[: token.start] + text + self.sql[token.end + 1 :]).rstrip()
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -158,7 +160,8 @@ def having(select: exp.Select, condition: exp.Expr) -> Change:
 
 
 def _and(clause: exp.Expr | None, condition: exp.Expr) -> exp.Expr:
-    return exp.and_(clause.this, condition) if clause is not None else condition
+    # A node that is given to a new parent forgets its old one: new parents get copies, everywhere.
+    return exp.and_(clause.this, condition) if clause is not None else condition.copy()
 
 
 def is_number(column: Column) -> bool:

@@ -242,8 +242,9 @@ def _grouped_by_aggregate(query: Query, select: exp.Select) -> Iterator[str]:
     for projection in select.selects:
         aggregate = projection.find(exp.AggFunc)
         if aggregate is not None:
-            keys = group.expressions if group is not None else []
-            yield query.render((select, "group", exp.Group(expressions=[*keys, aggregate.copy()])))
+            keys = [*(group.expressions if group is not None else []), aggregate]
+            new = exp.Group(expressions=[key.copy() for key in keys])
+            yield query.render((select, "group", new))
 
 
 def _maximum_in_where(query: Query, select: exp.Select) -> Iterator[str]:

@@ -212,7 +212,9 @@ def _shifted_limits(query: Query) -> Iterator[str]:
 
 def _reversed_order(query: Query) -> Iterator[str]:
     for node in query.nodes(exp.Ordered):
-        yield query.render((node, "desc", not node.args.get("desc")))
+        # Both, so that NULLs stay where the dialect puts them and the text says nothing of them.
+        changes = [(node, key, not node.args.get(key)) for key in ("desc", "nulls_first")]
+        yield query.render(*changes)
 
 
 def _other_joins(query: Query) -> Iterator[str]:

@@ -42,6 +42,13 @@ class SimulatedModel:
     failure_rate : float
         The share of calls that fail with `ModelError`. A call that fails fails whenever it is made.
 
+    Attributes
+    ----------
+    profile : Profile
+        What it behaves like; the policy `oracle` reads it.
+    faults : Faults
+        What it plants.
+
     Raises
     ------
     UnknownNameError, ConfigError
@@ -72,7 +79,7 @@ class SimulatedModel:
         self.failure_rate = failure_rate
         self._latency = (latency, latency) if isinstance(latency, int | float) else latency
         self._suite = suite
-        self._faults = Faults(suite)
+        self.faults = Faults(suite)
         self._known: dict[str, tuple[QuestionFaults, float]] = {}
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -123,7 +130,7 @@ class SimulatedModel:
 
     def _prepare(self, question_id: str) -> tuple[QuestionFaults, float]:
         try:
-            faults = self._faults.get(self._suite.question(question_id))
+            faults = self.faults.get(self._suite.question(question_id))
         except InvalidGoldError as error:
             raise ModelError(str(error), kind="refused") from error
         return faults, self.profile.p_success(difficulty(question_id))
