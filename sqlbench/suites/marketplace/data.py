@@ -36,8 +36,8 @@ FIRST_DAY = date(2023, 1, 1)
 LAST = (date(2024, 12, 31) - FIRST_DAY).days
 DAYS = [(FIRST_DAY + timedelta(days=i)).isoformat() for i in range(LAST + 1)]
 
-CUSTOMERS, VENDORS, PRODUCTS, ORDERS = 900, 60, 700, 2400
-REVIEWS, WISHES, TICKETS = 2000, 1500, 700
+CUSTOMERS, VENDORS, PRODUCTS, ORDERS = 900, 60, 700, 2200
+REVIEWS, WISHES, TICKETS = 2100, 1600, 700
 
 
 COUNTRY = Weighted(COUNTRIES, [weight for _, weight, _ in COUNTRIES])
@@ -92,7 +92,7 @@ def _categories() -> tuple[list[tuple[Any, ...]], list[tuple[int, str]]]:
 
 
 def _vendors(dice: Dice) -> list[tuple[Any, ...]]:
-    first = Weighted.ranked(VENDOR_FIRST, flat=4)
+    first = Weighted.ranked(VENDOR_FIRST, flat=1)
     tier, status = mixed("gold 1, silver 3, bronze 5"), mixed("active 8, suspended 1, closed 1")
     return [
         (
@@ -116,12 +116,12 @@ def _products(
     leaf = Weighted.ranked(dice.shuffled(leaves), flat=6)
     status = mixed("active 80, discontinued 14, draft 6")
     weights = (120, 250, 250, 400, 500, 800, 1000, 1500, 2000, 4000, 9999, 10000, 12500, 20000)
-    adjective = Weighted.ranked(ADJECTIVES, flat=3)
+    adjective = Weighted.ranked(ADJECTIVES, flat=1)
     rows: list[tuple[Any, ...]] = []
     for product_id in range(1, PRODUCTS + 1):
         seller = None if dice.chance(0.06) else vendor.draw(dice)
         place = None if dice.chance(0.05) else leaf.draw(dice)
-        nouns = Weighted.ranked(NOUNS[place[1] if place else ""], flat=1)
+        nouns = Weighted.ranked(NOUNS[place[1] if place else ""], flat=0.7)
         price = PRICE.draw(dice)
         earliest = DAYS.index(seller[7]) if seller else 0
         rows.append(
@@ -141,7 +141,7 @@ def _products(
 
 
 def _customers(dice: Dice) -> list[tuple[Any, ...]]:
-    first, last = Weighted.ranked(FIRST_NAMES, flat=2), Weighted.ranked(LAST_NAMES, flat=2)
+    first, last = Weighted.ranked(FIRST_NAMES, flat=0.6), Weighted.ranked(LAST_NAMES, flat=0.6)
     segment = mixed("consumer 7, business 2, student 1")
     domain = mixed("example.com 5, example.org 3, example.net 2")
     joined = sorted(int(LAST * dice.random() * dice.random()) for _ in range(CUSTOMERS))
@@ -169,6 +169,8 @@ def _customers(dice: Dice) -> list[tuple[Any, ...]]:
 
 
 def _points(dice: Dice) -> int:
+    if dice.chance(0.3):
+        return 0
     return max(0, 50 * int(60 * dice.random() * dice.random()) + dice.pick((-1, 0, 0, 0, 1)))
 
 
@@ -177,7 +179,7 @@ def _addresses(dice: Dice, customers: list[tuple[Any, ...]]) -> list[tuple[Any, 
     rows: list[tuple[Any, ...]] = []
     for customer in customers:
         for kind in ("home", "billing", "work", "home"):
-            if not dice.chance({"home": 0.75, "billing": 0.45, "work": 0.15}[kind]):
+            if not dice.chance({"home": 0.65, "billing": 0.45, "work": 0.15}[kind]):
                 continue
             country = customer[4] if dice.chance(0.92) else COUNTRY.draw(dice)[0]
             city = cities[country].draw(dice)
@@ -198,13 +200,14 @@ def _promotions() -> list[tuple[Any, ...]]:
         ("BLACKWEEK", "France", 30, 5000, "2023-11-20", "2023-11-26"),
         ("BLACKWEEK", "Germany", 30, 5000, "2024-11-22", "2024-11-29"),
         ("BLACKWEEK", "France", 30, 5000, "2024-11-22", "2024-11-29"),
+        ("VIP25", None, 25, 20000, "2023-06-01", "2024-12-31"),
         ("BLACKWEEK", "Poland", 25, None, "2024-11-29", "2024-12-02"),
+        ("FLASH40", "Spain", 40, 10000, "2024-11-28", "2024-11-29"),
         ("XMAS5", None, 5, None, "2023-12-01", "2023-12-24"),
         ("XMAS5", None, 5, None, "2024-11-29", "2024-12-24"),
         ("ADVENT12", None, 12, 2500, "2024-11-30", "2024-12-24"),
         ("AUTUMN12", None, 12, 2500, "2024-10-01", "2024-11-28"),
         ("STUDENT8", None, 8, None, "2023-09-01", "2024-08-31"),
-        ("VIP25", None, 25, 20000, "2023-06-01", "2024-12-31"),
         ("LAUNCH50", "Denmark", 50, None, "2023-05-01", "2023-05-03"),
         ("LAUNCH50", "Portugal", 50, None, "2023-05-01", "2023-05-03"),
         ("TEST99", None, 99, 100, "2023-01-01", "2023-01-01"),
@@ -231,10 +234,19 @@ def _orders(dice: Dice, rows: Rows) -> list[tuple[Any, ...]]:
     )
     channel = mixed("web 55, app 38, phone 7")
     fees = Weighted([0, 390, 490, 590, 999, 1000, 1490, 1990], [30, 25, 20, 10, 6, 4, 3, 2])
+    # Some orders are entered days later, so order ids do not quite follow the dates.
+    drawn = [
+        (_order_day(dice), dice.between(1, 6) if dice.chance(0.1) else 0) for _ in range(ORDERS)
+    ]
+    days = [day for day, _ in sorted(drawn, key=lambda pair: (sum(pair), pair))]
     result: list[tuple[Any, ...]] = []
-    for order_id, day in enumerate(sorted(_order_day(dice) for _ in range(ORDERS)), 1):
+    customer, day = None, 0
+    for order_id, next_day in enumerate(days, 1):
+        # Some customers order again on the same day.
+        if customer is None or not dice.chance(0.05):
+            day = next_day
+            customer = None if dice.chance(0.06) else buyers.draw(dice)
         today = DAYS[day]
-        customer = None if dice.chance(0.06) else buyers.draw(dice)
         while customer and customer[8] > today:
             customer = buyers.draw(dice) if dice.chance(0.97) else None
         owned = addresses.get(customer[0]) if customer else None
@@ -316,7 +328,7 @@ def _payments(dice: Dice, rows: Rows) -> list[tuple[Any, ...]]:
             pay(order[0], "captured", cents // 2, day, how)
             if dice.chance(0.7):
                 pay(order[0], "captured", cents - cents // 2, day + dice.between(1, 30), how)
-        elif dice.chance(0.015) and order[4] == "completed":  # delivered, and never paid for
+        elif dice.chance(0.025) and order[4] == "completed":  # delivered, and never paid for
             pay(order[0], "failed", cents, day, how)
         else:
             late = dice.between(1, 9) if how == "bank_transfer" else 0
@@ -343,7 +355,7 @@ def _inventory(dice: Dice, products: list[tuple[Any, ...]]) -> list[tuple[Any, .
 
 def _shipments(dice: Dice, orders: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     carrier = Weighted.ranked(CARRIERS, flat=2)
-    house = Weighted([1, 2, 3, 4, 5, None], [30, 20, 16, 10, 8, 8])  # the sixth hub is new
+    house = Weighted([1, 2, 3, 4, 5, None], [30, 20, 16, 10, 8, 8])  # the others are new
     result: list[tuple[Any, ...]] = []
     for order in orders:
         if order[4] in ("cancelled", "pending") or order[2] is None:

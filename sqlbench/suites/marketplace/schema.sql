@@ -30,7 +30,7 @@ CREATE TABLE products (
   listed_on TEXT NOT NULL
 );
 CREATE INDEX products_vendor ON products (vendor_id);
-CREATE INDEX products_category ON products (category_id);
+CREATE INDEX products_category ON products (category_id, price_cents);
 
 CREATE TABLE customers (
   customer_id INTEGER PRIMARY KEY,
@@ -75,7 +75,7 @@ CREATE TABLE orders (
   shipping_cents INTEGER NOT NULL,
   ordered_on TEXT NOT NULL
 );
-CREATE INDEX orders_customer ON orders (customer_id);
+CREATE INDEX orders_customer ON orders (customer_id, ordered_on);
 CREATE INDEX orders_address ON orders (address_id);
 CREATE INDEX orders_promotion ON orders (promotion_id);
 CREATE INDEX orders_ordered_on ON orders (ordered_on);
@@ -87,8 +87,11 @@ CREATE TABLE order_items (
   quantity INTEGER NOT NULL,
   unit_price_cents INTEGER NOT NULL -- as charged, may differ from today's list price
 );
-CREATE INDEX order_items_order ON order_items (order_id);
-CREATE INDEX order_items_product ON order_items (product_id);
+-- These two cover what nearly every question about sales needs: it halves the time of many.
+CREATE INDEX order_items_order
+  ON order_items (order_id, product_id, quantity, unit_price_cents);
+CREATE INDEX order_items_product
+  ON order_items (product_id, order_id, quantity, unit_price_cents);
 
 CREATE TABLE payments (
   payment_id INTEGER PRIMARY KEY,

@@ -93,6 +93,8 @@ WAREHOUSES = (
     ("Iberia Hub", "Madrid", "Spain"),
     ("Island Hub", "Leeds", "United Kingdom"),
     ("East Hub", "Warsaw", "Poland"),
+    ("Reserve Hub", "Turin", "Italy"),
+    ("Reserve Hub", "Porto", "Portugal"),
 )
 
 # Common price points, in cents; the neighbours of round amounts are there on purpose.
