@@ -30,7 +30,7 @@ _HOMES = {
 }
 _MODULES = ("analysis", "grading", "plots")
 
-__all__ = ["__version__", *_HOMES, *_MODULES]
+__all__ = ["__version__", "versions", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from sqlbench import analysis as analysis
@@ -58,6 +58,19 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"sqlbench.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'sqlbench' has no attribute {name!r}")
+
+
+def versions() -> str:
+    """Return the versions that results depend on, on one line."""
+    import platform
+    import sqlite3
+
+    import numpy
+
+    return (
+        f"sqlbench {__version__}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}, NumPy {numpy.__version__}"
+    )
 
 
 def __dir__() -> list[str]:

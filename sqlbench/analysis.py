@@ -19,8 +19,9 @@ from sqlbench.context import featurize
 from sqlbench.episode import Episode, learn
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies import make_policy
+from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
-from sqlbench.repair import ARMS
+from sqlbench.repair import ARMS, RepairAction
 from sqlbench.seeds import Role, generator
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     )
 
 
-def reward_curve(run: Run, bins: int = 30) -> pd.DataFrame:
+def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
     Index: the first episode of each bin. Columns: the four components and reward.
@@ -198,7 +199,7 @@ def reward_curve(run: Run, bins: int = 30) -> pd.DataFrame:
     return steps.groupby((steps["episode"] // size) * size)[[*COMPONENTS, "reward"]].mean()
 
 
-def arm_shares(run: Run, bins: int = 30) -> pd.DataFrame:
+def arm_shares(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the share of each arm among the repairs, in bins of episodes.
 
     Index: the first episode of each bin; a column for each arm. Rows sum to 1; a bin without a
@@ -234,11 +235,12 @@ def repair_table(run: Run) -> pd.DataFrame:
     return table.assign(low=low, high=high)
 
 
-def arm_estimates(run: Run, bins: int = 30) -> pd.DataFrame:
+def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return LinUCB's mean and width for each arm over time, relearned from the log.
 
     Columns: episode (the first of the bin), action, mean (θᵀx) and width (α·√(xᵀA⁻¹x)), both
-    averaged over the contexts in which the policy chose during the bin.
+    averaged over the contexts in which the arm was chosen during the bin. An arm that was not
+    chosen has no row.
 
     Raises
     ------
@@ -251,24 +253,57 @@ def arm_estimates(run: Run, bins: int = 30) -> pd.DataFrame:
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
     size = max(1, math.ceil(run.config.episodes / bins))
-    sums: dict[int, NDArray[np.float64]] = {}
-    counts: dict[int, int] = {}
+    rows = []
     for episode in run.log:
         start = episode.index // size * size
         for step in episode.steps:
             if step.context is not None:
-                x = featurize(step.context)
-                seen = np.stack([policy.arms.means(x), policy.alpha * policy.arms.widths(x)])
-                sums[start] = sums.get(start, 0.0) + seen
-                counts[start] = counts.get(start, 0) + 1
+                x, arm = featurize(step.context), ARM_INDEX[RepairAction(step.action)]
+                mean, width = policy.arms.means(x)[arm], policy.arms.widths(x)[arm]
+                rows.append((start, step.action, mean, policy.alpha * width))
         learn(policy, episode, run.config.hindsight)
-    return pd.DataFrame(
+    frame = pd.DataFrame(rows, columns=["episode", "action", "mean", "width"])
+    return frame.groupby(["episode", "action"], as_index=False).mean()
+
+
+def run_table(run: Run) -> str:
+    """Return a run's rates and costs as a Markdown table, which reads well in a terminal too."""
+    summary = run.summary
+    mark = " (simulated model)" if run.simulated else ""
+    rows = [[name, str(r)] for name, r in rates(run).items()]
+    rows += [
+        ["mean attempts", f"{summary['mean_attempts']:.2f}" if run.log else "—"],
+        ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
+        ["model calls", f"{summary['model_calls']:,}"],
+        ["tokens in / out", f"{summary['prompt_tokens']:,} / {summary['completion_tokens']:,}"],
+        ["model errors", str(summary["model_errors"])],
+    ]
+    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    return "\n".join(
         [
-            {"episode": start, "action": str(arm), "mean": mean, "width": width}
-            for start, total in sorted(sums.items())
-            for arm, mean, width in zip(ARMS, *(total / counts[start]), strict=True)
-        ],
-        columns=["episode", "action", "mean", "width"],
+            f"{run.label}{mark}: {summary['episodes']} episodes, {summary['questions']} questions",
+            "",
+            markdown_table(["", "rate [95% interval, by question] (count/n)"], rows),
+            *(f"\nNote: {note}" for note in notes),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """The share of failures repaired in the first and in the second half of a run."""
+
+    early: float
+    late: float
+
+
+def halves(run: Run) -> Halves:
+    """Compare the first half of a run with the second, which shows whether the policy learned."""
+    frame = run.episodes
+    failed = frame[~frame["first"].astype(bool)]
+    early = failed["episode"] < run.config.episodes / 2
+    return Halves(
+        float(failed.loc[early, "success"].mean()), float(failed.loc[~early, "success"].mean())
     )
 
 

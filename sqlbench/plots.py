@@ -7,10 +7,12 @@ model feeds says so in its title.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -38,12 +40,22 @@ COMPONENT_COLOURS = dict(
 )
 _INK = "#333333"
 
-
-def use_style() -> None:
-    """Apply the project's look to the figures that are made from now on."""
-    plt.style.use(STYLE)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
+def _styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in the project's look, whatever the caller's is."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.style.context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
 def rates(run: Run, ax: Axes | None = None) -> Axes:
     """Draw the run's rates as points with their 95% intervals."""
     ax = _axes(ax, (8, 2.8))
@@ -69,6 +81,7 @@ def rates(run: Run, ax: Axes | None = None) -> Axes:
     return _titled(ax, "How many episodes end right", run)
 
 
+@_styled
 def learning_curve(run: Run, ax: Axes | None = None, window: int = 100) -> Axes:
     """Draw the share of failures that were repaired, over a moving window of failures."""
     ax = _axes(ax)
@@ -87,7 +100,8 @@ def learning_curve(run: Run, ax: Axes | None = None, window: int = 100) -> Axes:
     )
 
 
-def reward_breakdown(run: Run, ax: Axes | None = None, bins: int = 30) -> Axes:
+@_styled
+def reward_breakdown(run: Run, ax: Axes | None = None, bins: int = 15) -> Axes:
     """Draw the four components of the reward as they evolve, stacked, with their sum."""
     ax = _axes(ax)
     means = analysis.reward_curve(run, bins)
@@ -125,7 +139,8 @@ def reward_breakdown(run: Run, ax: Axes | None = None, bins: int = 30) -> Axes:
     return _titled(ax, "Reward breakdown over episodes", run)
 
 
-def arm_selection(run: Run, ax: Axes | None = None, bins: int = 30) -> Axes:
+@_styled
+def arm_selection(run: Run, ax: Axes | None = None, bins: int = 15) -> Axes:
     """Draw the share of each arm among the repairs, over time."""
     ax = _axes(ax)
     shares = analysis.arm_shares(run, bins)
@@ -147,6 +162,7 @@ def arm_selection(run: Run, ax: Axes | None = None, bins: int = 30) -> Axes:
     return _titled(ax, "Arm selection over episodes", run)
 
 
+@_styled
 def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     """Draw how often each arm repaired each error class (colour), and how often it was chosen."""
     ax = _axes(ax, (8, 4.6))
@@ -188,6 +204,7 @@ def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     return _titled(ax, "What repairs what", run)
 
 
+@_styled
 def arm_estimate(estimates: pd.DataFrame, arm: str, ax: Axes | None = None) -> Axes:
     """Draw one arm's mean estimate over time, with its confidence width as a band.
 
@@ -210,7 +227,8 @@ def arm_estimate(estimates: pd.DataFrame, arm: str, ax: Axes | None = None) -> A
     return ax
 
 
-def arm_estimates(run: Run, bins: int = 30) -> Figure:
+@_styled
+def arm_estimates(run: Run, bins: int = 15) -> Figure:
     """Draw LinUCB's mean and width for each arm over time, a panel an arm.
 
     Raises
@@ -219,22 +237,22 @@ def arm_estimates(run: Run, bins: int = 30) -> Figure:
         If the run's policy is no LinUCB.
     """
     estimates = analysis.arm_estimates(run, bins)
-    figure, axes = plt.subplots(2, 4, figsize=(9, 4.4), sharex=True, sharey=True)
+    figure = Figure(figsize=(9, 4.4), layout="constrained")
+    axes = figure.subplots(2, 4, sharex=True, sharey=True)
     for arm, ax in zip(ARMS, axes.flat, strict=True):
         arm_estimate(estimates, str(arm), ax)
     figure.supxlabel("episode", fontsize=10)
     figure.supylabel("estimated reward", fontsize=10)
-    title = "LinUCB's estimates in the contexts it met: mean, and ± α × width"
+    title = "LinUCB's estimate of each arm where it chose it: mean, and ± α × width"
     figure.suptitle(_marked(title, run), x=0.01, ha="left", fontsize=12)
-    figure.tight_layout()
     return figure
 
 
 def _axes(ax: Axes | None, size: tuple[float, float] = (8, 4)) -> Axes:
     if ax is not None:
         return ax
-    with plt.style.context(STYLE):
-        return plt.subplots(figsize=size, layout="constrained")[1]
+    # Not by pyplot, which would keep every figure alive and draw it a second time in a notebook.
+    return Figure(figsize=size, layout="constrained").add_subplot()
 
 
 def _bin_width(starts: Any, run: Run) -> float:

@@ -99,5 +99,6 @@ def _parameters(run: Run, folder: Path) -> dict[str, Any]:
         "seed": c.seed,
         "lag": c.lag,
         "feedback": c.feedback,
+        "task": c.task or "",
         "out": str(folder),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlbench.databases.base import QueryError
 from sqlbench.episode import Episode, Step
 from sqlbench.errors import extract_offending_token
@@ -96,6 +98,46 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     lines += ["", f"{outcome} after {len(episode.steps)} attempts, total reward "
               f"{episode.total_reward:+.2f}"]  # fmt: skip
     return "\n".join(lines)
+
+
+def repair_story(run: Run, episode: Episode) -> str:
+    """Return an episode's last failing query, its error, and the query that mended it, as Markdown.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    episode : Episode
+        One of its episodes that was repaired.
+    """
+    before, after = episode.steps[-2:]
+    mark = ", simulated model" if run.simulated else ""
+    return "\n\n".join(
+        [
+            f"**Episode {episode.index}**, question `{episode.question_id}`{mark}. "
+            f"Attempt {before.attempt} (`{before.action}`):",
+            _fenced(before.sql),
+            f"failed: `{before.error_class}`, {_code(before.error_message or '')}. "
+            f"`{after.action}` gave:",
+            _fenced(after.sql),
+            f"which is right ({after.row_count} rows).",
+        ]
+    )
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}sql\n{text}\n{fence}"
+
+
+def _code(text: str) -> str:
+    """Quote hostile text as inline code: a fence longer than any run of backticks in it."""
+    fence = "`" * (_longest_run(text) + 1)
+    return f"{fence} {' '.join(text.split())} {fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
 def _step_lines(step: Step) -> list[str]:

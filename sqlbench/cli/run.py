@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sqlbench.runs import Run, RunConfig
+from sqlbench.runs import RunConfig
 
 _DEFAULT = RunConfig()
 
@@ -75,6 +75,7 @@ def run(
     ] = None,
 ) -> None:
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
+    from sqlbench.analysis import run_table
     from sqlbench.experiment import run_experiment
 
     folder = out or default_folder(suite, model, policy, seed)
@@ -95,7 +96,7 @@ def run(
             out=folder,
         )
     )
-    print(summary_text(finished))
+    print(run_table(finished))
     print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
 
 
@@ -103,24 +104,3 @@ def default_folder(suite: str, model: str, policy: str, seed: int) -> Path:
     """Return the folder of a run that was given none."""
     name = f"{suite}-{model}-{policy}-s{seed}"
     return Path("results") / "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-
-
-def summary_text(run: Run) -> str:
-    """Return a run's summary as a table for the terminal."""
-    from sqlbench.analysis import markdown_table, rates
-
-    summary = run.summary
-    mark = " (simulated model)" if run.simulated else ""
-    rows = [[name, str(r)] for name, r in rates(run).items()]
-    rows += [
-        ["mean attempts", f"{summary['mean_attempts']:.2f}" if run.log else "—"],
-        ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
-        ["model calls", f"{summary['model_calls']:,}"],
-        ["tokens in / out", f"{summary['prompt_tokens']:,} / {summary['completion_tokens']:,}"],
-        ["model errors", str(summary["model_errors"])],
-    ]
-    lines = [f"{run.label}{mark}: {summary['episodes']} episodes", ""]
-    lines.append(markdown_table(["", "rate [95% interval, by question] (count/n)"], rows))
-    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
-    lines += [f"Note: {note}" for note in notes]
-    return "\n".join(lines)

@@ -102,9 +102,8 @@ class ScoredPolicy(ABC):
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of each arm, shape (8,): uniform over the best."""
-        best = (scores >= scores.max() - TIE_TOLERANCE).astype(np.float64)
-        best /= best.sum()
-        return best
+        best: NDArray[np.float64] = np.where(scores >= scores.max() - TIE_TOLERANCE, 1.0, 0.0)
+        return best / float(best.sum())
 
     def select(self, context: Context, rng: np.random.Generator) -> Decision:
         """Choose an arm for a context."""
