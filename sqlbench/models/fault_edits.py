@@ -118,10 +118,14 @@ class Query:
         """A number that differs from query to query, and is the same in every process."""
         return int.from_bytes(hashlib.sha256(self.sql.encode()).digest()[:4], "big")
 
+    def turned(self, items: Sequence[T]) -> list[T]:
+        """Return items from another start for each query, then those before it."""
+        start = self.number % len(items) if items else 0
+        return [*items[start:], *items[:start]]
+
     def mixed(self, kinds: Sequence[Iterator[str]]) -> Iterator[str]:
         """Take from several kinds of edit in turn; which comes first differs by query."""
-        start = self.number % len(kinds)
-        return in_turn([*kinds[start:], *kinds[:start]])
+        return in_turn(self.turned(kinds))
 
 
 def swap(node: exp.Expr, new: exp.Expr) -> Change:

@@ -43,10 +43,10 @@ _MISSPELT = {
 # since 3.44, and if() since 3.48), and where PostgreSQL has one, the next is tried.
 _FOREIGN_NAMES = {
     "AVG": ("MEAN", "AVERAGE"),
-    "SUM": ("SUM_OVER", "TOTAL_SUM"),
-    "COUNT": ("COUNT_BIG", "COUNT_ALL"),
-    "MIN": ("LEAST_OF", "MINIMUM"),
-    "MAX": ("GREATEST_OF", "MAXIMUM"),
+    "SUM": ("SUMIF", "RUNNING_SUM"),
+    "COUNT": ("COUNT_BIG", "COUNTIF"),
+    "MIN": ("MINIMUM", "MIN_VALUE"),
+    "MAX": ("MAXIMUM", "MAX_VALUE"),
     "ROUND": ("TRUNCATE", "ROUND_TO"),
     "STRFTIME": ("DATE_FORMAT", "FORMAT_DATE"),
     "JULIANDAY": ("TO_DAYS", "DATEVALUE"),
@@ -104,14 +104,14 @@ def syntax_error(query: Query) -> Iterator[str]:
 
 
 def _misspelt_keywords(query: Query) -> Iterator[str]:
-    for token in query.tokens:
+    for token in query.turned(query.tokens):
         word = _MISSPELT.get(token.text.upper())
         if word is not None and token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER):
             yield query.retyped(token, word)
 
 
 def _stray_commas(query: Query) -> Iterator[str]:
-    for token in query.tokens:
+    for token in query.turned(query.tokens):
         if token.token_type == TokenType.FROM:
             yield f"{query.sql[: token.start].rstrip()},\n{query.sql[token.start :]}"
         elif token.token_type == TokenType.COMMA:
@@ -129,7 +129,7 @@ def _unclosed(query: Query) -> Iterator[str]:
 def _unfinished(query: Query) -> Iterator[str]:
     has_where = any(t.token_type == TokenType.WHERE for t in query.tokens)
     yield f"{query.sql}\n{'AND' if has_where else 'WHERE'}"
-    yield f"{query.sql};\nSELECT"
+    yield f"{query.sql}\nORDER"
 
 
 def ambiguous_column(query: Query) -> Iterator[str]:

@@ -63,13 +63,14 @@ def _misspelt_values(query: Query) -> Iterator[str]:
 
 def _moved_bounds(query: Query) -> Iterator[str]:
     for literal in query.nodes(exp.Literal):
-        parent = literal.parent
-        if isinstance(parent, (exp.GT, exp.GTE, exp.EQ)) and not literal.is_string:
-            yield query.render(swap(literal, exp.Literal.number(f"{literal.name}000")))
-        elif isinstance(parent, (exp.LT, exp.LTE)) and not literal.is_string:
+        parent, text = literal.parent, literal.name
+        if literal.is_string:
+            if isinstance(parent, (exp.GT, exp.GTE, exp.Between)) and text[:2] in ("19", "20"):
+                yield query.render(swap(literal, exp.Literal.string(f"21{text[2:]}")))
+        elif isinstance(parent, (exp.GT, exp.GTE, exp.EQ)):
+            yield query.render(swap(literal, exp.Literal.number(f"{text}000")))
+        elif isinstance(parent, (exp.LT, exp.LTE)):
             yield query.render(swap(literal, exp.Literal.number(-1)))
-        elif isinstance(parent, (exp.GT, exp.GTE, exp.Between)) and literal.name[:2] in "1920":
-            yield query.render(swap(literal, exp.Literal.string("21" + literal.name[2:])))
 
 
 def _wrong_join_keys(query: Query) -> Iterator[str]:
