@@ -141,6 +141,11 @@ class TestCachedFile:
         assert marketplace.fingerprint()[:16] in built.name
         assert len(marketplace.fingerprint()) == 64
 
+    def test_the_fingerprint_covers_every_source_of_the_data(self):
+        folder = Path(marketplace.__file__).parent
+        files = {p.name for p in folder.iterdir() if p.suffix in (".py", ".sql")}
+        assert set(marketplace._SOURCES) == files - {"__init__.py"}
+
     def test_a_sound_file_is_not_built_again(self, cache):
         path = marketplace.database_path()
         before = path.stat().st_mtime_ns

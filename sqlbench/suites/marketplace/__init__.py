@@ -24,7 +24,7 @@ from sqlbench.suites.base import Question, Task
 DB_ID = "marketplace"
 
 # All that the content of the database depends on.
-_SOURCES = ("schema.sql", "words.py", "dice.py", "data.py")
+_SOURCES = ("schema.sql", "words.py", "dice.py", "catalogue.py", "trade.py", "data.py")
 
 
 def database_path() -> Path:
