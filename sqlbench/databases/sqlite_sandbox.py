@@ -31,7 +31,7 @@ _STEPS_PER_CHECK = 500
 
 # No step is interrupted, and straight-line code is not checked between its steps. So what bounds
 # it is the number of calls in one statement, as `Limits.max_value_bytes` bounds each of them.
-_MAX_NAMES = 20_000  # columns, tables and functions that a statement refers to, views expanded
+_MAX_NAMES = 5_000  # columns, tables and functions that a statement refers to, views expanded
 _MAX_SLOW_CALLS = 100
 _SLOW_FUNCTIONS = {"glob", "instr", "json_patch", "like", "replace"}  # quadratic
 
