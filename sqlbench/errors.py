@@ -116,6 +116,7 @@ _TOKENS = [
         r"^misuse of aliased (?:aggregate|window function) (.+)$",
         r"^wrong number of arguments to function ([^(]+)\(",
         r"^too many arguments on (?:function )?([^\s(]+)",
+        r"^unable to use function (\S+) in",
         r"^FILTER may not be used with non-aggregate ([^(]+)\(",
         r"^(\S+?)\(\) may not be used as a window function",
         r"^'(.+)' is not a function",
