@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlbench.databases.sqlite_sandbox import (
     out_of_memory,
 )
 from sqlbench.databases.sqlite_schema import read_schema
+from sqlbench.exceptions import SuiteError
 
 
 class SQLiteDatabase:
@@ -102,6 +104,8 @@ class SQLiteDatabase:
                 connection = open_readonly(self.path)
                 try:
                     self._schema = read_schema(connection, self.db_id)
+                except sqlite3.Error as error:
+                    raise SuiteError(f"The database {self.path} is damaged: {error}.") from None
                 finally:
                     connection.close()
             return self._schema

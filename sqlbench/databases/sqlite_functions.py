@@ -42,8 +42,8 @@ def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> C
         return (z ^ z >> 31) - 2**63
 
     def randomblob(length: Any) -> bytes:
-        size = int(length) if isinstance(length, int | float) else 1
-        size = min(max(size, 1), max_value_bytes + 1)
+        wanted = length if isinstance(length, int | float) else 1
+        size = int(min(max(wanted, 1), max_value_bytes + 1))
         seed = random().to_bytes(8, "big", signed=True)
         return hashlib.shake_128(seed).digest(size)
 

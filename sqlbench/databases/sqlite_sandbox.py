@@ -1,9 +1,9 @@
 """SQLite as a sandbox: SQL that a model wrote runs on a file it cannot change or escape from.
 
-Four walls, each of which holds without the others: the file is opened read-only; an authorizer
-lets a statement do nothing but read; `setlimit` and a heap limit bound what one step can cost;
-a progress handler counts the virtual machine's steps and stops at an exact number of them, so
-that a time-out is as reproducible as a result. The clock is only the backstop.
+The file is opened read-only, and an authorizer lets a statement do nothing but read. `setlimit`
+and a heap limit bound what one step can cost; a progress handler counts the virtual machine's
+steps and stops at an exact number of them, so that a time-out is as reproducible as a result.
+The clock is only the backstop.
 
 What stays outside the walls' reach: ``date('now')``, ``CURRENT_TIMESTAMP`` and their kin read the
 real clock, so a query that asks for today's date has today's answer. ``random()`` and
@@ -83,7 +83,9 @@ _ACTIONS = {
     sqlite3.SQLITE_PRAGMA: "PRAGMA",
     sqlite3.SQLITE_UPDATE: "UPDATE",
 }
-_FIRST_WORD = re.compile(r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
+# Possessive, so that a statement of comments alone costs no more than its length.
+_FIRST_WORD = re.compile(r"(?:[\s;\ufeff]|--[^\n]*+|(?>/\*.*?\*/))*+([A-Za-z]+)", re.DOTALL)
+_MAX_MESSAGE = 500  # SQLite repeats a bad token whole, and a message goes into a prompt
 
 _Stop = Literal["steps", "clock", "cancelled"]
 
@@ -167,6 +169,10 @@ class SandboxedConnection:
         self._deadline = started + self._limits.wall_clock
         cursor = self._connection.cursor()
         try:
+            if _first_word(sql) == "EXPLAIN":
+                # It reads, but what it returns are memory addresses, and never an answer.
+                self._denied = "action EXPLAIN"
+                raise sqlite3.Error
             cursor.execute(sql)
             if cursor.description is None:
                 raise QueryError("incomplete input: the statement is empty")
@@ -260,11 +266,15 @@ class SandboxedConnection:
             return denied
         # CREATE TABLE is first of all an INSERT into the schema: the statement's own word is
         # the one to name.
-        match = _FIRST_WORD.match(sql)
-        word = match.group(1).upper() if match else ""
-        if word in {"", "SELECT", "WITH", "VALUES", "EXPLAIN"}:
+        word = _first_word(sql)
+        if word in {"", "SELECT", "WITH", "VALUES"}:
             word = denied.removeprefix("action").strip()
         return "only SELECT statements may be run" + (f" ({word} is not allowed)" if word else "")
+
+
+def _first_word(sql: str) -> str:
+    match = _FIRST_WORD.match(sql)
+    return match.group(1).upper() if match else ""
 
 
 def out_of_memory() -> QueryError:
@@ -297,6 +307,8 @@ def _plain(message: str, limits: Limits) -> str:
         return "syntax error: the statement contains a NUL character"
     if "surrogates not allowed" in message:
         return "syntax error: the statement is not valid Unicode"
+    if len(message) > _MAX_MESSAGE:
+        return f"{message[: _MAX_MESSAGE - 50]} … {message[-47:]}"
     return message
 
 
