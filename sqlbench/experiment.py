@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -242,15 +243,15 @@ class _Driver:
         """Relearn the log, and return the snapshots of the first episodes that are still owed."""
         log, lag = self.writer.run.log, self.config.lag
         ready: deque[tuple[int, Policy]] = deque()
-        for version in range(len(log) + 1):
-            # After `version` episodes, the episode `lag` places further on gets its snapshot.
-            place = version + lag - len(log)
-            if version == 0:
+        for learned in range(len(log) + 1):
+            # After `learned` episodes, the episode `lag` places further on gets its snapshot.
+            place = learned + lag - len(log)
+            if learned == 0:
                 ready.extend((p, self._snapshot(todo[p])) for p in range(min(place, len(todo))))
             if 0 <= place < len(todo):
                 ready.append((place, self._snapshot(todo[place])))
-            if version < len(log):
-                learn(self.learner, log[version], self.config.hindsight)
+            if learned < len(log):
+                learn(self.learner, log[learned], self.config.hindsight)
         return ready
 
     def _snapshot(self, slot: Slot) -> Policy:
@@ -347,10 +348,12 @@ def _meta(
         "simulated": model.simulated,
         "suite_hash": suite.content_hash,
         "prompts_hash": prompts.hash,
+        "model_fingerprint": model.fingerprint,
         "versions": {
             "sqlbench": sqlbench.__version__,
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
+            "sqlglot": version("sqlglot"),
         },
         "notes": list(suite.notes),
         "invalid_questions": invalid,

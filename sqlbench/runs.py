@@ -288,8 +288,9 @@ class RunWriter:
         self.run._read_log()
 
     def append(self, episode: Episode) -> None:
-        """Keep a finished episode."""
+        """Keep a finished episode; a failure that it had before is made good."""
         self.run.log.append(episode)
+        self.run.failed = [r for r in self.run.failed if r["episode"] != episode.index]
         self._write("episodes", episode.record())
         self._write("timings", episode.timings())
 

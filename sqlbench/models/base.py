@@ -110,11 +110,13 @@ class ChatModel(Protocol):
     `complete` and `stream` answer the same request with the same text. Both raise `ModelError`
     when there is no usable answer, and nothing else for a call that failed. `stream` yields
     pieces of text and, last, the whole `Completion`. `simulated` is True for a model that is not
-    real: everything that it feeds is labelled so.
+    real: everything that it feeds is labelled so. `fingerprint` is a hash of what its answers
+    depend on beside its name (a profile, a file of predictions), empty where there is nothing.
     """
 
     spec: str
     simulated: bool
+    fingerprint: str
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Answer a request."""

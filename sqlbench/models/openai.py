@@ -98,6 +98,7 @@ class OpenAIModel:
     """
 
     simulated = False
+    fingerprint = ""
 
     def __init__(self, name: str | None = None, environ: Mapping[str, str] | None = None) -> None:
         environ = os.environ if environ is None else environ

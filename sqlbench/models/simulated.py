@@ -76,6 +76,7 @@ class SimulatedModel:
             raise ConfigError(f"failure_rate is a share from 0 to 1, not {failure_rate!r}.")
         self.profile = load_profile(profile)
         self.spec = "simulated" if profile == "default" else f"simulated:{profile}"
+        self.fingerprint = self.profile.hash
         self.failure_rate = failure_rate
         self._latency = (latency, latency) if isinstance(latency, int | float) else latency
         self._suite = suite

@@ -52,7 +52,7 @@ class Task:
     questions: tuple[Question, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suite:
     """Tasks plus the databases that their questions ask about.
 

@@ -1,0 +1,123 @@
+"""The command line: what it prints, and that a user's mistake is one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def sqlbench(*arguments, env=None, cwd=None):
+    clean = {k: v for k, v in os.environ.items() if k not in KEYS} | (env or {})
+    return subprocess.run(
+        [sys.executable, "-m", "sqlbench", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=clean,
+        cwd=cwd,
+        timeout=300,
+    )
+
+
+KEYS = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "API_BASE_URL", "API_KEY", "HF_TOKEN", "MODEL_NAME")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    result = sqlbench("run", "--episodes", 40, "--policy", "rules", "--out", folder)
+    assert result.returncode == 0, result.stderr
+    return folder, result.stdout
+
+
+def test_run_prints_the_table_and_where_it_is(finished):
+    folder, printed = finished
+    assert "(simulated model)" in printed
+    for word in ("first", "field", "any", "repaired", "model calls", str(folder)):
+        assert word in printed
+    assert {p.name for p in folder.iterdir()} >= {
+        "run.json", "episodes.jsonl", "failures.jsonl", "timings.jsonl", "policy.npz",
+        "summary.json", "prompts.json",
+    }  # fmt: skip
+
+
+def test_no_wall_clock_fact_is_in_the_log(finished):
+    line = json.loads((finished[0] / "episodes.jsonl").read_text().splitlines()[0])
+    assert not {"latency", "elapsed", "time"} & (line.keys() | line["steps"][0].keys())
+    timing = json.loads((finished[0] / "timings.jsonl").read_text().splitlines()[0])
+    assert timing["episode"] == 0 and timing["elapsed"][0] > 0
+
+
+def test_show_tells_an_episode_and_its_prompts(finished):
+    plain = sqlbench("show", finished[0], 3).stdout
+    assert "Attempt 1: generate" in plain and "reward" in plain and "simulated" in plain
+    assert "CREATE TABLE" not in plain
+    assert "CREATE TABLE" in sqlbench("show", finished[0], 3, "--prompt").stdout
+
+
+def test_suites_lists_kinds_and_tasks():
+    assert "marketplace" in sqlbench("suites").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--suite", "nope"], "Unknown suite 'nope'"),
+        (["run", "--suite", "spider:/nowhere"], "'/nowhere/dev.json' does not exist"),
+        (["run", "--task", "nope"], "Unknown task 'nope'; valid are: simple_queries"),
+        (["run", "--model", "nope"], "Unknown model 'nope'"),
+        (["run", "--model", "simulated:nope"], "'nope'"),
+        (["run", "--policy", "linucbb"], "Unknown policy 'linucbb'"),
+        (["run", "--policy", "linucb?alfa=1"], "Did you mean 'alpha'?"),
+        (["run", "--policy", "linucb?alpha=much"], "is a number, not 'much'"),
+        (["run", "--policy", "fixed:nope"], "'nope'"),
+        (["run", "--feedback", "nope"], "nope"),
+        (["run", "--episodes", "0"], "episodes=0"),
+        (["run", "--prompts", "/nowhere"], "'/nowhere' does not exist"),
+        (["run", "--model", "openai:any"], "set HF_TOKEN"),
+        (["report", "/nowhere"], "holds no run"),
+        (["show", "/nowhere", "0"], "holds no run"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):
+    result = sqlbench(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("episodes.jsonl")), "nothing is begun that cannot be done"
+
+
+def test_an_unknown_episode_is_one_sentence(finished):
+    result = sqlbench("show", finished[0], 4000)
+    assert result.returncode == 2 and "0 to 39" in result.stderr
+
+
+def test_a_refused_connection_is_one_sentence(tmp_path):
+    env = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    result = sqlbench("run", "--model", "openai:any", "--out", tmp_path / "r", env=env)
+    assert result.returncode == 2
+    assert "http://127.0.0.1:9/v1" in result.stderr and "cannot be reached" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_folder_of_another_run_is_refused(finished):
+    before = (finished[0] / "episodes.jsonl").read_bytes()
+    result = sqlbench("run", "--episodes", 41, "--policy", "rules", "--out", finished[0])
+    assert result.returncode == 2 and "config.episodes was 40, now 41" in result.stderr
+    assert (finished[0] / "episodes.jsonl").read_bytes() == before
+
+
+def test_spider_runs_on_what_is_there_and_names_what_is_missing(spider_dir, tmp_path):
+    result = sqlbench(
+        "run", "--suite", f"spider:{spider_dir}", "--model", "simulated", "--episodes", 300,
+        "--seed", 0, "--out", tmp_path / "r",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "'wta_1' is missing" in result.stdout and "62 questions" in result.stdout
+    log = [json.loads(line) for line in (tmp_path / "r" / "episodes.jsonl").open()]
+    assert len(log) == 300
+    assert len({e["db_id"] for e in log}) == 19
