@@ -178,7 +178,7 @@ class SQLAgentEnv:
         self.question, self._gold, self._progress = question, gold, progress
         self.episode = Episode(index, question.id, task_id, question.db_id, repeat)
         self._database = self.suite.database(question)
-        self._schema = self._database.schema().prompt()
+        self._schema = self.suite.schema_text(question)
         self._history: list[tuple[str, ErrorClass | None]] = []
         self._told: list[FailedAttempt] = []
         self._token: str | None = None

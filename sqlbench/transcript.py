@@ -38,7 +38,7 @@ def sent_messages(run: Run, suite: Suite, episode: Episode, step: Step) -> tuple
     question = suite.question(episode.question_id)
     database = suite.database(question)
     facts = {
-        "schema": database.schema().prompt(),
+        "schema": suite.schema_text(question),
         "dialect": database.dialect,
         "question": question.text,
         "evidence": question.evidence,

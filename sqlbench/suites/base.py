@@ -75,7 +75,8 @@ class Suite:
     databases: Mapping[str, Database]
     fingerprints: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    _by_id: dict[str, Question] = field(init=False, repr=False, compare=False)
+    _by_id: dict[str, Question] = field(init=False, repr=False)
+    _schema_texts: dict[str, str] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_id", {q.id: q for q in self.questions()})
@@ -128,6 +129,13 @@ class Suite:
     def database(self, question: Question) -> Database:
         """Return the database that a question asks about."""
         return self.databases[question.db_id]
+
+    def schema_text(self, question: Question) -> str:
+        """Return the schema as the prompts show it, written once for each database."""
+        text = self._schema_texts.get(question.db_id)
+        if text is None:
+            text = self._schema_texts[question.db_id] = self.database(question).schema().prompt()
+        return text
 
     @cached_property
     def content_hash(self) -> str:
