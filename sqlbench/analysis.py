@@ -152,6 +152,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "questions": int(frame["question_id"].nunique()),
         "model_errors": len(run.failed),
         "invalid_questions": len(run.meta["invalid_questions"]),
+        "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
         "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
         "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
@@ -279,6 +280,11 @@ def run_table(run: Run) -> str:
         ["model errors", str(summary["model_errors"])],
     ]
     notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    if summary["not_reproducible"]:
+        notes.append(
+            f"{summary['not_reproducible']} queries were stopped by the clock or the memory limit, "
+            "which depends on the machine."
+        )
     return "\n".join(
         [
             f"{run.label}{mark}: {summary['episodes']} episodes, {summary['questions']} questions",

@@ -393,6 +393,7 @@ class SQLAgentEnv:
             row_count=len(result.rows) if result else None,
             score=self._score(result, verdict),
             breakdown=compute_reward(verdict.match, attempt, error_class, before),
+            reproducible=error is None or error.reproducible,
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
             latency=completion.latency if completion else 0.0,
