@@ -6,14 +6,17 @@ Sherman–Morrison, so that neither a choice nor an update ever solves a system.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.context import DIMENSION, Context, featurize
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import check_reward, take_arrays
+from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, check_reward, take_arrays
+from sqlbench.repair import ARMS, RepairAction
 
 
 class LinearArms:
@@ -48,8 +51,7 @@ class LinearArms:
 
     def widths(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return √(xᵀA⁻¹x) for each arm, shape (K,): one product for all of them."""
-        projected = self.a_inv.reshape(-1, self.dimension) @ x
-        variances = projected.reshape(self.n_arms, self.dimension) @ x
+        variances: NDArray[np.float64] = (self.a_inv @ x) @ x
         return np.sqrt(np.maximum(variances, 0.0))
 
     def update(self, arm: int, x: NDArray[np.float64], reward: float) -> None:
@@ -61,19 +63,22 @@ class LinearArms:
             If the reward or a feature is not finite: one would poison A⁻¹ for good.
         """
         check_reward(reward)
-        if not np.isfinite(x).all():
-            raise ValueError(f"Features must be finite numbers, not {x.tolist()!r}.")
         a_inv = self.a_inv[arm]
         projected = a_inv @ x
-        a_inv -= np.multiply.outer(projected, projected / (1.0 + x @ projected))
+        quadratic = float(x @ projected)
+        check_features(quadratic, x)
+        # Both factors alike: A⁻¹ stays symmetric to the bit, and rounding has nowhere to grow.
+        projected *= 1.0 / math.sqrt(1.0 + quadratic)
+        a_inv -= np.multiply.outer(projected, projected)
         self.b[arm] += reward * x
         self.theta[arm] = a_inv @ self.b[arm]
 
-    def copy(self) -> LinearArms:
+    def copy(self) -> Self:
         """Return an independent copy."""
-        twin = LinearArms.__new__(LinearArms)
-        twin.n_arms, twin.dimension, twin.ridge = self.n_arms, self.dimension, self.ridge
-        twin.a_inv, twin.b, twin.theta = self.a_inv.copy(), self.b.copy(), self.theta.copy()
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(
+            {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in self.__dict__.items()}
+        )
         return twin
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -88,7 +93,59 @@ class LinearArms:
         ConfigError
             If they do not fit this number of arms and features.
         """
-        arrays = take_arrays(
-            state, {name: getattr(self, name).shape for name in ("a_inv", "b", "theta")}
-        )
-        self.a_inv, self.b, self.theta = arrays["a_inv"], arrays["b"], arrays["theta"]
+        shapes = {name: array.shape for name, array in self.state().items()}
+        for name, array in take_arrays(state, shapes).items():
+            setattr(self, name, array)
+
+
+class LinearPolicy(ScoredPolicy):
+    """A policy that learns a `LinearArms`; how it scores the arms is left to its children.
+
+    Parameters
+    ----------
+    ridge : float
+        λ: A⁻¹ starts as I/λ.
+    epsilon : float
+        The share of uniform choice that is mixed in.
+    """
+
+    def __init__(self, ridge: float = 1.0, epsilon: float = 0.0) -> None:
+        super().__init__(epsilon)
+        self.arms = LinearArms(len(ARMS), DIMENSION, ridge)
+
+    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+        """Learn that ``action``, chosen in ``context``, brought ``reward``."""
+        self.arms.update(ARM_INDEX[action], featurize(context), reward)
+
+    def snapshot(self, progress: float = 0.0) -> Self:
+        """Return an independent copy."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.arms = self.arms.copy()
+        return twin
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return A⁻¹, b and θ."""
+        return self.arms.state()
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned.
+
+        Raises
+        ------
+        ConfigError
+            If it was saved for other features or arms.
+        """
+        self.arms.load_state(state)
+
+
+def check_features(quadratic: float, x: NDArray[np.float64]) -> None:
+    """Refuse features that are not finite: xᵀA⁻¹x is finite exactly where all of them are.
+
+    Raises
+    ------
+    ValueError
+        If one is NaN or infinite.
+    """
+    if not math.isfinite(quadratic):
+        raise ValueError(f"Features must be finite numbers, not {x.tolist()!r}.")
