@@ -29,6 +29,9 @@ class LinearArms:
     ridge : float
         λ > 0; A⁻¹ starts as I/λ.
 
+    Products are `ndarray.dot` and one BLAS call: at this size the ``@`` operator spends most of its
+    time before it multiplies.
+
     Attributes
     ----------
     a_inv : ndarray of shape (K, d, d)
@@ -47,12 +50,16 @@ class LinearArms:
 
     def means(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return θᵀx for each arm, shape (K,)."""
-        return self.theta @ x
+        means: NDArray[np.float64] = self.theta.dot(x)
+        return means
 
     def widths(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return √(xᵀA⁻¹x) for each arm, shape (K,): one product for all of them."""
-        variances: NDArray[np.float64] = (self.a_inv @ x) @ x
-        return np.sqrt(np.maximum(variances, 0.0))
+        projected = self.a_inv.reshape(-1, self.dimension).dot(x)
+        variances: NDArray[np.float64]
+        variances = projected.reshape(self.n_arms, self.dimension).dot(x)
+        np.maximum(variances, 0.0, out=variances)
+        return np.sqrt(variances, out=variances)
 
     def update(self, arm: int, x: NDArray[np.float64], reward: float) -> None:
         """Add one observation to an arm (Sherman and Morrison, 1950).
@@ -62,16 +69,18 @@ class LinearArms:
         ValueError
             If the reward or a feature is not finite: one would poison A⁻¹ for good.
         """
+        from scipy.linalg.blas import dger  # half a microsecond here, 0.1 s at the command line
+
         check_reward(reward)
-        a_inv = self.a_inv[arm]
-        projected = a_inv @ x
-        quadratic = float(x @ projected)
+        a_inv, b = self.a_inv[arm], self.b[arm]
+        projected = a_inv.dot(x)
+        quadratic = float(x.dot(projected))
         check_features(quadratic, x)
         # Both factors alike: A⁻¹ stays symmetric to the bit, and rounding has nowhere to grow.
         projected *= 1.0 / math.sqrt(1.0 + quadratic)
-        a_inv -= np.multiply.outer(projected, projected)
-        self.b[arm] += reward * x
-        self.theta[arm] = a_inv @ self.b[arm]
+        dger(-1.0, projected, projected, a=a_inv.T, overwrite_a=1)  # A⁻¹ −= projected·projectedᵀ
+        b += reward * x
+        a_inv.dot(b, out=self.theta[arm])
 
     def copy(self) -> Self:
         """Return an independent copy."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from sqlbench.context import Context, featurize
 from sqlbench.exceptions import ConfigError
@@ -91,6 +90,8 @@ def p_highest(index: int, means: NDArray[np.float64], deviations: NDArray[np.flo
     means, deviations : ndarray of shape (K,)
         Of the variables; every deviation is above 0.
     """
+    from scipy.special import ndtr
+
     mean, deviation = means[index], deviations[index]
     others = np.arange(len(means)) != index
     steps = 2 * _REACH * deviation / float(deviations[others].min())
