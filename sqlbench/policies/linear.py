@@ -7,7 +7,8 @@ Sherman–Morrison, so that neither a choice nor an update ever solves a system.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -69,8 +70,6 @@ class LinearArms:
         ValueError
             If the reward or a feature is not finite: one would poison A⁻¹ for good.
         """
-        from scipy.linalg.blas import dger  # half a microsecond here, 0.1 s at the command line
-
         check_reward(reward)
         a_inv, b = self.a_inv[arm], self.b[arm]
         projected = a_inv.dot(x)
@@ -78,7 +77,9 @@ class LinearArms:
         check_features(quadratic, x)
         # Both factors alike: A⁻¹ stays symmetric to the bit, and rounding has nowhere to grow.
         projected *= 1.0 / math.sqrt(1.0 + quadratic)
-        dger(-1.0, projected, projected, a=a_inv.T, overwrite_a=1)  # A⁻¹ −= projected·projectedᵀ
+        _rank_one()(
+            -1.0, projected, projected, a=a_inv.T, overwrite_a=1
+        )  # A⁻¹ −= projected·projectedᵀ
         b += reward * x
         a_inv.dot(b, out=self.theta[arm])
 
@@ -146,6 +147,15 @@ class LinearPolicy(ScoredPolicy):
             If it was saved for other features or arms.
         """
         self.arms.load_state(state)
+
+
+@cache
+def _rank_one() -> Callable[..., object]:
+    """Return BLAS's rank-one update; scipy is loaded on first use, not by the command line."""
+    from scipy.linalg.blas import dger
+
+    update: Callable[..., object] = dger
+    return update
 
 
 def check_features(quadratic: float, x: NDArray[np.float64]) -> None:
