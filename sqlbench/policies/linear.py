@@ -75,7 +75,7 @@ class LinearArms:
         projected = a_inv.dot(x)
         quadratic = float(x.dot(projected))
         check_features(quadratic, x)
-        # Both factors alike: A⁻¹ stays symmetric to the bit, and rounding has nowhere to grow.
+        # Both factors alike: A⁻¹ stays symmetric but for the last bit.
         projected *= 1.0 / math.sqrt(1.0 + quadratic)
         _rank_one()(
             -1.0, projected, projected, a=a_inv.T, overwrite_a=1
