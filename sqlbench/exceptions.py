@@ -55,6 +55,29 @@ class ModelSetupError(SQLBenchError, RuntimeError):
     """Raised before the first episode when a model cannot be used (missing key, bad URL)."""
 
 
+class WorkerError(SQLBenchError, RuntimeError):
+    """Raised when the worker processes of a grid die again and again.
+
+    Parameters
+    ----------
+    deaths : int
+        How often in a row, without progress.
+    folder : str
+        Where the first cell that is still owed lies.
+    """
+
+    def __init__(self, deaths: int, folder: str) -> None:
+        self.deaths, self.folder = deaths, folder
+        super().__init__(deaths, folder)
+
+    def __str__(self) -> str:
+        return (
+            f"Worker processes died {self.deaths} times in a row without finishing an episode "
+            f"(first cell owed: {self.folder!r}); is there memory enough? What was finished is "
+            "kept: run the same command again."
+        )
+
+
 class MissingExtraError(SQLBenchError, ImportError):
     """Raised when an optional dependency is needed and not installed.
 

@@ -22,9 +22,10 @@ from pydantic import ValidationError
 from tqdm.auto import tqdm
 
 import sqlbench
+from sqlbench.ablation import get_learner
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback, SQLAgentEnv
-from sqlbench.episode import DEFAULT_HINDSIGHT, Episode, learn
+from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
 from sqlbench.exceptions import ConfigError, ModelSetupError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, ModelError, load_model
@@ -67,6 +68,7 @@ async def run_experiment(
     metric: str = "exact",
     temperature: float = 0.1,
     hindsight: float = DEFAULT_HINDSIGHT,
+    learner: str = "standard",
     prompts: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
@@ -93,6 +95,9 @@ async def run_experiment(
         See `SQLAgentEnv`.
     hindsight : float
         The bonus of hindsight relabelling; 0 switches it off.
+    learner : str
+        How the policy learns from an episode; others than ``standard`` are for ablations
+        (`sqlbench.ablation`).
     prompts : path or None
         A folder whose texts override the package's.
     out : path or None
@@ -117,10 +122,10 @@ async def run_experiment(
     """
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded) if isinstance(model, str) else model
-    learner = make_policy(policy, answering)
+    taught = make_policy(policy, answering)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
-    config = _config(
+    config = make_config(
         suite=loaded.spec,
         task=task,
         model=answering.spec,
@@ -133,6 +138,7 @@ async def run_experiment(
         metric=metric,
         temperature=temperature,
         hindsight=hindsight,
+        learner=learner,
     )
     texts = Prompts.load(prompts)
     golds = Golds(loaded)
@@ -153,9 +159,9 @@ async def run_experiment(
             unit="ep",
             disable=not progress,
         ) as bar:
-            driver = _Driver(env, learner, writer, config, bar)
+            driver = _Driver(env, taught, writer, config, bar)
             await driver.drive(todo, concurrency)
-        writer.finish(learner)
+        writer.finish(taught)
     finally:
         writer.close()
     return writer.run
@@ -203,6 +209,7 @@ class _Driver:
             config,
             bar,
         )
+        self.learn = get_learner(config.learner)
         self.answered = False
         self.successes = sum(e.success for e in writer.run.log)
 
@@ -251,7 +258,7 @@ class _Driver:
             if 0 <= place < len(todo):
                 ready.append((place, self._snapshot(todo[place])))
             if learned < len(log):
-                learn(self.learner, log[learned], self.config.hindsight)
+                self.learn(self.learner, log[learned], self.config.hindsight)
         return ready
 
     def _snapshot(self, slot: Slot) -> Policy:
@@ -292,7 +299,7 @@ class _Driver:
                 }
             )
         else:
-            learn(self.learner, result, self.config.hindsight)
+            self.learn(self.learner, result, self.config.hindsight)
             self.writer.append(result)
             self.successes += result.success
         finished = len(self.writer.run.log)
@@ -301,7 +308,14 @@ class _Driver:
         self.bar.update()
 
 
-def _config(**values: Any) -> RunConfig:
+def make_config(**values: Any) -> RunConfig:
+    """Make a run's configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a value has the wrong form: one sentence that names it.
+    """
     try:
         return RunConfig(**values)
     except ValidationError as error:

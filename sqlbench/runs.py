@@ -49,6 +49,7 @@ class RunConfig(BaseModel):
     metric: str = "exact"
     temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
+    learner: str = "standard"
 
 
 class Run:

@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from sqlbench.cli.compare import compare
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(report)
+app.command()(compare)
 app.command()(show)
 app.command()(suites)
 

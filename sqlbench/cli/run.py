@@ -31,8 +31,9 @@ def run(
     policy: Annotated[
         str,
         typer.Option(
-            help="Who chooses repairs: linucb, random, rules, fixed:ARM, oracle (simulated model "
-            "only); with parameters, e.g. 'linucb?alpha=1.0&epsilon=0.05'."
+            help="Who chooses repairs: linucb, lints, epsilon-greedy, ucb1, table, rules, random, "
+            "resample, fixed:ARM, oracle (simulated model only); with parameters, e.g. "
+            "'linucb?alpha=1.0&epsilon=0.05'."
         ),
     ] = _DEFAULT.policy,
     episodes: Annotated[int, typer.Option(help="How many episodes.")] = _DEFAULT.episodes,
