@@ -135,7 +135,7 @@ async def run_experiment(
         hindsight=hindsight,
     )
     texts = Prompts.load(prompts)
-    golds = Golds(loaded)
+    golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
     writer = RunWriter(
         _meta(config, loaded, answering, texts, invalid),
