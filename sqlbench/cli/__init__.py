@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from sqlbench.cli.grade import grade
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
@@ -28,6 +29,7 @@ app.command()(run)
 app.command()(report)
 app.command()(show)
 app.command()(suites)
+app.command()(grade)
 
 
 def main() -> None:
