@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -69,6 +69,13 @@ class Grade:
     lucky: bool | None = None
     lucky_on: str | None = None
 
+    def record(self) -> dict[str, Any]:
+        """Return the fields as ``verdicts.jsonl`` has them."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
+
+_FIELDS = [f.name for f in fields(Grade)]
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -126,8 +133,8 @@ class Graded:
         """A row a question with a valid gold: the fields of `Grade`, and the file's name."""
         import pandas as pd
 
-        rows = [asdict(g) for g in self.grades if g.correct is not None]
-        frame = pd.DataFrame(rows, columns=list(Grade.__dataclass_fields__))
+        rows = [g.record() for g in self.grades if g.correct is not None]
+        frame = pd.DataFrame(rows, columns=_FIELDS)
         frame.insert(0, "predictions", self.name)
         return frame.astype({"correct": bool})
 
@@ -194,7 +201,7 @@ class VerdictLog:
         lines = []
         for grade in grades:
             self.grades[grade.index] = grade
-            lines.append(json.dumps(asdict(grade), ensure_ascii=False) + "\n")
+            lines.append(json.dumps(grade.record(), ensure_ascii=False) + "\n")
         if self._file is not None:
             self._file.write("".join(lines).encode(errors="surrogatepass"))
             self._file.flush()
