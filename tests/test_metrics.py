@@ -101,7 +101,7 @@ CASES = [
         OK,
     ),
     (
-        "ORDER BY in parentheses around the statement",
+        "ORDER BY around a sub-query",
         "SELECT * FROM (SELECT id FROM pupil) ORDER BY id",
         "SELECT id FROM pupil ORDER BY -id",
         "order",
@@ -381,7 +381,7 @@ def test_an_unknown_metric_is_named(database: SQLiteDatabase) -> None:
         ('SELECT "distinct" FROM t', 'SELECT "distinct" FROM t'),
         ("SELECT a FROM t -- distinct\n", "SELECT a FROM t -- distinct\n"),
         ("SELECT t.distinct FROM t", "SELECT t. FROM t"),
-        ("SELECT 1 ! = 2; DROP TABLE t", "SELECT 1 != 2;"),
+        ("SELECT 1 ! = 2; DROP TABLE t", "SELECT 1 != 2; "),
         ("SELECT Year( CURDATE() ) - age", "SELECT 2020- age"),
     ],
 )
