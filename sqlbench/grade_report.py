@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sqlbench.analysis import markdown_table
+from sqlbench.grading.neighbour_rows import Kind
 from sqlbench.leaderboard import accuracy, compare_pair, failures, leaderboard, share
 
 if TYPE_CHECKING:
@@ -109,12 +110,23 @@ def _luck_notes(graded: Graded) -> list[str]:
     tested = frame[frame["lucky"].notna()]
     lucky = tested[tested["lucky"].astype(bool)]
     matches = int(frame["correct"].sum())
-    rate = share(len(lucky), len(tested))
-    return [
+    notes = [
         f"Lucky matches (right here, wrong on one of {graded.meta['neighbours']} neighbour "
-        f"databases): {rate} of the {len(tested)} matches that a neighbour could test, of "
-        f"{matches} matches ({_ids(lucky)})."
+        f"databases): {share(len(lucky), len(tested))} of the matches that a neighbour could "
+        f"test; {matches - len(tested)} of {matches} matches none could."
     ]
+    for kind, what in _KINDS.items():
+        found = lucky[lucky["lucky_on"].str.startswith(kind)]
+        if len(found):
+            notes.append(f"  {len(found)} {what} ({_ids(found)})")
+    return notes
+
+
+_KINDS = {
+    Kind.PLAIN: "on plain neighbours: other rows, names still unique",
+    Kind.NAMES: "only where names repeat: a name was taken for a key, here or in the gold",
+    Kind.NULLS: "only where there are NULLs",
+}
 
 
 def _strict(frame: pd.DataFrame) -> str:

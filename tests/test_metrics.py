@@ -189,7 +189,13 @@ CASES = [
         "values",
         "values",
     ),
-    ("an integer and a float beside it", "SELECT 3", "SELECT 3.00000000000001", OK, *["values"] * 2),
+    (
+        "an integer and a float beside it",
+        "SELECT 3",
+        "SELECT 3.00000000000001",
+        OK,
+        *["values"] * 2,
+    ),
     ("more than dust", "SELECT 0.3", "SELECT 0.30001", "values", "values", "values"),
     ("long integers that differ by 1", "SELECT 5551234567", "SELECT 5551234568", *["values"] * 3),
     ("infinities", "SELECT 9e999", "SELECT 9e998", OK, OK, OK),
@@ -254,7 +260,12 @@ CASES = [
     ),
     ("comment-only SQL", "SELECT id FROM nobody", "-- nothing", *["pred_error"] * 3),
     ("no SQL at all", "SELECT id FROM nobody", "", *["pred_error"] * 3),
-    ("a DROP against an empty gold", "SELECT id FROM nobody", "DROP TABLE pupil", *["pred_error"] * 3),
+    (
+        "a DROP against an empty gold",
+        "SELECT id FROM nobody",
+        "DROP TABLE pupil",
+        *["pred_error"] * 3,
+    ),
     ("two statements", "SELECT 1", "SELECT 1; SELECT 1", "pred_error", OK, "pred_error"),
     ("a trailing semicolon", "SELECT 1", "SELECT 1 ;", OK, OK, OK),
     (
@@ -356,9 +367,7 @@ def test_two_empty_results_are_a_vacuous_match(database: SQLiteDatabase, metric:
         ),
     ],
 )
-def test_a_limit_that_cuts_a_tie_is_flagged(
-    database: SQLiteDatabase, gold: str, tie: bool
-) -> None:
+def test_a_limit_that_cuts_a_tie_is_flagged(database: SQLiteDatabase, gold: str, tie: bool) -> None:
     assert judge(database, gold, gold, "exact").tie is tie
 
 

@@ -117,6 +117,10 @@ class LuckTest(Protocol):
         """Return whether the match is luck (None: no neighbour can tell), and where it shows."""
         ...
 
+    def close(self) -> None:
+        """Close the neighbours."""
+        ...
+
 
 def _grade(
     suite: Suite | str,
@@ -227,6 +231,8 @@ class _Grader:
         )
 
     def close(self) -> None:
+        if self._luck is not None:
+            self._luck.close()
         for db_id, database in self._databases.items():
             if database is not self._suite.databases[db_id]:
                 database.close()

@@ -51,7 +51,7 @@ class Grade:
         Of a match: whether it fails on a neighbour database. None if no neighbour was usable, or
         none was asked for.
     lucky_on : str or None
-        The neighbour that shows it.
+        The neighbour that shows it: the mildest kind that does, and its number.
     """
 
     index: int
