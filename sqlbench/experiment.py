@@ -28,6 +28,7 @@ from sqlbench.episode import DEFAULT_HINDSIGHT, Episode, learn
 from sqlbench.exceptions import ConfigError, ModelSetupError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
@@ -57,6 +58,7 @@ async def run_experiment(
     model: ChatModel | str = "simulated",
     policy: str = "linucb",
     *,
+    repair_model: ChatModel | str | None = None,
     episodes: int = 300,
     task: str | None = None,
     seed: int = 0,
@@ -79,6 +81,8 @@ async def run_experiment(
         What is asked, and who answers.
     policy : str
         The spec of the policy that chooses repairs.
+    repair_model : ChatModel, its spec, or None
+        Who makes every attempt after the first; None is the model itself.
     episodes : int
         How many. The questions come in a fresh seeded order on every pass over them.
     task : str or None
@@ -116,14 +120,17 @@ async def run_experiment(
         If the folder holds another configuration.
     """
     loaded = load_suite(suite) if isinstance(suite, str) else suite
-    answering = load_model(model, loaded) if isinstance(model, str) else model
-    learner = make_policy(policy, answering)
+    first = load_model(model, loaded) if isinstance(model, str) else model
+    repairing = load_model(repair_model, loaded) if isinstance(repair_model, str) else repair_model
+    answering = with_repairs(first, repairing, max_attempts)
+    learner = make_policy(policy, repairing or first)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
     config = _config(
         suite=loaded.spec,
         task=task,
-        model=answering.spec,
+        model=first.spec,
+        repair_model=repairing.spec if repairing is not None else None,
         policy=policy,
         episodes=episodes,
         seed=seed,
