@@ -29,6 +29,7 @@ from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
 from sqlbench.exceptions import ConfigError, ModelSetupError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
@@ -58,6 +59,7 @@ async def run_experiment(
     model: ChatModel | str = "simulated",
     policy: str = "linucb",
     *,
+    repair_model: ChatModel | str | None = None,
     episodes: int = 300,
     task: str | None = None,
     seed: int = 0,
@@ -81,6 +83,8 @@ async def run_experiment(
         What is asked, and who answers.
     policy : str
         The spec of the policy that chooses repairs.
+    repair_model : ChatModel, its spec, or None
+        Who makes every attempt after the first; None is the model itself.
     episodes : int
         How many. The questions come in a fresh seeded order on every pass over them.
     task : str or None
@@ -121,14 +125,17 @@ async def run_experiment(
         If the folder holds another configuration.
     """
     loaded = load_suite(suite) if isinstance(suite, str) else suite
-    answering = load_model(model, loaded) if isinstance(model, str) else model
-    taught = make_policy(policy, answering)
+    first = load_model(model, loaded) if isinstance(model, str) else model
+    repairing = load_model(repair_model, loaded) if isinstance(repair_model, str) else repair_model
+    answering = with_repairs(first, repairing, max_attempts)
+    taught = make_policy(policy, repairing or first)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
     config = make_config(
         suite=loaded.spec,
         task=task,
-        model=answering.spec,
+        model=first.spec,
+        repair_model=repairing.spec if repairing is not None else None,
         policy=policy,
         episodes=episodes,
         seed=seed,
@@ -141,7 +148,7 @@ async def run_experiment(
         learner=learner,
     )
     texts = Prompts.load(prompts)
-    golds = Golds(loaded)
+    golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
     writer = RunWriter(
         _meta(config, loaded, answering, texts, invalid),

@@ -40,6 +40,7 @@ class RunConfig(BaseModel):
     suite: str = "marketplace"
     task: str | None = None
     model: str = "simulated"
+    repair_model: str | None = None
     policy: str = "linucb"
     episodes: int = Field(default=300, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -110,7 +111,8 @@ class Run:
     def label(self) -> str:
         """Return one line that says what ran."""
         c = self.config
-        return f"{c.suite} · {c.model} · {c.policy} · seed {c.seed}"
+        model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
+        return f"{c.suite} · {model} · {c.policy} · seed {c.seed}"
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -202,7 +204,8 @@ class Run:
 
         model = None
         if self.config.policy.startswith("oracle"):
-            model = load_model(self.config.model, load_suite(self.config.suite))
+            spec = self.config.repair_model or self.config.model
+            model = load_model(spec, load_suite(self.config.suite))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 

@@ -10,6 +10,7 @@ import sys
 import typer
 
 from sqlbench.cli.compare import compare
+from sqlbench.cli.grade import grade
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
@@ -30,6 +31,7 @@ app.command()(report)
 app.command()(compare)
 app.command()(show)
 app.command()(suites)
+app.command()(grade)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ _DEFAULT = RunConfig()
 
 def run(
     suite: Annotated[
-        str, typer.Option(help="marketplace (built in), or spider:DIR.")
+        str, typer.Option(help="marketplace (built in), spider:DIR or bird:DIR.")
     ] = _DEFAULT.suite,
     task: Annotated[
         str | None,
@@ -24,10 +24,15 @@ def run(
     model: Annotated[
         str,
         typer.Option(
-            help="simulated, simulated:PROFILE, or openai:NAME (any OpenAI-compatible endpoint: "
-            "set OPENAI_BASE_URL and OPENAI_API_KEY, or API_BASE_URL and HF_TOKEN)."
+            help="simulated, simulated:PROFILE, openai:NAME (any OpenAI-compatible endpoint: "
+            "set OPENAI_BASE_URL and OPENAI_API_KEY, or API_BASE_URL and HF_TOKEN), or "
+            "predictions:FILE (a prediction file's first answers; see --repair-model)."
         ),
     ] = _DEFAULT.model,
+    repair_model: Annotated[
+        str | None,
+        typer.Option(help="Who makes every attempt after the first. Default: the model itself."),
+    ] = None,
     policy: Annotated[
         str,
         typer.Option(
@@ -79,12 +84,14 @@ def run(
     from sqlbench.analysis import run_table
     from sqlbench.experiment import run_experiment
 
-    folder = out or default_folder(suite, model, policy, seed)
+    models = f"{model}+{repair_model}" if repair_model else model
+    folder = out or default_folder(suite, models, policy, seed)
     finished = asyncio.run(
         run_experiment(
             suite,
             model,
             policy,
+            repair_model=repair_model,
             episodes=episodes,
             task=task,
             seed=seed,

@@ -11,7 +11,13 @@ from sqlbench.models.extract import extract_sql
 if TYPE_CHECKING:
     from sqlbench.suites.base import Suite
 
-MODEL_SPECS = ("simulated", "simulated:PROFILE", "openai", "openai:NAME")
+MODEL_SPECS = (
+    "simulated",
+    "simulated:PROFILE",
+    "openai",
+    "openai:NAME",
+    "predictions:FILE",
+)
 
 __all__ = [
     "MODEL_SPECS",
@@ -32,7 +38,8 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
     Parameters
     ----------
     spec : str
-        ``simulated``, ``simulated:PROFILE`` or ``openai:NAME`` (any OpenAI-compatible endpoint).
+        ``simulated``, ``simulated:PROFILE``, ``openai:NAME`` (any OpenAI-compatible endpoint) or
+        ``predictions:FILE`` (first answers of a prediction file).
     suite : Suite
         The simulated model answers from its gold queries.
 
@@ -42,6 +49,8 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
         If there is no such model or profile.
     ModelSetupError
         If the model cannot be used: a missing key, a suite without gold queries.
+    PredictionFileError
+        If a prediction file is broken or does not belong to the suite.
     """
     kind, _, argument = spec.partition(":")
     if kind == "simulated":
@@ -52,4 +61,8 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
         from sqlbench.models.openai import OpenAIModel
 
         return OpenAIModel(argument or None)
+    if kind == "predictions" and argument:
+        from sqlbench.models.predictions import PredictionsModel
+
+        return PredictionsModel(argument, suite)
     raise UnknownNameError("model", spec, MODEL_SPECS)
