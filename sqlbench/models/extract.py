@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_THINK = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-# A template may have opened the block in the prompt, or the answer may break off inside it.
+# An answer may break off inside the block, or its template may have opened it in the prompt.
+_THINK = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _CLOSED_ONLY = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_OPEN_ONLY = re.compile(r"<think(?:ing)?>.*\Z", re.DOTALL | re.IGNORECASE)
 
 _FENCES = re.compile(r"`{3,}|~{3,}")
 _BLOCK = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<body>.*?)(?:(?P=fence)|\Z)", re.DOTALL)
@@ -84,7 +83,7 @@ def extract_sql(text: str) -> str:
 
 
 def _once(text: str) -> str:
-    text = _OPEN_ONLY.sub("", _CLOSED_ONLY.sub("", _THINK.sub("", text)))
+    text = _CLOSED_ONLY.sub("", _THINK.sub("", text))
     found = [sql for candidate in _blocks(text) if (sql := _statement(candidate))]
     if found:
         queries = [sql for sql in found if not re.match(_OTHER, sql, re.IGNORECASE)]
