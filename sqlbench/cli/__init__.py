@@ -30,8 +30,8 @@ app.command()(run)
 app.command()(report)
 app.command()(compare)
 app.command()(show)
-app.command()(suites)
 app.command()(grade)
+app.add_typer(suites, name="suites")
 
 
 def main() -> None:

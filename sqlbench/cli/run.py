@@ -15,7 +15,7 @@ _DEFAULT = RunConfig()
 
 def run(
     suite: Annotated[
-        str, typer.Option(help="marketplace (built in), spider:DIR or bird:DIR.")
+        str, typer.Option(help="marketplace (built in), spider:DIR, bird:DIR, or FILE.yaml.")
     ] = _DEFAULT.suite,
     task: Annotated[
         str | None,

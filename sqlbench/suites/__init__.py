@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.suites.base import Entry, Question, Suite, Task
 
-SUITE_SPECS = ("marketplace", "spider:DIR", "bird:DIR")
+SUITE_SPECS = ("marketplace", "spider:DIR", "bird:DIR", "FILE.yaml")
 
 __all__ = ["SUITE_SPECS", "Entry", "Question", "Suite", "Task", "load_suite"]
 
@@ -17,7 +17,8 @@ def load_suite(spec: str) -> Suite:
     ----------
     spec : str
         ``marketplace``, the built-in benchmark; ``spider:DIR`` or ``bird:DIR``, a benchmark's own
-        folder, with ``?split=NAME`` for another split than dev.
+        folder, with ``?split=NAME`` for another split than dev;
+        ``FILE.yaml`` with your own questions about a SQLite database.
 
     Raises
     ------
@@ -26,6 +27,10 @@ def load_suite(spec: str) -> Suite:
     SuiteError
         If its files are missing or malformed.
     """
+    if spec.endswith((".yaml", ".yml")):
+        from sqlbench.suites.files import load_file
+
+        return load_file(spec)
     kind, _, argument = spec.partition(":")
     if kind == "marketplace" and not argument:
         from sqlbench.databases.sqlite import SQLiteDatabase
