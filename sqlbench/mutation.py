@@ -230,11 +230,11 @@ def _off_by_one(query: Query) -> Iterator[tuple[Change, ...]]:
     for node in query.nodes(exp.Between):
         value, low, high = node.this, node.args["low"], node.args["high"]
         for above, below in ((exp.GT, exp.LTE), (exp.GTE, exp.LT)):
-            new = exp.and_(
+            bounds = exp.and_(
                 above(this=value.copy(), expression=low.copy()),
                 below(this=value.copy(), expression=high.copy()),
             )
-            yield (swap(node, exp.paren(new)),)
+            yield (swap(node, exp.paren(bounds)),)
     for limit in query.nodes(exp.Limit):
         count = limit.expression
         if isinstance(count, exp.Literal) and count.name.isdigit():

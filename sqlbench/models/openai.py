@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sqlbench.exceptions import ModelSetupError
+from sqlbench.exceptions import ConfigError, ModelSetupError
 from sqlbench.models.base import Completion, ModelError, ModelRequest, Usage
 
 if TYPE_CHECKING:
@@ -87,14 +88,17 @@ class OpenAIModel:
     ----------
     name : str or None
         The model's name at the endpoint; None reads ``MODEL_NAME``, by default
-        ``Qwen/Qwen2.5-72B-Instruct``.
+        ``Qwen/Qwen2.5-72B-Instruct``. ``NAME?max_tokens=N`` limits the length of an answer.
     environ : mapping of str to str or None
-        Where addresses and keys are read; None takes the process's environment.
+        Where addresses, keys and ``MODEL_TIMEOUT`` (seconds) are read; None takes the process's
+        environment.
 
     Raises
     ------
     ModelSetupError
         If the key is missing or an address is malformed.
+    ConfigError
+        If a parameter or the timeout has the wrong form.
     """
 
     simulated = False
@@ -103,8 +107,12 @@ class OpenAIModel:
     def __init__(self, name: str | None = None, environ: Mapping[str, str] | None = None) -> None:
         environ = os.environ if environ is None else environ
         self.endpoint = find_endpoint(environ)
+        # The limit shapes results, so it stands in the spec; the timeout is the machine's affair.
+        name, _, query = (name or "").partition("?")
         self.name = name or environ.get("MODEL_NAME") or DEFAULT_MODEL
-        self.spec = f"openai:{self.name}"
+        self.spec = f"openai:{self.name}" + (f"?{query}" if query else "")
+        self.max_tokens = _max_tokens(self.spec, query)
+        self.timeout = _timeout(environ.get("MODEL_TIMEOUT"))
         self._client: AsyncOpenAI | None = None
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -114,6 +122,8 @@ class OpenAIModel:
             answer = await self._open().chat.completions.create(**self._arguments(request))
         except Exception as error:
             raise self._explained(error) from error
+        if isinstance(answer, str):  # what the client makes of a body that is not JSON
+            raise self._not_the_api(answer)
         if not getattr(answer, "choices", None):
             raise ModelError(f"The endpoint {self.endpoint.base_url} gave no choice.", "empty")
         choice = answer.choices[0]
@@ -134,6 +144,8 @@ class OpenAIModel:
             chunks = await self._open().chat.completions.create(
                 **self._arguments(request), stream=True, stream_options={"include_usage": True}
             )
+            if "event-stream" not in chunks.response.headers.get("content-type", ""):
+                raise self._not_the_api((await chunks.response.aread()).decode(errors="replace"))
             async for chunk in chunks:
                 usage = chunk.usage or usage
                 for choice in chunk.choices[:1]:
@@ -159,7 +171,7 @@ class OpenAIModel:
             from openai import AsyncOpenAI
 
             self._client = AsyncOpenAI(
-                base_url=self.endpoint.base_url, api_key=self.endpoint.key, timeout=TIMEOUT_SECONDS
+                base_url=self.endpoint.base_url, api_key=self.endpoint.key, timeout=self.timeout
             )
         return self._client
 
@@ -169,7 +181,7 @@ class OpenAIModel:
             "messages": list(request.messages),
             "temperature": request.temperature,
             "seed": request.seed,
-            "max_tokens": MAX_COMPLETION_TOKENS,
+            "max_tokens": self.max_tokens,
         }
 
     def _completion(
@@ -194,16 +206,54 @@ class OpenAIModel:
         if isinstance(error, ModelError):
             return error
         if isinstance(error, openai.APITimeoutError):
-            return ModelError(f"{where} did not answer in {TIMEOUT_SECONDS:.0f} s.", "timeout")
+            return ModelError(f"{where} did not answer in {self.timeout:g} s.", "timeout")
         if isinstance(error, openai.APIConnectionError):
             reason = str(error.__cause__ or error).rstrip(".")
             return ModelError(f"{where} cannot be reached: {reason}.", "connection")
         if isinstance(error, openai.APIStatusError):
             kind = {429: "rate_limit", 408: "timeout", 409: "server"}.get(error.status_code)
             kind = kind or ("setup" if error.status_code < 500 else "server")
-            message = " ".join(str(error.message).split())[:300]
+            if "context" in f"{error.code} {error.type}":
+                kind = "refused"  # this prompt is too long; the next one need not be
+            message = _short(str(error.message))
             return ModelError(f"{where} answered {error.status_code}: {message}", kind)
         return ModelError(
             f"{where} gave an answer that is not the API's: {type(error).__name__}: {error}",
             "server",
         )
+
+    def _not_the_api(self, body: str) -> ModelError:
+        return ModelError(
+            f"{self.endpoint.base_url} answered with {_short(body) or 'nothing'}, which is not the "
+            "API's JSON; check the base URL (it often ends in /v1).",
+            "setup",
+        )
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    if re.match(r"<(!doctype|html)", text, re.IGNORECASE):
+        title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE)
+        return "an HTML page" + (f" ({title[1][:80]})" if title else "")
+    return text[:300]
+
+
+def _max_tokens(spec: str, query: str) -> int:
+    key, _, value = query.partition("=")
+    if not query:
+        return MAX_COMPLETION_TOKENS
+    if key != "max_tokens":
+        raise ConfigError(f"The model {spec!r} may have one parameter, max_tokens=N, not {key!r}.")
+    if not value.isdigit() or not int(value):
+        raise ConfigError(f"max_tokens of the model {spec!r} is a number from 1, not {value!r}.")
+    return int(value)
+
+
+def _timeout(text: str | None) -> float:
+    try:
+        seconds = float(text) if text else TIMEOUT_SECONDS
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"MODEL_TIMEOUT is a number of seconds above 0, not {text!r}.")
+    return seconds

@@ -155,7 +155,7 @@ class _Reader:
     def items(self, node: yaml.Node, what: str) -> Sequence[yaml.Node]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             raise self.error(node, f"{what} must be a list with at least one entry")
-        return node.value
+        return list(node.value)
 
     def text(self, node: yaml.Node, name: str) -> str:
         if not isinstance(node, yaml.ScalarNode) or not node.value.strip():

@@ -84,7 +84,7 @@ def _count(table: Table) -> tuple[str, str]:
 
 
 def _joins(tables: list[Table]) -> list[tuple[str, str]]:
-    """Return a question for each foreign key: which rows of one table refer to another?"""
+    """Return a question for each foreign key: how many rows refer to a row of the other table."""
     found = []
     names = {t.name for t in tables}
     for table in tables:
