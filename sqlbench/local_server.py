@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Self
 
-from sqlbench.exceptions import MissingExtraError, ModelSetupError
+from sqlbench.exceptions import MissingExtraError, ModelSetupError, SQLBenchError
 
 MODEL_NAME = "smollm2"
 # All that the model was trained for: the marketplace's schema alone takes 3,600 tokens.
@@ -132,9 +132,15 @@ def run_with_server(command: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _exit)
     with LocalServer() as server:
         print(f"{MODEL_NAME} is at {server.url}", file=sys.stderr, flush=True)
-        process = subprocess.Popen(command, env=server.environment(os.environ))
+        try:
+            process = subprocess.Popen(command, env=server.environment(os.environ))
+        except OSError as error:
+            print(f"{command[0]!r} cannot be run: {error.strerror}.", file=sys.stderr)
+            return 127
         try:
             return process.wait()
+        except KeyboardInterrupt:
+            return 130
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -174,4 +180,7 @@ if __name__ == "__main__":
     elif not arguments:
         sys.exit("usage: python -m sqlbench.local_server COMMAND …")
     else:
-        sys.exit(run_with_server(arguments))
+        try:
+            sys.exit(run_with_server(arguments))
+        except SQLBenchError as error:
+            sys.exit(f"sqlbench: {error}")

@@ -103,6 +103,26 @@ class Run:
         return bool(self.meta["simulated"])
 
     @property
+    def without_gold(self) -> int:
+        """How many of the questions that could be asked have no gold query."""
+        return int(self.meta["without_gold"])
+
+    @property
+    def caveat(self) -> str:
+        """What every figure and table of it must say beside the numbers; mostly nothing."""
+        parts = ["simulated model"] if self.simulated else []
+        if self.without_gold:
+            asked = self.meta["questions"]
+            which = "" if self.without_gold == asked else f" on {self.without_gold} of {asked}"
+            parts.append(f"no gold query{which}: success means it ran and returned rows")
+        return "; ".join(parts)
+
+    @property
+    def mark(self) -> str:
+        """The caveat in parentheses, to stand behind a name."""
+        return f" ({self.caveat})" if self.caveat else ""
+
+    @property
     def finished(self) -> bool:
         """Whether every episode is in the log."""
         return len(self.log) >= self.config.episodes

@@ -79,9 +79,8 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     """
     episode = find_episode(run, index)
     question = suite.question(episode.question_id)
-    mark = " (simulated model)" if run.simulated else ""
     lines = [
-        f"Episode {episode.index} of {run.label}{mark}",
+        f"Episode {episode.index} of {run.label}{run.mark}",
         f"Question {question.id} ({episode.task_id}, {episode.db_id}): {question.text}",
     ]
     if question.evidence:
@@ -111,7 +110,7 @@ def repair_story(run: Run, episode: Episode) -> str:
         One of its episodes that was repaired.
     """
     before, after = episode.steps[-2:]
-    mark = ", simulated model" if run.simulated else ""
+    mark = f", {run.caveat}" if run.caveat else ""
     return "\n\n".join(
         [
             f"**Episode {episode.index}**, question `{episode.question_id}`{mark}. "
@@ -120,7 +119,7 @@ def repair_story(run: Run, episode: Episode) -> str:
             f"failed: `{before.error_class}`, {_code(before.error_message or '')}. "
             f"`{after.action}` gave:",
             _fenced(after.sql),
-            f"which is right ({after.row_count} rows).",
+            f"which {_verdict(after, 'is right')} ({after.row_count} rows).",
         ]
     )
 
@@ -155,7 +154,7 @@ def _step_lines(step: Step) -> list[str]:
 def _outcome_lines(step: Step) -> list[str]:
     b = step.breakdown
     if step.success:
-        result = f"right, {step.row_count} rows"
+        result = f"{_verdict(step)}, {step.row_count} rows"
     else:
         result = f"{step.error_class} ({step.reason}): {step.error_message}"
     return [
@@ -164,6 +163,11 @@ def _outcome_lines(step: Step) -> list[str]:
         f"severity {b.severity_bonus:+.2f}, change {b.change_bonus:+.2f}; "
         f"task score {step.score:.3f}",
     ]
+
+
+def _verdict(step: Step, right: str = "right") -> str:
+    """Return what success means: without a gold query nobody knows that it is right."""
+    return "ran" if step.reason == "no_gold" else right
 
 
 def _indented(text: str, by: int) -> str:
