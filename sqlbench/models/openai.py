@@ -215,7 +215,8 @@ class OpenAIModel:
             kind = kind or ("setup" if error.status_code < 500 else "server")
             if "context" in f"{error.code} {error.type}":
                 kind = "refused"  # this prompt is too long; the next one need not be
-            message = _short(str(error.message))
+            # The client knows no message where the body is not the API's.
+            message = _short(error.body if isinstance(error.body, str) else str(error.message))
             return ModelError(f"{where} answered {error.status_code}: {message}", kind)
         return ModelError(
             f"{where} gave an answer that is not the API's: {type(error).__name__}: {error}",
