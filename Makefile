@@ -1,7 +1,7 @@
 # Two commands do everything: `make run` (the main job) and `make test` (all checks).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-LOCAL_MODEL ?= openai:smollm2?max_tokens=160
+LOCAL_MODEL ?= openai:smollm2?max_tokens=96
 
 .PHONY: run run-local test lint install clean
 
