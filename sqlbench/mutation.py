@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from sqlbench.analysis import Rate, wilson
 from sqlbench.databases.base import Column, QueryError, Table
 from sqlbench.grading import Golds, InvalidGoldError, compare
 from sqlbench.models.fault_edits import Change, Query, is_date, is_number, swap, without
+from sqlbench.stats import Rate, wilson
 from sqlbench.suites.base import Question, Suite
 
 # How many other columns of like type are tried in each place; all would swamp the other kinds.
