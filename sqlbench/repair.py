@@ -204,7 +204,10 @@ def _overrides(folder: Path) -> dict[str, str]:
                 f"The prompt file {str(path)!r} has no use; "
                 f"a prompts folder may hold: {', '.join(f'{n}.txt' for n in _ALLOWED)}."
             )
-        text = path.read_text(encoding="utf-8").strip()
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The prompt file {str(path)!r} cannot be read: {error}.") from error
         if not text:
             raise ConfigError(f"The prompt file {str(path)!r} is empty.")
         template = Template(text)

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from sqlbench.mutation import Mutation
     from sqlbench.suites import Suite
 
+
+class _ShowsSuites(TyperGroup):
+    """Takes what is no command for a suite: ``sqlbench suites marketplace``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put ``show`` before a suite's spec."""
+        if args and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
 suites = typer.Typer(
+    cls=_ShowsSuites,
     help="List suites, look into one, check it, measure how well it discriminates, begin your own.",
     invoke_without_command=True,
 )
 
-Spec = Annotated[str, typer.Argument(help="marketplace, spider:DIR or FILE.yaml.")]
+Spec = Annotated[str, typer.Argument(help="marketplace, spider:DIR, bird:DIR or FILE.yaml.")]
 
 
 @suites.callback()
@@ -32,7 +45,7 @@ def list_kinds() -> None:
     from sqlbench.suites import SUITE_SPECS
 
     print("\n".join(SUITE_SPECS))
-    print("\nLook into one: sqlbench suites show SPEC")
+    print("\nLook into one: sqlbench suites SPEC")
 
 
 @suites.command()
@@ -44,8 +57,7 @@ def show(spec: Spec) -> None:
     suite = load_suite(spec)
     rows = [[t.id, t.difficulty, len(t.questions)] for t in suite.tasks.values()]
     print(markdown_table(["task", "difficulty", "questions"], rows))
-    databases = len(suite.databases)
-    print(f"\n{len(suite)} questions on {databases} database{'s' * (databases != 1)}")
+    print(f"\n{_size(suite)}")
     _print_notes(suite)
 
 
@@ -78,7 +90,7 @@ def check(spec: Spec) -> None:
     _print_notes(suite)
     if findings:
         raise typer.Exit(1)
-    print(f"\n{len(suite)} questions on {len(suite.databases)} databases: nothing is wrong.")
+    print(f"\n{_size(suite)}: nothing is wrong.")
 
 
 @suites.command()
@@ -140,6 +152,11 @@ def mutation_text(mutation: Mutation, survivors: int = -1) -> str:
             f"gold:\n{mutant.question.gold}\nvariant:\n{mutant.sql}"
         )
     return "\n\n".join(parts)
+
+
+def _size(suite: Suite) -> str:
+    databases = len(suite.databases)
+    return f"{len(suite)} questions on {databases} database{'s' * (databases != 1)}"
 
 
 def _print_notes(suite: Suite) -> None:
