@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import sqlglot
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sqlbench.models import extract_sql
+from sqlbench.suites import load_suite
 
 ANSWERS = yaml.safe_load((Path(__file__).parent / "data" / "answers.yaml").read_text("utf-8"))
 
@@ -61,3 +63,14 @@ def test_a_string_literal_is_kept_whatever_it_holds(text):
     query = f"SELECT name FROM t WHERE note = '{text}' AND x = 1"
     assert extract_sql(f"```sql\n{query};\n```\nThis is it; SELECT it.") == query
     assert extract_sql(f"{query}; This is it.") == query
+
+
+def test_every_gold_comes_back_as_it_is_written(spider_dir):
+    # Real queries, plain and laid out, with and without a fence.
+    for suite in (load_suite("marketplace"), load_suite(f"spider:{spider_dir}")):
+        for question in suite.questions():
+            laid_out = sqlglot.parse_one(question.gold, read="sqlite").sql("sqlite", pretty=True)
+            for query in (question.gold, laid_out):
+                plain = query.strip().rstrip(";").strip()
+                assert extract_sql(f"Here:\n```sql\n{query}\n```\nIt works.") == plain
+                assert extract_sql(f"{query};\n\nIt works.") == plain

@@ -19,16 +19,15 @@ _CODE_SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
 # "Select the …" and "With this …" are English; a query goes on otherwise.
 _QUERY = (
-    r"(?:SELECT\b(?!\s+(?:the|an?|all\s+the|and|or|only|those|your|one|from|statements?)\s)(?=.*\S)"
+    r"(?:SELECT\b(?!\s+(?:the|an?|all\s+the|and|or|your)\s)(?=\s*\S)"
     r"|WITH\s+(?:RECURSIVE\s+)?[\w\"`\[\]]+\s*(?:\([^)]*\)\s*)?AS\b[^(]{0,20}\("
     r"|VALUES\s*\()"
 )
 _OTHER = (
     r"(?:INSERT\s+(?:OR\s+\w+\s+)?INTO\b|REPLACE\s+INTO\b|UPDATE\s+\S+\s+SET\b|DELETE\s+FROM\b"
     r"|(?:CREATE|DROP|ALTER)\s+(?:TEMP(?:ORARY)?\s+|UNIQUE\s+)?(?:TABLE|VIEW|INDEX|TRIGGER)\b"
-    r"|PRAGMA\s+\w|(?:ATTACH|DETACH)\s+(?:DATABASE\b|')|EXPLAIN\s+(?:QUERY\s+PLAN\s+)?(?=\())"
+    r"|PRAGMA\s+\w|(?:ATTACH|DETACH)\s+(?:DATABASE\b|')|EXPLAIN\s+(?:QUERY\s+PLAN\s+)?(?=SELECT|WITH))"
 )
-_OTHER = _OTHER.replace(r"(?=\()", r"(?=SELECT|WITH)")
 _COMMENTS = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))*"
 _BLANK = re.compile(_COMMENTS, re.DOTALL)
 _STATEMENT = re.compile(rf"\(*\s*(?:{_QUERY}|{_OTHER})", re.IGNORECASE)
@@ -42,6 +41,7 @@ _KEYWORDS = (
     r"ALL|JOIN|LEFT|RIGHT|FULL|INNER|OUTER|CROSS|NATURAL|ON|USING|AND|OR|NOT|IN|IS|LIKE|BETWEEN|"
     r"EXISTS|BY|AS|SET|VALUES|CASE|WHEN|THEN|ELSE|END|OVER|WITH|RETURNING)"
 )
+_LINE_BREAK = re.compile(r"\n\s*")
 _GOES_ON = re.compile(rf"(?:{_KEYWORDS}\b|[(),|+*/=<>-])", re.IGNORECASE)
 _UNFINISHED = re.compile(rf"(?:\b{_KEYWORDS}|[(,|+*/=<>-])\Z", re.IGNORECASE)
 _COUNTS = re.compile(r"\bSELECT\s+\*\Z|\(\*\Z", re.IGNORECASE)  # here a final * is no product
@@ -106,33 +106,26 @@ def _blocks(text: str) -> Iterator[str]:
         language = _LANGUAGE.match(body)
         if language is not None and not _STATEMENT.match(language[0].strip() + " 1"):
             body = body[language.end() :]
-        fields = list(_fields(body))
-        yield from fields or [body]
+        yield from _fields(body) or [body]
 
 
-def _fields(text: str) -> Iterator[str]:
-    """Yield the texts of the first JSON value in a text, those under a telling key first."""
+def _fields(text: str) -> list[str]:
+    """Return the texts of the first JSON object or array, those under a telling key first."""
     start = re.search(r"[{\[]\s*[\"{\[]", text)
     if start is None:
-        return
+        return []
     try:
         value, _ = json.JSONDecoder(strict=False).raw_decode(text, start.start())
+        found = list(_strings(value))
     except (ValueError, RecursionError):
-        return
-    yield from sorted(_strings(value), key=lambda s: s.key not in _SQL_KEYS)
+        return []
+    return [t for _, t in sorted(found, key=lambda item: item[0].lower() not in _SQL_KEYS)]
 
 
-class _Field(str):
-    """A text of a JSON value, and the key that it stands under."""
-
-    key: str = ""
-
-
-def _strings(value: Any, key: str = "") -> Iterator[_Field]:
+def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text in a JSON value with the key that it stands under."""
     if isinstance(value, str):
-        field = _Field(value)
-        field.key = key.lower()
-        yield field
+        yield key, value
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _strings(item, name)
@@ -161,14 +154,13 @@ def _cut(text: str) -> str:
             if _ends(text, i, depth, kept):
                 break
             piece = text[i]
-            if piece == "\n":
-                piece = re.compile(r"\n\s*").match(text, i)[0]  # type: ignore[index]
-                kept.append("\n" + piece.rpartition("\n")[2])
-                i += len(piece)
-                continue
             depth += (piece == "(") - (piece == ")")
-        kept.append(piece)
-        i += len(piece)
+        if piece == "\n" and (gap := _LINE_BREAK.match(text, i)):
+            kept.append("\n" + gap[0].rpartition("\n")[2])
+            i = gap.end()
+        else:
+            kept.append(piece)
+            i += len(piece)
     return _FENCES.sub("", "".join(kept)).strip().rstrip(";").strip()
 
 
@@ -200,7 +192,7 @@ def _ends(text: str, i: int, depth: int, kept: list[str]) -> bool:
         return text[i + 1 : i + 2] in ("", " ", "\n")
     if c != "\n" or depth > 0:
         return False
-    gap = re.compile(r"\n\s*").match(text, i)
+    gap = _LINE_BREAK.match(text, i)
     assert gap is not None
     before = "".join(kept[-20:]).rstrip()
     if _UNFINISHED.search(before) and not _COUNTS.search(before):
