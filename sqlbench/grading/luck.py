@@ -63,7 +63,7 @@ class Neighbourhood:
         """
         usable = self._usable_golds(question, gold)
         for name, neighbour in usable:
-            if sql != gold.sql and self._fails(neighbour, sql):
+            if self._fails(neighbour, sql):
                 return True, name
         return (False, None) if usable else (None, None)
 
