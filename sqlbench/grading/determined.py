@@ -41,6 +41,11 @@ def _ordered_by_tokens(sql: str, dialect: str) -> bool:
     return False
 
 
+def limits_rows(sql: str) -> bool:
+    """Whether a query may have a LIMIT: False means that it has none."""
+    return _LIMITS.search(sql) is not None
+
+
 def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool:
     """Whether a LIMIT of the query cuts through a tie.
 
@@ -57,7 +62,7 @@ def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool:
     width : int or None
         How many columns its result has, where that is known: ``SELECT *`` does not say.
     """
-    if not _LIMITS.search(sql):
+    if not limits_rows(sql):
         return False
     return _differ(sql, database, lambda t: _refine(t, width, _has_limit), Counter)
 
