@@ -42,9 +42,11 @@ Outcome = Literal["success", "reward"]
 ESTIMATORS = ("ips", "snips", "dm", "dr")
 RESAMPLES = 1000
 FOLDS = 5
-RIDGE = 1.0
+RIDGE = 0.1
 # How much of the target's choice may fall on arms that the log never tried in that context.
 MAX_UNSUPPORTED = 0.05
+MAX_CHANCE_MISSING = 0.5
+LEARNED = "learned"
 # Below this, percentiles of a bootstrap say little.
 MIN_EFFECTIVE = 30.0
 
@@ -221,7 +223,7 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
             f"The target has shape {target.shape}; expected a distribution over {len(ARMS)} arms "
             f"for each of {n} decisions."
         )
-    _check_overlap(logged, target)
+    warnings = [_check_overlap(logged, target)]
     r, a = logged.outcomes, logged.actions
     w = target[np.arange(n), a] / logged.propensities
     labels, codes = np.unique(np.array(logged.questions), return_inverse=True)
@@ -250,13 +252,59 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
         low, high = np.nanquantile(values[1:], [0.025, 0.975])
         estimates[name] = (float(values[0]), float(low), float(high))
     effective = float(w.sum() ** 2 / (w @ w)) if w.any() else 0.0
-    warning = ""
     if effective < MIN_EFFECTIVE:
-        warning = (
+        warnings.append(
             f"The log is worth only {effective:.0f} decisions of this policy's own (effective "
             f"sample size of {n}): the intervals say little. Log more, or with more exploration."
         )
-    return Evaluation(estimates, effective, n, k, warning)
+    return Evaluation(estimates, effective, n, k, " ".join(filter(None, warnings)))
+
+
+def evaluate_policies(
+    logged: LoggedDecisions, run: Run, specs: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Evaluate several policies on one log.
+
+    Parameters
+    ----------
+    logged : LoggedDecisions
+        The log.
+    run : Run
+        A run of the log: it brings the model for `oracle` and what ``learned`` stands for.
+    specs : sequence of str
+        Policies as they are before they learn; ``learned`` is the run's own policy at its end,
+        without its epsilon. It has seen the very outcomes that now judge it, so its value is
+        flattered a little: evaluate it on another run where that matters.
+
+    Returns
+    -------
+    DataFrame and list of str
+        A row for each policy and estimator, and the warnings.
+    """
+    import pandas as pd
+
+    from sqlbench.models import load_model
+    from sqlbench.policies import make_policy
+    from sqlbench.suites import load_suite
+
+    frames, warnings = [], []
+    for spec in specs:
+        if spec == LEARNED:
+            policy = run.policy.snapshot()
+            if hasattr(policy, "epsilon"):
+                policy.epsilon = 0.0
+        else:
+            model = None
+            if spec.startswith("oracle"):
+                model = load_model(run.config.model, load_suite(run.config.suite))
+            policy = make_policy(spec, model)
+        found = evaluate(logged, target_probabilities(policy, logged.contexts))
+        frame = found.frame()
+        frame.insert(0, "policy", spec)
+        frames.append(frame)
+        if found.warning:
+            warnings.append(f"{spec}: {found.warning}")
+    return pd.concat(frames, ignore_index=True), warnings
 
 
 def exact_value(table: RepairTable, target: Floats) -> float:
@@ -273,22 +321,37 @@ def exact_value(table: RepairTable, target: Floats) -> float:
     return float((target * table.means[:, columns]).sum(axis=1).mean())
 
 
-def _check_overlap(logged: LoggedDecisions, target: Floats) -> None:
-    """Refuse a target of which too much falls where the log never tried."""
+def _check_overlap(logged: LoggedDecisions, target: Floats) -> str:
+    """Refuse a target of which too much falls where the log cannot have tried; else warn.
+
+    An arm may be missing in a class by chance. If the log had tried it there as seldom as it
+    tried anything, with the least propensity that it ever used, it would be missing with
+    probability (1 − p)ᵐ after m decisions: where that is below one in a million, the policy that
+    made the log never tries it. Where more than half is missing, no reason makes up for it.
+    """
     classes = [str(c.error_class or "none") for c in logged.contexts]
-    labels, codes = np.unique(np.array(classes), return_inverse=True)
+    labels, codes, sizes = np.unique(np.array(classes), return_inverse=True, return_counts=True)
     tried = np.zeros((len(labels), len(ARMS)), dtype=bool)
     tried[codes, logged.actions] = True
-    lost = np.where(tried[codes], 0.0, target)
-    share = float(lost.sum(axis=1).mean())
-    if share > MAX_UNSUPPORTED:
-        worst = int(np.argmax(lost.sum(axis=1)))
-        arm = ARMS[int(np.argmax(lost[worst]))]
+    lost = np.where(tried[codes], 0.0, target).sum(axis=1)
+    if lost.mean() <= MAX_UNSUPPORTED:
+        return ""
+    chance = (1.0 - logged.propensities.min()) ** sizes[codes]
+    hopeless = lost.mean() > MAX_CHANCE_MISSING
+    never = lost if hopeless else np.where(chance < 1e-6, lost, 0.0)
+    worst = int(np.argmax(never if never.any() else lost))
+    arm = ARMS[int(np.argmax(np.where(tried[codes[worst]], 0.0, target[worst])))]
+    where = f"(for example {str(arm)!r} on {classes[worst]!r})"
+    if never.mean() > MAX_UNSUPPORTED:
         raise OffPolicyError(
-            f"The overlap is missing: {share:.0%} of what the policy would choose was never tried "
-            f"in the log {logged.name!r} (for example {str(arm)!r} on {classes[worst]!r}). Log "
-            "with more exploration, or collect a repair table."
+            f"The overlap is missing: {never.mean():.0%} of what the policy would choose was never "
+            f"tried in the log {logged.name!r} {where}. Log with more exploration, or collect a "
+            "repair table."
         )
+    return (
+        f"{lost.mean():.0%} of what the policy would choose does not occur in so short a log "
+        f"{where}."
+    )
 
 
 def _ridge(x: Floats, actions: NDArray[np.intp], outcomes: Floats, at: Floats) -> Floats:
