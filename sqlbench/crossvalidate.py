@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.analysis import RESAMPLES
 from sqlbench.exceptions import ConfigError
 from sqlbench.repair_table import RepairTable
 from sqlbench.replay import run_stacked, seeded_order
-from sqlbench.seeds import Role, generator
 from sqlbench.stacked import StackedLinear, StackedPolicy, StackedTable, stacked_policy
+from sqlbench.stats import clustered_interval, clustered_ratio, paired_difference, seed_band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,31 +60,27 @@ class CrossValidation:
         import pandas as pd
 
         base, best = self.values[self.baseline], self.values[OPTIMUM]
+        questions = self.table.question_ids
         rows = []
         for policy, value in self.values.items():
-            draws = bootstrap_means(
-                np.stack([value, value - base, best - base]), self.table.question_ids, seed
-            )
-            difference = value - base
-            gap = float((best - base).mean())
-            low, high = np.quantile(draws[:, 0], [0.025, 0.975])
-            d_low, d_high = np.quantile(draws[:, 1], [0.025, 0.975])
-            g_low, g_high = np.quantile(draws[:, 1] / draws[:, 2], [0.025, 0.975])
-            b_low, b_high = database_interval(difference, self.table.db_ids)
+            low, high = clustered_interval(value, questions, seed=seed)
+            difference = paired_difference(value, base, questions, seed=seed)
+            gap = clustered_ratio(value - base, best - base, questions, seed=seed)
+            database_low, database_high = database_interval(value - base, self.table.db_ids)
             rows.append(
                 {
                     "policy": policy,
                     "right": float(value.mean()),
                     "low": low,
                     "high": high,
-                    "difference": float(difference.mean()),
-                    "difference_low": d_low,
-                    "difference_high": d_high,
-                    "database_low": b_low,
-                    "database_high": b_high,
-                    "gap_closed": float(difference.mean()) / gap,
-                    "gap_low": g_low,
-                    "gap_high": g_high,
+                    "difference": difference.estimate,
+                    "difference_low": difference.low,
+                    "difference_high": difference.high,
+                    "database_low": database_low,
+                    "database_high": database_high,
+                    "gap_closed": gap.estimate,
+                    "gap_low": gap.low,
+                    "gap_high": gap.high,
                 }
             )
         frame = pd.DataFrame(rows).sort_values("right", ascending=False, kind="stable")
@@ -155,33 +150,6 @@ def cross_validate(
     return CrossValidation(table, {**values, **held, OPTIMUM: table.optimum()}, baseline)
 
 
-def bootstrap_means(
-    values: NDArray[np.float64], clusters: Sequence[str], seed: int = 0
-) -> NDArray[np.float64]:
-    """Return bootstrap draws of several means at once, resampling whole clusters.
-
-    Parameters
-    ----------
-    values : ndarray of shape (m, n)
-        m quantities over the same n rows: they are resampled together.
-    clusters : sequence of length n
-        The cluster of each row.
-    seed : int
-        Of the resampling.
-
-    Returns
-    -------
-    ndarray of shape (RESAMPLES, m)
-    """
-    labels, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    k = len(labels)
-    sums = np.stack([np.bincount(codes, weights=v, minlength=k) for v in values], axis=1)
-    sizes = np.bincount(codes, minlength=k)
-    drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
-    means: NDArray[np.float64] = (drawn @ sums) / (drawn @ sizes)[:, None]
-    return means
-
-
 def database_interval(
     differences: NDArray[np.float64], databases: Sequence[str]
 ) -> tuple[float, float]:
@@ -190,13 +158,10 @@ def database_interval(
     With eight databases a bootstrap of clusters is too narrow; t with seven degrees of freedom is
     the usual remedy (Cameron, Gelbach and Miller 2008).
     """
-    from scipy.stats import t
-
-    names, codes = np.unique(np.asarray(databases), return_inverse=True)
+    _, codes = np.unique(np.asarray(databases), return_inverse=True)
     means = np.bincount(codes, weights=differences) / np.bincount(codes)
-    k = len(names)
-    half = float(t.ppf(0.975, k - 1) * means.std(ddof=1) / np.sqrt(k))
-    return float(means.mean()) - half, float(means.mean()) + half
+    _, low, high = seed_band(means)
+    return float(low), float(high)
 
 
 def _tell_all(policy: StackedPolicy, rows: NDArray[np.intp]) -> None:

@@ -20,6 +20,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.repair_table import RepairTable
 from sqlbench.seeds import Role, generator
 from sqlbench.stacked import StackedPolicy, stacked_policy
+from sqlbench.stats import seed_band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,16 +77,16 @@ class Replay:
         rows: list[dict[str, Any]] = []
         for policy in self.chosen:
             values, regret = self.values(policy), self.regret(policy)[:, -1]
-            low, high = seed_interval(values.mean(axis=1))
-            regret_low, regret_high = seed_interval(regret)
+            mean, low, high = map(float, seed_band(values.mean(axis=1)))
+            mean_regret, regret_low, regret_high = map(float, seed_band(regret))
             rows.append(
                 {
                     "policy": policy,
-                    "fixed": values.mean(),
+                    "fixed": mean,
                     "low": low,
                     "high": high,
-                    "late": values[:, late:].mean(),
-                    "regret": regret.mean(),
+                    "late": float(values[:, late:].mean()),
+                    "regret": mean_regret,
                     "regret_low": regret_low,
                     "regret_high": regret_high,
                 }
@@ -198,15 +199,6 @@ def run_stacked(
         if bar is not None:
             bar.update(stop - start)
     return chosen
-
-
-def seed_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
-    """Return Student's t interval of a mean over independent seeds."""
-    from scipy.stats import t
-
-    n = len(values)
-    half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def seeded_order(
