@@ -203,15 +203,20 @@ async def collect(
     firsts = [Call(q.id, a, GENERATE) for a in range(answers) for q in questions]
     owed = [c for c in firsts if c not in done]
     tell = say or (lambda text: None)
-    tell(_estimate(
+    tell(
+        _estimate(
             collector, questions[0].id, len(firsts), len(owed), len(arms) * samples, len(done)
-        ))
+        )
+    )
     with tqdm(desc="first answers", total=len(owed), unit="call", disable=not progress) as bar:
         await _make(collector, owed, {}, done, concurrency, bar)
     failing = [c for c in firsts if c in done and not done[c]["success"]]
     sql = {(c.question_id, c.answer): str(done[c]["sql"]) for c in failing}
     wanted = [
-        Call(c.question_id, c.answer, arm, s) for c in failing for arm in arms for s in range(samples)
+        Call(c.question_id, c.answer, arm, s)
+        for c in failing
+        for arm in arms
+        for s in range(samples)
     ]
     owed = [c for c in wanted if c not in done]
     tell(

@@ -13,7 +13,8 @@ import numpy as np
 
 from sqlbench.context import Context
 from sqlbench.errors import ErrorClass
-from sqlbench.offpolicy import ESTIMATORS, Floats, LoggedDecisions, evaluate, exact_value
+from sqlbench.offpolicy import ESTIMATORS, evaluate, exact_value
+from sqlbench.offpolicy_logs import Floats, LoggedDecisions
 from sqlbench.repair import ARMS
 from sqlbench.repair_table import RepairTable
 from sqlbench.seeds import Role, generator

@@ -111,7 +111,8 @@ class RepairTable:
         """P(right) of each arm in each row, shape (n, K): known, or the mean of the samples."""
         if self.expected is not None:
             return self.expected
-        return self.successes.mean(axis=2)
+        means: NDArray[np.float64] = self.successes.mean(axis=2)
+        return means
 
     @cached_property
     def groups(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
@@ -159,7 +160,8 @@ class RepairTable:
         np.add.at(sums, codes, self.means[:, columns])
         sizes = np.bincount(codes, minlength=len(labels))[:, None]
         best = np.argmax(np.round(sums / sizes, 12), axis=1)
-        return np.array(columns)[best][codes]
+        chosen: NDArray[np.intp] = np.array(columns)[best][codes]
+        return chosen
 
     def best_fixed(self) -> int:
         """Return the arm of the best mean outcome over all rows; ties go to the first."""

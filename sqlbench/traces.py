@@ -88,7 +88,9 @@ def load_bird_table(path: str | Path) -> RepairTable:
             dtype=bool,
         )[:, :, None]
         contexts = tuple(
-            NOT_RAISED if r["before_message"] is None else str(classify_message(r["before_message"]))
+            NOT_RAISED
+            if r["before_message"] is None
+            else str(classify_message(r["before_message"]))
             for r in records
         )
         features = np.array([_features(r["before_sql"], r["before_message"]) for r in records])
@@ -163,7 +165,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 try:
                     yield json.loads(line)
                 except ValueError as error:
-                    raise TableError(f"{str(path)!r}, line {number}, is damaged: {error}.") from error
+                    raise TableError(
+                        f"{str(path)!r}, line {number}, is damaged: {error}."
+                    ) from error
     except FileNotFoundError:
         raise TableError(
             f"The file {str(path)!r} does not exist; name the folder of stored records that "

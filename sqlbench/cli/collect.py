@@ -29,9 +29,7 @@ def collect(
     ] = None,
     seed: Annotated[int, typer.Option(help="All randomness derives from it.")] = 0,
     temperature: Annotated[float, typer.Option(help="The model's sampling temperature.")] = 0.1,
-    concurrency: Annotated[
-        int, typer.Option(help="Calls in flight; never changes a result.")
-    ] = 1,
+    concurrency: Annotated[int, typer.Option(help="Calls in flight; never changes a result.")] = 1,
     prompts: Annotated[
         Path | None,
         typer.Option(help="A folder of .txt files that override the package's prompts."),

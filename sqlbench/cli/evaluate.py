@@ -42,12 +42,12 @@ def evaluate(
             ["policy", "estimator", "value [95%, by question]", "effective sample size"],
             [
                 [
-                    r.policy,
-                    r.estimator,
-                    f"{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]",
-                    f"{r.ess:.0f} of {r.n}",
+                    r["policy"],
+                    r["estimator"],
+                    f"{r['value']:.3f} [{r['low']:.3f}, {r['high']:.3f}]",
+                    f"{r['ess']:.0f} of {r['n']}",
                 ]
-                for r in frame.itertuples()
+                for r in frame.to_dict("records")
             ],
         )
     )

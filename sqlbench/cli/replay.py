@@ -48,8 +48,10 @@ def replay(
     numbers = parse_seeds(seeds)
     if hold_out and decisions is not None:
         raise ConfigError("--decisions does not go with --hold-out-databases: it asks each once.")
-    frame = _held_out(loaded, specs, numbers) if hold_out else (
-        _replayed(loaded, specs, numbers, decisions)
+    frame = (
+        _held_out(loaded, specs, numbers)
+        if hold_out
+        else (_replayed(loaded, specs, numbers, decisions))
     )
     for note in loaded.notes:
         print(f"Note: {note}")
@@ -73,12 +75,12 @@ def _replayed(
             ["policy", "right after it [95%, over seeds]", "last third", "regret [95%]"],
             [
                 [
-                    r.policy,
-                    f"{r.fixed:.1%} [{r.low:.1%}, {r.high:.1%}]",
-                    f"{r.late:.1%}",
-                    f"{r.regret:.1f} [{r.regret_low:.1f}, {r.regret_high:.1f}]",
+                    r["policy"],
+                    f"{r['fixed']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
+                    f"{r['late']:.1%}",
+                    f"{r['regret']:.1f} [{r['regret_low']:.1f}, {r['regret_high']:.1f}]",
                 ]
-                for r in frame.itertuples()
+                for r in frame.to_dict("records")
             ],
         )
     )
@@ -107,16 +109,18 @@ def _held_out(table: RepairTable, specs: list[str], seeds: list[int]) -> pd.Data
             ],
             [
                 [
-                    r.policy,
-                    f"{r.right:.1%} [{r.low:.1%}, {r.high:.1%}]",
-                    "" if r.policy == found.baseline else
-                    f"{100 * r.difference:+.1f} [{100 * r.difference_low:+.1f}, "
-                    f"{100 * r.difference_high:+.1f}] [{100 * r.database_low:+.1f}, "
-                    f"{100 * r.database_high:+.1f}]",
-                    "" if r.policy == found.baseline else
-                    f"{r.gap_closed:.0%} [{r.gap_low:.0%}, {r.gap_high:.0%}]",
+                    r["policy"],
+                    f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
+                    ""
+                    if r["policy"] == found.baseline
+                    else f"{100 * r['difference']:+.1f} [{100 * r['difference_low']:+.1f}, "
+                    f"{100 * r['difference_high']:+.1f}] [{100 * r['database_low']:+.1f}, "
+                    f"{100 * r['database_high']:+.1f}]",
+                    ""
+                    if r["policy"] == found.baseline
+                    else f"{r['gap_closed']:.0%} [{r['gap_low']:.0%}, {r['gap_high']:.0%}]",
                 ]
-                for r in frame.itertuples()
+                for r in frame.to_dict("records")
             ],
         )
     )

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 RIGHT = "right"
 SILENT = (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT, ErrorClass.TIMEOUT)
+# With fewer records a rate of its own says too little.
+MIN_RECORDS = 15
 FAMILY = ("gpt-3.5-turbo", "GPT-3.5-Turbo")
 # The name of a profile, and the predictions that it is measured on.
 FIRST_ATTEMPTS = {
@@ -157,9 +159,7 @@ def first_attempt_profile(source: str, who: str, counts: Mapping[str, int]) -> s
     n = sum(counts.values())
     failures = n - counts.get(RIGHT, 0)
     raised = sum(counts.get(str(c), 0) for c in ErrorClass if c not in SILENT)
-    header = (
-        f"{who}: first attempts as measured on Spider dev; the repair matrix of `default`."
-    )
+    header = f"{who}: first attempts as measured on Spider dev; the repair matrix of `default`."
     origin = (
         f"first attempts: measured on {n:,} stored predictions ({source}) of Spider dev with "
         "sqlbench's sandbox, classifier and `exact`; everything else: assumption (`default`)"
@@ -215,13 +215,13 @@ def measured_profile(source: str, who: str, counts: Mapping[str, int], found: Re
         f"{found.first.count} of {found.first.n},",
         f"# second ones {found.second.count} of {found.second.n} (three models of InterCode, "
         "schema shown): harder questions",
-        "# and weaker retries at once. Third ones and later: too few stored; taken like the second.",
+        "# and weaker retries at once. Third and later ones: too few stored; like the second.",
         f"retry = [1.0, {decay:.4f}, {decay:.4f}, {decay:.4f}]",
         "",
         *_first_attempt(counts),
         "",
-        "# P(fixed | error class), the same for every arm: no record tells arms apart. A class with",
-        f"# fewer than {MIN_RECORDS} records takes the rate of all raised errors: {found.raised}.",
+        "# P(fixed | error class), the same for every arm: no record tells arms apart. A class",
+        f"# with fewer than {MIN_RECORDS} records takes that of all raised errors: {found.raised}.",
     ]
     for error_class in ErrorClass:
         share = found.fixed[error_class]
@@ -230,9 +230,6 @@ def measured_profile(source: str, who: str, counts: Mapping[str, int], found: Re
         lines += ["", f"[repair.{error_class}] # {share}" + ("" if enough else "; all raised")]
         lines += [f"{arm} = {rate:.4f}" for arm in RepairAction]
     return "\n".join(lines) + "\n"
-
-
-MIN_RECORDS = 15
 
 
 def _fixed(pairs: pd.DataFrame) -> Share:
@@ -266,7 +263,9 @@ def main(arguments: list[str] | None = None) -> None:
     from sqlbench.analysis import markdown_table
     from sqlbench.traces import SPIDER_REPAIRS, load_repairs
 
-    parser = argparse.ArgumentParser(prog="python -m sqlbench.models.calibrate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sqlbench.models.calibrate", description=__doc__
+    )
     parser.add_argument("--spider", type=Path, default=Path("../shared/spider"))
     parser.add_argument("--traces", type=Path, default=Path("../shared/traces"))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "profiles")
