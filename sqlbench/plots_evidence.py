@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from sqlbench.crossvalidate import OPTIMUM
 from sqlbench.offpolicy import ESTIMATORS
+from sqlbench.plots import _axes, _styled
 from sqlbench.stats import seed_band
 
 if TYPE_CHECKING:
