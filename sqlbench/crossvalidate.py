@@ -180,3 +180,30 @@ def _decide(
     return np.array(
         [float((policy.settled(np.full(policy.seeds, r)) @ means[r]).mean()) for r in rows]
     )
+
+
+def gap_by_arm(table: RepairTable) -> pd.DataFrame:
+    """Return where the gap between the best fixed arm and the best arm of each row lies.
+
+    Columns: arm, right (rows that it gets right where the best fixed arm does not), alone (rows
+    that no other arm gets right), wrong (rows that it gets wrong where the best fixed arm is
+    right: what choosing it everywhere would cost). For tables with one sample a cell.
+    """
+    import pandas as pd
+
+    best = table.best_fixed()
+    right = table.means > 0.5
+    missed = ~right[:, best]
+    others = [i for i in range(len(table.arms)) if i != best and table.arms[i] in table.choices]
+    rows = []
+    for i in others:
+        rest = [j for j in others if j != i]
+        rows.append(
+            {
+                "arm": table.arms[i],
+                "right": int((missed & right[:, i]).sum()),
+                "alone": int((missed & right[:, i] & ~right[:, rest].any(axis=1)).sum()),
+                "wrong": int((~missed & ~right[:, i]).sum()),
+            }
+        )
+    return pd.DataFrame(rows)

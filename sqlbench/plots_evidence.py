@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from sqlbench.crossvalidate import OPTIMUM
@@ -146,25 +147,38 @@ def estimator_errors(validations: Mapping[str, Validation], ax: Axes | None = No
 
 
 @_styled
-def sharpness(frame: pd.DataFrame, against: str, ax: Axes | None = None) -> Axes:
-    """Draw the first policy's lead over another one, by sharpness, after so many decisions."""
-    ax = _axes(ax, (4.6, 3.4))
-    mine = frame[frame["policy"] == against]
-    first = str(frame["policy"].iloc[0])
-    for i, (n, part) in enumerate(mine.groupby("decisions")):
-        ax.plot(
-            part["sharpness"], part["difference"], "o-", ms=4, color=_COLOURS[i], label=f"{n:,}"
-        )
-        ax.fill_between(
-            part["sharpness"].to_numpy(float), part["low"].to_numpy(float),
-            part["high"].to_numpy(float), color=_COLOURS[i], alpha=0.15, lw=0,
-        )  # fmt: skip
-    ax.axhline(0, color=_INK, lw=1)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.set_xlabel("sharpness of the assumed matrix")
-    ax.set_ylabel(f"{first} − {against}")
-    ax.legend(title="first repairs", title_fontsize=9)
-    return _titled(ax, f"{first} against {against}", simulated=True)
+def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figure:
+    """Draw the first policy's lead over others, by sharpness, after so many first repairs.
+
+    Parameters
+    ----------
+    swept : mapping of str to DataFrame
+        What `sqlbench.sensitivity.sweep` returns, by how failures come: a row of panels each.
+    against : sequence of str
+        The policies that the first one is compared with: a column of panels each.
+    """
+    figure = Figure(figsize=(9, 3 * len(swept) + 0.4), layout="constrained")
+    axes = figure.subplots(len(swept), len(against), sharex=True, squeeze=False)
+    for row, (mix, frame) in zip(axes, swept.items(), strict=True):
+        first = str(frame["policy"].iloc[0])
+        for ax, other in zip(row, against, strict=True):
+            mine = frame[frame["policy"] == other]
+            for i, (n, part) in enumerate(mine.groupby("decisions")):
+                x, middle, low, high = (
+                    part[c].to_numpy(float) for c in ("sharpness", "difference", "low", "high")
+                )
+                ax.plot(x, middle, "o-", ms=4, color=_COLOURS[i], label=f"{n:,}")
+                ax.fill_between(x, low, high, color=_COLOURS[i], alpha=0.15, lw=0)
+            ax.axhline(0, color=_INK, lw=1)
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+            ax.set_ylabel(f"{first} − {other}")
+            ax.set_title(f"{first} against {other}; failures as {mix}", fontsize=11)
+    for ax in axes[-1]:
+        ax.set_xlabel("sharpness of the assumed matrix (0: all arms alike, 1: `default`)")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, title="first repairs", loc="outside right upper")
+    figure.suptitle("How sharp must the matrix be? (simulated model)", x=0.01, ha="left")
+    return figure
 
 
 def _titled(ax: Axes, title: str, simulated: bool) -> Axes:
