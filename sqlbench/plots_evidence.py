@@ -34,28 +34,32 @@ _SIMULATED = "\n(simulated model)"
 @_styled
 def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) -> Axes:
     """Draw each arm's mean outcome in each context, with its count; rare contexts together."""
-    ax = _axes(ax, (8, 2.8))
     labels, codes = table.groups
     sizes = np.bincount(codes)
-    kept = [i for i in np.argsort(-sizes) if sizes[i] >= least]
-    rows = [(f"{labels[i]}\n({sizes[i]})", codes == i) for i in kept]
+    kept = [i for i in np.argsort(-sizes, kind="stable") if sizes[i] >= least]
+    rows = [(f"{labels[i]} ({sizes[i]})", codes == i) for i in kept]
     rare = ~np.isin(codes, kept)
     if rare.any():
-        rows.append((f"other raised\n({int(rare.sum())})", rare))
-    rows.append((f"all\n({len(table)})", np.ones(len(table), dtype=bool)))
+        rows.append((f"others ({int(rare.sum())})", rare))
+    rows.append((f"all ({len(table)})", np.ones(len(table), dtype=bool)))
+    ax = _axes(ax, (8, 0.36 * len(rows) + 1.5))
     values = np.array([table.means[mine].mean(axis=0) for _, mine in rows])
-    image = ax.imshow(values, cmap="cividis", vmin=0, vmax=max(0.6, values.max()), aspect="auto")
+    top = max(0.6, float(values.max()))
+    image = ax.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto")
     for i, j in np.ndindex(*values.shape):
-        colour = "white" if values[i, j] < 0.4 else "black"
+        colour = "white" if values[i, j] < 0.55 * top else "black"
         ax.text(j, i, f"{values[i, j]:.1%}", ha="center", va="center", color=colour, fontsize=9)
     ax.set_xticks(range(len(table.arms)), list(table.arms))
+    if len(table.arms) > 6:
+        for label in ax.get_xticklabels():
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), [name for name, _ in rows])
     ax.grid(False)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.03, pad=0.02)
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_xlabel("arm")
-    ax.set_ylabel("raised (answers)")
-    return _titled(ax, "How often each arm ends right, by what was raised", table.simulated)
+    ax.set_ylabel("class seen (first answers)")
+    return _titled(ax, "How often each arm ends right, by what the agent saw", table.simulated)
 
 
 @_styled

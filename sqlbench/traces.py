@@ -115,6 +115,7 @@ def load_bird_table(path: str | Path) -> RepairTable:
         simulated=False,
         model="gpt-3.5-turbo (stored records)",
         # The obvious rule: show the error where one was raised, and leave alone what ran.
+        # (`rule_exe` on its own also changes 112 of the 894 answers that ran.)
         rules={NOT_RAISED: KEEP, **dict.fromkeys(map(str, _RAISED), "rule_exe")},
     )
 

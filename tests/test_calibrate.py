@@ -91,7 +91,7 @@ def test_a_retry_list_of_another_length_is_refused(tmp_path):
     path.write_text(
         'description = "x"\nsource = "x"\nbase = "default"\nretry = [1.0]\n', encoding="utf-8"
     )
-    with pytest.raises(ConfigError, match="retry .*attempts 2 to 5"):
+    with pytest.raises(ConfigError, match=r"retry .*attempts 2 to 5"):
         load_profile(str(path))
 
 

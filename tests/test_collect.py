@@ -65,9 +65,7 @@ def test_a_finished_collection_calls_nothing_again(collected):
             raise AssertionError("called again")
 
     suite = load_suite("marketplace")
-    again = asyncio.run(
-        collect(suite, Never(suite), folder, task=TASK, samples=2, progress=False)
-    )
+    again = asyncio.run(collect(suite, Never(suite), folder, task=TASK, samples=2, progress=False))
     assert (folder / CALLS).read_bytes() == before
     assert (again.successes == table.successes).all()
 

@@ -120,7 +120,9 @@ def test_a_biased_propensity_shows_as_bias(table):
     for i in range(10):
         logged, rows = simulated_log(table, behaviour, 200, 2, np.random.default_rng(i))
         wrong = replace(logged, propensities=logged.propensities / 2)
-        errors.append(evaluate(wrong, target[rows]).estimates["ips"][0] - exact_value(table, target))
+        errors.append(
+            evaluate(wrong, target[rows]).estimates["ips"][0] - exact_value(table, target)
+        )
     assert np.mean(errors) > 0.3
 
 
@@ -162,7 +164,7 @@ def test_logs_that_cannot_answer_are_refused(change, said):
 def test_a_target_that_was_never_tried_is_refused_by_arm_and_class():
     target = np.zeros((12, 8))
     target[:, 7] = 1.0
-    with pytest.raises(OffPolicyError, match="overlap is missing.*relax_filter.*syntax_error"):
+    with pytest.raises(OffPolicyError, match=r"overlap is missing.*relax_filter.*syntax_error"):
         evaluate(logged_by_hand(), target)
 
 
@@ -199,7 +201,7 @@ def test_an_ordinary_log_gives_its_first_repairs(explored):
 
 def test_several_policies_are_evaluated_on_one_log(explored):
     logged = LoggedDecisions.from_runs([explored])
-    frame, warnings = evaluate_policies(logged, explored, ["learned", "random", "oracle"])
+    frame, _ = evaluate_policies(logged, explored, ["learned", "random", "oracle"])
     assert len(frame) == 3 * len(ESTIMATORS)
     assert (frame["low"] <= frame["high"]).all()
     value = frame[frame["estimator"] == "dm"].set_index("policy")["value"]

@@ -100,7 +100,9 @@ def test_regret_is_taken_on_mean_outcomes_against_the_best_arm_of_each_class(tab
     assert found.regret("fixed:fix_column")[:, -1] == pytest.approx(want)
     summary = found.summary()
     assert summary["policy"].tolist()[0] == "oracle"
-    assert (summary["low"] <= summary["fixed"]).all() and (summary["fixed"] <= summary["high"]).all()
+    assert (summary["low"] <= summary["fixed"]).all() and (
+        summary["fixed"] <= summary["high"]
+    ).all()
 
 
 def test_learners_beat_chance_and_stay_below_the_best_policy(table):
