@@ -11,8 +11,8 @@ import typer
 
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
-from sqlbench.cli.grade import grade
 from sqlbench.cli.evaluate import evaluate
+from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
