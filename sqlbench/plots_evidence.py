@@ -177,8 +177,9 @@ def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figu
             ax.yaxis.set_major_formatter(PercentFormatter(1.0))
             ax.set_ylabel(f"{first} − {other}")
             ax.set_title(f"{first} against {other}; failures as {mix}", fontsize=11)
-    for ax in axes[-1]:
-        ax.set_xlabel("sharpness of the assumed matrix (0: all arms alike, 1: `default`)")
+    figure.supxlabel(
+        "sharpness of the assumed matrix (0: all arms alike, 1: as `default` has it)", fontsize=10
+    )
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, title="first repairs", loc="outside right upper")
     figure.suptitle("How sharp must the matrix be? (simulated model)", x=0.01, ha="left")

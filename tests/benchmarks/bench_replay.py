@@ -22,17 +22,17 @@ SEEDS, DECISIONS, LIVE = 100, 10_000, 5_000
 
 
 def live_seconds(table: RepairTable) -> float:
-    """Return the seconds that the live policy needs for one decision and its update."""
+    """Return the CPU seconds that the live policy needs for one decision and its update."""
     policy, rng = make_policy("linucb"), np.random.default_rng(0)
     contexts = [Context(ErrorClass(c), 2) for c in table.contexts]
-    started = time.perf_counter()
+    started = time.process_time()
     for t in range(LIVE):
         row = t % len(table)
         decision = policy.select(contexts[row], rng)
         column = table.arms.index(decision.action)
         policy.update(contexts[row], decision.action, float(table.rewards[row, column, 0]))
         policy.end_episode()
-    return (time.perf_counter() - started) / LIVE
+    return (time.process_time() - started) / LIVE
 
 
 def main() -> None:
@@ -44,12 +44,15 @@ def main() -> None:
     dense = replace(table, features=rng.random(table.features.shape))
     live = live_seconds(table) * SEEDS * DECISIONS
     print(f"{SEEDS} seeds × {DECISIONS:,} decisions of LinUCB, K = 8, d = 23")
-    print(f"live policy, one by one (from {LIVE:,} decisions): {live:.1f} s")
+    print(f"live policy, one by one (from {LIVE:,} decisions): {live:.1f} s of CPU")
     for name, given in (("context of the first repair", table), ("23 dense features", dense)):
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         replay(given, ["linucb"], range(SEEDS), DECISIONS)
-        seconds = time.perf_counter() - started
-        print(f"replay, {name}: {seconds:.1f} s ({live / seconds:.1f}× faster; the bar is 12 s)")
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        print(
+            f"replay, {name}: {seconds:.1f} s, {cpu:.1f} s of CPU ({live / cpu:.0f}× less than live); "
+            "the bar is 12 s"
+        )
 
 
 if __name__ == "__main__":
