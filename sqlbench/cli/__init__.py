@@ -9,8 +9,11 @@ import sys
 
 import typer
 
+from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
+from sqlbench.cli.evaluate import evaluate
 from sqlbench.cli.grade import grade
+from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
@@ -29,6 +32,9 @@ app = typer.Typer(
 app.command()(run)
 app.command()(report)
 app.command()(compare)
+app.command()(collect)
+app.command()(replay)
+app.command()(evaluate)
 app.command()(show)
 app.command()(grade)
 app.add_typer(suites, name="suites")
