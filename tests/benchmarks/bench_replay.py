@@ -50,8 +50,8 @@ def main() -> None:
         replay(given, ["linucb"], range(SEEDS), DECISIONS)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         print(
-            f"replay, {name}: {seconds:.1f} s, {cpu:.1f} s of CPU ({live / cpu:.0f}× less than live); "
-            "the bar is 12 s"
+            f"replay, {name}: {seconds:.1f} s, {cpu:.1f} s of CPU "
+            f"({live / cpu:.0f}× less than live); the bar is 12 s"
         )
 
 
