@@ -49,7 +49,7 @@ def test_descriptions_go_into_the_schema_prompt_and_evidence_into_the_question(
 ) -> None:
     env = SQLAgentEnv(load_suite(f"bird:{folder}"), Silent(), "random")  # type: ignore[arg-type]
     env.reset_with_question("simple_queries", "dev_0000")
-    prompt = env.messages("generate")[-1]["content"]
+    prompt = "\n".join(m["content"] for m in env.messages("generate"))
     assert "charter refers to Charter = 1" in prompt
     assert "-- Charter School (Y/N); 0: N; 1: Y; e.g. 1, 0" in prompt
     assert "-- share of pupils; commonsense evidence: Rate = Count / Enrollment; e.g." in prompt

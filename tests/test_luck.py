@@ -29,7 +29,7 @@ LUCKY = {
         "SELECT title FROM cake WHERE kind = 'tart'",
     ),
     "a constant instead of a count": (0, "SELECT 6"),
-    "a boundary taken in": (10, "SELECT DISTINCT day FROM sale WHERE pieces >= 4"),
+    "a boundary taken in": (10, "SELECT DISTINCT day FROM sale WHERE pieces >= 3"),
     "the row that happens to be the largest": (15, "SELECT moves FROM game WHERE game_id = 7"),
     "the first row for the smallest": (19, "SELECT name FROM member WHERE member_id = 1"),
     "another filter with the same rows": (4, "SELECT name FROM baker WHERE born = 1965"),
@@ -76,6 +76,7 @@ def test_hand_made_lucky_predictions_are_caught(suite: Suite) -> None:
     matched = [name for name, (i, _) in LUCKY.items() if verdicts[i].correct]
     assert matched == list(LUCKY), "each is right on the original"
     caught = [name for name, (i, _) in LUCKY.items() if verdicts[i].lucky]
+    # The dates of joining are all different, so they are dealt out again and never leave their span.
     assert len(caught) >= 9, sorted(set(LUCKY) - set(caught))
     assert all(str(verdicts[i].lucky_on).startswith(tuple(Kind)) for i, _ in LUCKY.values()
                if verdicts[i].lucky)  # fmt: skip
