@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 LOCAL_MODEL ?= openai:smollm2?max_tokens=96
 # Their committed outputs take minutes: tests run them with reduced parameters.
-LONG := notebooks/04_off_policy.ipynb notebooks/08_real_repairs.ipynb
+LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
+	04_off_policy.ipynb 08_real_repairs.ipynb)
 
 .PHONY: run run-local test lint install clean
 
