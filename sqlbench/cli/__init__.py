@@ -13,6 +13,7 @@ from sqlbench.cli.compare import compare
 from sqlbench.cli.grade import grade
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.suites import suites
 from sqlbench.exceptions import SQLBenchError
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(report)
 app.command()(compare)
+app.command()(serve)
 app.command()(show)
 app.command()(suites)
 app.command()(grade)
