@@ -10,11 +10,11 @@ from sqlbench.environment import SQLAgentEnv
 from sqlbench.episode import Episode, learn
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, InvalidGoldError
-from sqlbench.models import load_model
+from sqlbench.models import ChatModel, load_model
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.seeds import Role, generator
-from sqlbench.suites import Question, load_suite
+from sqlbench.suites import Question, Suite, load_suite
 
 REWARDS = ("score", "shaped")
 
@@ -25,8 +25,10 @@ class ServerConfig:
 
     Attributes
     ----------
-    suite, model, policy : str
-        Specs, as for `sqlbench run`.
+    suite, model : Suite, ChatModel, or the spec of one
+        What is asked, and who answers.
+    policy : str
+        The spec of the policy that chooses repairs for the action ``auto``, and learns.
     reward : {"score", "shaped"}
         What OpenEnv's ``reward`` is: the clamped task score, or the sum of the breakdown.
     max_sessions : int
@@ -37,8 +39,8 @@ class ServerConfig:
         The secret that every request must carry. Without one, only this machine is answered.
     """
 
-    suite: str = "marketplace"
-    model: str = "simulated"
+    suite: Suite | str = "marketplace"
+    model: ChatModel | str = "simulated"
     policy: str = "linucb"
     reward: str = "score"
     max_sessions: int = 64
@@ -78,14 +80,15 @@ class Workbench:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.suite = load_suite(config.suite)
-        self.model = load_model(config.model, self.suite)
+        suite, model = config.suite, config.model
+        self.suite = load_suite(suite) if isinstance(suite, str) else suite
+        self.model = load_model(model, self.suite) if isinstance(model, str) else model
         self.learner = make_policy(config.policy, self.model)
         self.golds = Golds(self.suite)
         self.prompts = Prompts.load()
         self.episodes_learned = 0
         # A folder's path is the server's business: clients see the kind of suite.
-        self.suite_name = config.suite.partition(":")[0]
+        self.suite_name = self.suite.spec.partition(":")[0]
 
     def environment(self) -> SQLAgentEnv:
         """Return an environment for one session."""

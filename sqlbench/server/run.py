@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import sys
@@ -40,9 +41,11 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
     app = create_app(config)
     bound = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
+    suite, model = (
+        part if isinstance(part, str) else part.spec for part in (config.suite, config.model)
+    )
     print(
-        f"Serving {config.suite} with model {config.model} and policy {config.policy} "
-        f"at http://{shown}:{bound}",
+        f"Serving {suite} with model {model} and policy {config.policy} at http://{shown}:{bound}",
         flush=True,
     )
     server = uvicorn.Server(
@@ -56,7 +59,8 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             timeout_graceful_shutdown=5,
         )
     )
-    server.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
+        server.run(sockets=[listener])
     print("Stopped.", file=sys.stderr)
 
 

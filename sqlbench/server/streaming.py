@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import ACTIONS, Event, SQLAgentEnv
@@ -22,6 +22,14 @@ from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
 from sqlbench.server.sessions import check_text, finish, model_error, observe, start, to_env
 from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation
+
+
+def _named(value: Any) -> Any:
+    return {"repair_action": value} if isinstance(value, str) else value
+
+
+# A union would blame a wrong SQLAction for not being a string.
+StreamAction = Annotated[SQLAction, BeforeValidator(_named, json_schema_input_type=str | SQLAction)]
 
 
 class StreamRequest(BaseModel):
@@ -39,7 +47,7 @@ class StreamRequest(BaseModel):
         max_length=MAX_NAME_CHARS,
         description="the spec of a fresh policy to act; by default the served one, as it stands",
     )
-    actions: list[str | SQLAction] | None = Field(
+    actions: list[StreamAction] | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_ATTEMPTS,
@@ -95,8 +103,7 @@ class _Events(StreamingResponse):
 
 
 def _actions(request: StreamRequest) -> list[SQLAction]:
-    given = request.actions if request.actions is not None else ["auto"] * MAX_ATTEMPTS
-    actions = [a if isinstance(a, SQLAction) else SQLAction(repair_action=a) for a in given]
+    actions = request.actions if request.actions is not None else [SQLAction()] * MAX_ATTEMPTS
     for action in actions:
         check_text(action)
         if action.repair_action not in ACTIONS:
