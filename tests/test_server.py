@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from openenv.core import GenericEnvClient
-from serving import Served, call, serve
+from serving import Served, call
 from websockets.asyncio.client import connect
 
 import sqlbench as sb
@@ -23,12 +23,6 @@ SEEDS_FIELDS = {
     "question", "schema_info", "current_sql", "error_message", "error_class", "attempt_number",
     "max_attempts", "task_id", "task_difficulty",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve() as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

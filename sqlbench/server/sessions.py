@@ -110,7 +110,11 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             If the action does not exist or is not possible now.
         """
         self._check_open()
-        check_text(action)
+        if self.env.episode is None:
+            raise SessionError(
+                "step() before reset(): call reset() first. Over plain HTTP every call has an "
+                "environment of its own: an episode needs the WebSocket /ws, or POST /stream."
+            )
         limit = min(action.timeout_s or timeout_s or math.inf, self.bench.config.session_timeout)
         deadline = asyncio.timeout(limit)
         try:
@@ -227,22 +231,6 @@ def finish(bench: Workbench, env: SQLAgentEnv) -> None:
 def to_env(action: SQLAction) -> Action:
     """Return the environment's action."""
     return Action(repair_action=action.repair_action, custom_sql=action.custom_sql)
-
-
-def check_text(action: SQLAction) -> None:
-    """Refuse SQL that no database could be given.
-
-    Raises
-    ------
-    ConfigError
-        If it holds half a surrogate pair.
-    """
-    try:
-        (action.custom_sql or "").encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"custom_sql is no valid Unicode text: {error.reason} at character {error.start}."
-        ) from None
 
 
 def model_error(error: ModelError) -> str:

@@ -20,7 +20,7 @@ from sqlbench.environment import ACTIONS, Event, SQLAgentEnv
 from sqlbench.exceptions import ConfigError, SQLBenchError, UnknownNameError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
-from sqlbench.server.sessions import check_text, finish, model_error, observe, start, to_env
+from sqlbench.server.sessions import finish, model_error, observe, start, to_env
 from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation
 
 
@@ -105,7 +105,6 @@ class _Events(StreamingResponse):
 def _actions(request: StreamRequest) -> list[SQLAction]:
     actions = request.actions if request.actions is not None else [SQLAction()] * MAX_ATTEMPTS
     for action in actions:
-        check_text(action)
         if action.repair_action not in ACTIONS:
             raise UnknownNameError("action", action.repair_action, ACTIONS)
     return actions
