@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint install clean
+.PHONY: run test lint install space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
@@ -25,6 +25,11 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
+
+# Complete the folder that an OpenEnv image is built from: see README, "Publish".
+space: install
+	rm -rf envs/sqlbench_env/wheels
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir envs/sqlbench_env/wheels .
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

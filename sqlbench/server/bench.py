@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlbench.environment import SQLAgentEnv
@@ -45,7 +46,31 @@ class ServerConfig:
     reward: str = "score"
     max_sessions: int = 64
     session_timeout: float = 600.0
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environment(cls) -> ServerConfig:
+        """Read ``SQLBENCH_SUITE``, ``SQLBENCH_TOKEN`` and so on, as `sqlbench serve` does.
+
+        Raises
+        ------
+        ConfigError
+            If a value is no number where one is needed, or out of range.
+        """
+        given: dict[str, Any] = {
+            f.name: os.environ[name]
+            for f in fields(cls)
+            if (name := f"SQLBENCH_{f.name.upper()}") in os.environ
+        }
+        for name, kind in (("max_sessions", int), ("session_timeout", float)):
+            if name in given:
+                try:
+                    given[name] = kind(given[name])
+                except ValueError:
+                    raise ConfigError(
+                        f"SQLBENCH_{name.upper()} is a number, not {given[name]!r}."
+                    ) from None
+        return cls(**given)
 
     def __post_init__(self) -> None:
         if self.reward not in REWARDS:
