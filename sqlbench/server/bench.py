@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from sqlbench.environment import SQLAgentEnv
@@ -201,7 +202,7 @@ class Workbench:
         return {
             "version": sqlbench.__version__,
             "suite": self.suite_name,
-            "model": self.model.spec,
+            "model": _public(self.model.spec),
             "simulated": self.model.simulated,
             "policy": self.learner.spec,
             "reward": self.config.reward,
@@ -217,3 +218,11 @@ class Workbench:
                 for t in self.suite.tasks.values()
             ],
         }
+
+
+def _public(spec: str) -> str:
+    """Return a spec without the folders of a path in it: where a file lies is not for clients."""
+    kind, colon, argument = spec.partition(":")
+    if kind == "openai":
+        return spec
+    return f"{kind}{colon}{Path(argument).name}"

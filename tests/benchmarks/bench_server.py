@@ -119,8 +119,8 @@ async def throughput(served: Served) -> None:
     ][1:]
     wire, here = zip(*rounds, strict=True)
     print(
-        f"{SESSIONS} sessions × {STEPS} steps, {LATENCY * 1e3:.0f} ms a model call, as multiples of "
-        f"the ideal {ideal:.1f} s (at most 1.5):"
+        f"{SESSIONS} sessions × {STEPS} steps, {LATENCY * 1e3:.0f} ms a model call, as multiples "
+        f"of the ideal {ideal:.1f} s (at most 1.5):"
     )
     for name, times in (("over the WebSocket", wire), ("in process", here)):
         shown = ", ".join(f"{t:.2f}" for t in times)
