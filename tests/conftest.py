@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from serving import Served
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -31,3 +36,12 @@ def spider_dir() -> Path:
 def traces_dir() -> Path:
     """Stored repairs by real models."""
     return _shared_folder("traces")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Served]:
+    """`sqlbench serve` with its defaults, in a process of its own."""
+    from serving import serve  # the import of openenv takes seconds
+
+    with serve() as served:
+        yield served

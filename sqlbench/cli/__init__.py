@@ -16,6 +16,7 @@ from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.suites import suites
 from sqlbench.exceptions import SQLBenchError
@@ -35,6 +36,7 @@ app.command()(compare)
 app.command()(collect)
 app.command()(replay)
 app.command()(evaluate)
+app.command()(serve)
 app.command()(show)
 app.command()(grade)
 app.add_typer(suites, name="suites")
