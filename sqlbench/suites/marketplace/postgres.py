@@ -17,11 +17,13 @@ from sqlglot import exp
 
 from sqlbench.databases.postgres import PostgresDatabase
 from sqlbench.databases.postgres_embedded import EMBEDDED, READER, embedded_server
+from sqlbench.databases.postgres_session import PostgresLimits
 from sqlbench.databases.postgres_url import EXPECTED, PostgresURL, import_psycopg, is_postgres
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SuiteError
 from sqlbench.suites import marketplace
 from sqlbench.suites.base import Suite, Task
 
+_WALL_CLOCK = 5.0  # seconds; the slowest gold takes a fraction of one
 _COLUMN = re.compile(r"^  (\w+) [A-Z][^-]*-- (.+)$")
 _TABLE = re.compile(r"^CREATE TABLE (\w+) \($")
 
@@ -65,7 +67,11 @@ def load_marketplace(spec: str, database: str, *, allow_superuser: bool = False)
         tasks=tasks(),
         databases={
             marketplace.DB_ID: PostgresDatabase(
-                url, marketplace.DB_ID, schemas=[schema_name()], allow_superuser=allow_superuser
+                url,
+                marketplace.DB_ID,
+                schemas=[schema_name()],
+                limits=PostgresLimits(wall_clock=_WALL_CLOCK),
+                allow_superuser=allow_superuser,
             )
         },
         fingerprints={marketplace.DB_ID: f"postgres-{marketplace.fingerprint()}"},
