@@ -39,6 +39,7 @@ class RunConfig(BaseModel):
 
     suite: str = "marketplace"
     task: str | None = None
+    database: str | None = None
     model: str = "simulated"
     repair_model: str | None = None
     policy: str = "linucb"
@@ -131,8 +132,9 @@ class Run:
     def label(self) -> str:
         """Return one line that says what ran."""
         c = self.config
+        suite = f"{c.suite} on {c.database}" if c.database else c.suite
         model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
-        return f"{c.suite} · {model} · {c.policy} · seed {c.seed}"
+        return f"{suite} · {model} · {c.policy} · seed {c.seed}"
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -225,7 +227,7 @@ class Run:
         model = None
         if self.config.policy.startswith("oracle"):
             spec = self.config.repair_model or self.config.model
-            model = load_model(spec, load_suite(self.config.suite))
+            model = load_model(spec, load_suite(self.config.suite, self.config.database))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 

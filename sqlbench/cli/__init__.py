@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from sqlbench.cli.ask import ask
 from sqlbench.cli.compare import compare
 from sqlbench.cli.grade import grade
 from sqlbench.cli.report import report
@@ -30,6 +31,7 @@ app.command()(run)
 app.command()(report)
 app.command()(compare)
 app.command()(show)
+app.command()(ask)
 app.command()(grade)
 app.add_typer(suites, name="suites")
 

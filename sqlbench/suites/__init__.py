@@ -10,9 +10,7 @@ SUITE_SPECS = ("marketplace", "spider:DIR", "bird:DIR", "FILE.yaml")
 __all__ = ["SUITE_SPECS", "Entry", "Question", "Suite", "Task", "load_suite"]
 
 
-def load_suite(
-    spec: str, database: str | None = None, *, allow_superuser: bool = False
-) -> Suite:
+def load_suite(spec: str, database: str | None = None, *, allow_superuser: bool = False) -> Suite:
     """Load a suite by its spec.
 
     Parameters

@@ -60,7 +60,9 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     for name in _SOURCES:
         # Line endings may differ between checkouts; the rows do not.
-        digest.update(name.encode() + b"\0" + read_text(name).replace("\r\n", "\n").encode() + b"\0")
+        digest.update(
+            name.encode() + b"\0" + read_text(name).replace("\r\n", "\n").encode() + b"\0"
+        )
     return digest.hexdigest()
 
 
