@@ -96,7 +96,7 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     return "\n".join(lines)
 
 
-def step_text(step: Step, messages: Sequence[Message] = ()) -> str:
+def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = True) -> str:
     """Return one attempt as readable text: why, what was sent if given, the SQL, what came of it."""
     lines = _step_lines(step)
     for message in messages:
@@ -104,7 +104,7 @@ def step_text(step: Step, messages: Sequence[Message] = ()) -> str:
     if messages:
         lines.append("  --- end of prompt ---")
     lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
-    return "\n".join([*lines, *_outcome_lines(step)])
+    return "\n".join([*lines, *_outcome_lines(step)[: None if reward else 1]])
 
 
 def repair_story(run: Run, episode: Episode) -> str:

@@ -124,7 +124,7 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
             action = env.next_action or GENERATE
             sent = env.messages(action) if prompts else ()
             await env.step()
-            print("\n" + _plain(step_text(episode.steps[-1], sent)))
+            print("\n" + _plain(step_text(episode.steps[-1], sent, reward=False)))
     except ModelError as error:
         raise ModelSetupError(f"The model {env.model.spec!r} gave no answer: {error}") from None
     finally:

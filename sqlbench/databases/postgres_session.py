@@ -63,6 +63,7 @@ _DECLARE = (
 _SERVER_FAILS = ("08", "57P", "58", "25P03", "25P04", "40001", "53300", "XX001", "XX002")
 _EXHAUSTED = {"53100", "53200", "53400"}  # disk full, out of memory, temp_file_limit
 _CANCELLED = "57014"
+_PROTOCOL_VIOLATION = "08P01"  # a statement with parameters, for one
 
 _NAN = float("nan")  # one object: NaN then equals itself wherever rows are compared
 
@@ -332,7 +333,7 @@ class PostgresSession:
             return (result.error_field(name) or b"").decode("utf-8", "replace")
 
         state, message = read(fields.SQLSTATE), read(fields.MESSAGE_PRIMARY)
-        if not state or state.startswith(_SERVER_FAILS):
+        if not state or (state.startswith(_SERVER_FAILS) and state != _PROTOCOL_VIOLATION):
             self.close()
             return ConnectionLost(message or "the server closed the connection")
         if state == _CANCELLED:
