@@ -36,7 +36,6 @@ from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
 
-
 # After so many episodes in a row that the database failed, it is down: what is left would only wait
 # for it. What was finished is kept, and the run goes on when it is started again.
 MAX_LOST = 5

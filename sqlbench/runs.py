@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback
@@ -52,6 +52,17 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
     learner: str = "standard"
+
+    @field_validator("database")
+    @classmethod
+    def _without_password(cls, value: str | None) -> str | None:
+        # Whoever makes a configuration: what is written from it never holds a password.
+        login = (value or "").partition("://")[2].rpartition("@")[0]
+        if value is None or (":" not in login and "password" not in value):
+            return value
+        from sqlbench.databases.postgres_url import PostgresURL
+
+        return PostgresURL.parse(value).shown
 
 
 class Run:

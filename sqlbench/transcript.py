@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from collections.abc import Sequence
 
 from sqlbench.databases.base import QueryError
@@ -97,7 +96,7 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
 
 
 def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = True) -> str:
-    """Return one attempt as readable text: why, what was sent if given, the SQL, what came of it."""
+    """Return one attempt as readable text: why, what was sent, the SQL, what came of it."""
     lines = _step_lines(step)
     for message in messages:
         lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]

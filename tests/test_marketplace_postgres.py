@@ -1,4 +1,4 @@
-"""The marketplace on PostgreSQL: the same answers as on SQLite, its own faults, its own failures."""
+"""The marketplace on PostgreSQL: SQLite's answers, its own faults, its own failures."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def test_tables_columns_and_rows_are_those_of_sqlite(suite):
     assert [(t.name, [c.name for c in t.columns], t.row_count) for t in mine] == [
         (t.name, [c.name for c in t.columns], t.row_count) for t in others
     ]
-    assert [
-        {(k.columns, k.ref_table, k.ref_columns) for k in t.foreign_keys} for t in mine
-    ] == [{(k.columns, k.ref_table, k.ref_columns) for k in t.foreign_keys} for t in others]
+    assert [{(k.columns, k.ref_table, k.ref_columns) for k in t.foreign_keys} for t in mine] == [
+        {(k.columns, k.ref_table, k.ref_columns) for k in t.foreign_keys} for t in others
+    ]
     columns = {(t.name, c.name): c.comment for t in mine for c in t.columns}
     assert columns["vendors", "tier"] == "gold, silver or bronze"
 

@@ -40,7 +40,8 @@ CREATE TABLE "Back Office".lines (
 CREATE VIEW sales.active AS SELECT id, name FROM sales.customers WHERE active;
 CREATE TABLE sales.secret (x int);
 INSERT INTO sales.customers VALUES
-  (1, 'Ann', 'Ann B', 1.50, '2024-01-02', '2024-02-03', '{a,b}', '{"k": 1}', '\\x0102', true, 'NaN'),
+  (1, 'Ann', 'Ann B', 1.50, '2024-01-02', '2024-02-03', '{a,b}', '{"k": 1}', '\\x0102', true,
+   'NaN'),
   (2, 'Bob', NULL, 3, NULL, 'infinity', NULL, NULL, NULL, false, 0.1);
 CREATE ROLE looker LOGIN;
 GRANT USAGE ON SCHEMA sales, "Back Office" TO looker;
@@ -105,7 +106,7 @@ def test_values_are_numbers_text_booleans_bytes_and_none(database):
 )
 def test_a_value_is_what_a_comparison_needs(database, sql, value):
     (found,) = database.execute(f"SELECT {sql}").rows[0]
-    assert found == value and type(found) is type(value) or isinstance(found, (int, float))
+    assert (found == value and type(found) is type(value)) or isinstance(found, (int, float))
 
 
 def test_names_of_columns_may_repeat(database):
@@ -207,7 +208,7 @@ def test_no_permission_on_a_table_is_the_agents_error(database):
 def test_the_schema_shows_keys_comments_quotes_and_what_may_be_read(database):
     text = database.schema().prompt()
     assert "secret" not in text
-    assert '-- everybody who ever bought\nCREATE TABLE customers (' in text  # in the search path
+    assert "-- everybody who ever bought\nCREATE TABLE customers (" in text  # in the search path
     assert "  id integer PRIMARY KEY,  -- e.g. 1, 2" in text
     assert "  paid numeric(10,2),  -- in euros; e.g. 1.5, 3.0" in text
     assert "  \"Full Name\" character varying(30),  -- e.g. 'Ann B'" in text
@@ -274,7 +275,7 @@ def test_a_server_that_lets_nobody_in_again_is_a_database_failure(database, owne
     owner.execute("ALTER ROLE looker NOLOGIN")
     try:
         end_sessions(owner)
-        with pytest.raises(DatabaseFailure, match="looker.*not permitted to log in"):
+        with pytest.raises(DatabaseFailure, match=r"looker.*not permitted to log in"):
             database.execute("SELECT 2")
     finally:
         owner.execute("ALTER ROLE looker LOGIN")

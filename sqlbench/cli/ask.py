@@ -46,7 +46,7 @@ def ask(
         bool, typer.Option(help="Let SQL from a model run as a PostgreSQL superuser.")
     ] = False,
 ) -> None:
-    """Ask a question: the SQL is repaired until it runs and returns rows; the exit code is 1 if not.
+    """Ask a question: its SQL is repaired until it runs and returns rows (else exit code 1).
 
     Nothing in the database can be changed by it.
     """

@@ -147,17 +147,18 @@ class Database(Protocol):
 
 
 # What PostgreSQL reserves (its manual, appendix C), and most of what SQLite does.
-_RESERVED = frozenset(
-    "all analyse analyze and any array as asc asymmetric authorization binary both case cast check "
-    "collate collation column concurrently constraint create cross current_catalog current_date "
-    "current_role current_schema current_time current_timestamp current_user default deferrable "
-    "desc distinct do else end except false fetch for foreign freeze from full grant group having "
-    "ilike in initially inner intersect into is isnull join lateral leading left like limit "
-    "localtime localtimestamp natural not notnull null offset on only or order outer overlaps "
-    "placing primary references returning right select session_user similar some symmetric "
-    "system_user table tablesample then to trailing true union unique user using variadic verbose "
-    "when where window with".split()
+_reserved_words = (
+    "all analyse analyze and any array as asc asymmetric authorization binary both case cast "
+    "check collate collation column concurrently constraint create cross current_catalog "
+    "current_date current_role current_schema current_time current_timestamp current_user default "
+    "deferrable desc distinct do else end except false fetch for foreign freeze from full grant "
+    "group having ilike in initially inner intersect into is isnull join lateral leading left "
+    "like limit localtime localtimestamp natural not notnull null offset on only or order outer "
+    "overlaps placing primary references returning right select session_user similar some "
+    "symmetric system_user table tablesample then to trailing true union unique user using "
+    "variadic verbose when where window with"
 )
+_RESERVED = frozenset(_reserved_words.split())
 
 
 def _table_text(table: Table, samples: int, dialect: str) -> str:

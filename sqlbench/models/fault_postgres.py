@@ -105,10 +105,10 @@ def _many_rows(query: Query) -> Iterator[str]:
                     exp.Table(this=exp.to_identifier(table.name))
                 )
                 yield query.render(narrowed(select, node.eq(exp.Subquery(this=inner))))
-    for node in query.nodes(exp.In):
-        inner_query = node.args.get("query")
+    for member in query.nodes(exp.In):
+        inner_query = member.args.get("query")
         if inner_query is not None:
-            yield query.render(swap(node, node.this.copy().eq(inner_query.copy())))
+            yield query.render(swap(member, member.this.copy().eq(inner_query.copy())))
 
 
 def _zero_divisors(query: Query) -> Iterator[str]:

@@ -103,8 +103,8 @@ def open_database(
     if "://" in spec:
         scheme = spec.partition("://")[0]
         raise ConfigError(
-            f"There is no database for {scheme}:// URLs: expected a SQLite file's path, {EXPECTED}, "
-            f"or {_EMBEDDED}."
+            f"There is no database for {scheme}:// URLs: expected a SQLite file's path, "
+            f"{EXPECTED}, or {_EMBEDDED}."
         )
     path = (folder or Path()) / Path(spec).expanduser()
     from sqlbench.databases.sqlite_sandbox import open_readonly

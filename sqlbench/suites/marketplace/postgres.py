@@ -29,7 +29,7 @@ _TABLE = re.compile(r"^CREATE TABLE (\w+) \($")
 
 
 def load_marketplace(spec: str, database: str, *, allow_superuser: bool = False) -> Suite:
-    """Return the marketplace suite on a PostgreSQL database; load the data first if it is not there.
+    """Return the marketplace suite on PostgreSQL; load the data first if it is not there.
 
     Parameters
     ----------
