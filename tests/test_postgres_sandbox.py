@@ -14,7 +14,6 @@ import pytest
 from sqlbench.databases import QueryError
 from sqlbench.databases import postgres_session as session_module
 from sqlbench.databases.postgres import PostgresDatabase
-from sqlbench.databases.postgres_safety import Checked
 from sqlbench.databases.postgres_session import PostgresLimits
 from sqlbench.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ConfigError
@@ -146,7 +145,8 @@ def test_what_is_heavy_stays_within_the_limits(database, unchanged):
 
 def test_the_walls_behind_the_check_hold_without_it(database, monkeypatch, unchanged):
     """With the check of the statement switched off, nothing can be written all the same."""
-    monkeypatch.setattr(session_module, "check", lambda sql, *_: Checked(sql))
+    monkeypatch.setattr(session_module, "check_names", lambda sql, *_: sql)
+    monkeypatch.setattr(session_module, "check_tree", lambda sql: (True, None))
     allowed = ("advisory", "terminate", "activity", "cancel_backend", "sleep", "prepared_st")
     corpus = [
         sql

@@ -162,7 +162,8 @@ class PostgresDatabase:
             self._check_open()
             self._running.add(ticket)
         try:
-            return self._on_session(lambda session: session.execute(sql, ticket, self._unsafe()))
+            unsafe = self._unsafe()
+            return self._on_session(lambda session: session.execute(sql, ticket, unsafe))
         except QueryError:
             if ticket.is_set():
                 self._check_open()

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import QueryError
 
@@ -47,7 +45,6 @@ _harmless_words = (
     "uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7"
 )
 HARMLESS = frozenset(_harmless_words.split())
-_QUERIES = {"select", "with", "values", "table"}
 # What is refused without asking PostgreSQL. Any other first word is a misspelt one: it may say so.
 _commands_words = (
     "abort alter analyse analyze begin call checkpoint close cluster comment commit copy create "
@@ -81,29 +78,8 @@ _ESCAPE_STRING = re.compile("[eE]'")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-class _Unlexable(Exception):
-    """The text is no sequence of tokens: PostgreSQL will say what is wrong with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A statement that was looked at.
-
-    Attributes
-    ----------
-    sql : str
-        The statement without its final semicolon.
-    readable : bool
-        False if sqlglot cannot parse it: PostgreSQL may say what is wrong with it, and if it finds
-        nothing, the statement may not run all the same.
-    """
-
-    sql: str
-    readable: bool = True
-
-
-def check(sql: str, max_bytes: int, volatile: Set[str]) -> Checked:
-    """Check a statement.
+def check_names(sql: str, max_bytes: int, volatile: Set[str]) -> str:
+    """Check a statement's words, before any of it is sent; return it without its final semicolon.
 
     Parameters
     ----------
@@ -130,18 +106,41 @@ def check(sql: str, max_bytes: int, volatile: Set[str]) -> Checked:
     if "\\'" in sql and _ESCAPE_STRING.search(sql):
         # Such a string may go on after a line break and keep its kind: its end is in doubt.
         raise denied("write a quote in a string as '' and not as \\'")
-    try:
-        text, word = _checked_names(sql, volatile)
-    except _Unlexable:
-        return Checked(sql, readable=False)
+    text, word = _checked_names(sql, volatile)
     if word in _COMMANDS:
-        raise _only_select(word)
-    if word not in _QUERIES:
-        return Checked(text, readable=False)
-    readable, found = _statement(text)
-    if found is not None:
-        raise _only_select(found)
-    return Checked(text, readable)
+        raise denied(_only(word))
+    return text
+
+
+@lru_cache(maxsize=1024)
+def check_tree(sql: str) -> tuple[bool, str | None]:
+    """Check a statement's tree: it must be a SELECT or a set operation, through and through.
+
+    Parameters
+    ----------
+    sql : str
+        A statement that passed `check_names`.
+
+    Returns
+    -------
+    readable : bool
+        Whether sqlglot can parse it. What it cannot parse may not run; but where PostgreSQL finds
+        fault with it too, its message is the better one.
+    refusal : str or None
+        Why it may not run.
+    """
+    try:
+        statements = sqlglot.parse(sql, read="postgres")
+    except Exception:  # whatever hostile text makes sqlglot trip over
+        return False, "the statement cannot be checked; write it as a plain SELECT"
+    tree = statements[0] if len(statements) == 1 else None
+    node = tree
+    while isinstance(node, (exp.Subquery, exp.Paren)):
+        node = node.this
+    if tree is None or not isinstance(node, (exp.Select, exp.SetOperation, exp.Values)):
+        return False, _only("")
+    bad = next((n for n in tree.walk() if isinstance(n, _FORBIDDEN)), None)
+    return True, None if bad is None else _only(_WORDS.get(type(bad), bad.key))
 
 
 def denied(reason: str) -> QueryError:
@@ -154,14 +153,9 @@ def broken(reason: str) -> QueryError:
     return QueryError(f"syntax error: {reason}", sqlstate=SYNTAX_ERROR)
 
 
-def unreadable() -> QueryError:
-    """Return the error of a statement that PostgreSQL understands and sqlglot does not."""
-    return denied("the statement cannot be checked; write it as a plain SELECT")
-
-
-def _only_select(word: str) -> QueryError:
+def _only(word: str) -> str:
     said = f" ({word.upper()} is not allowed)" if word else ""
-    return denied(f"only SELECT statements may be run{said}")
+    return f"only SELECT statements may be run{said}"
 
 
 def _checked_names(sql: str, volatile: Set[str]) -> tuple[str, str]:
@@ -202,7 +196,7 @@ def _tokens(sql: str) -> Iterator[tuple[str, str, int]]:
     while position < len(sql):
         match = _TOKEN.match(sql, position)
         if match is None:
-            raise _Unlexable
+            raise broken(f"unterminated or stray {sql[position]} in the statement")
         kind, end = str(match.lastgroup), match.end()
         if kind == "comment":
             kind, end = "space", _comment_end(sql, end)
@@ -216,24 +210,7 @@ def _comment_end(sql: str, position: int) -> int:
     while depth:
         edge = _COMMENT_EDGE.search(sql, position)
         if edge is None:
-            raise _Unlexable
+            raise broken("unterminated /* comment")
         depth += 1 if edge.group() == "/*" else -1
         position = edge.end()
     return position
-
-
-@lru_cache(maxsize=1024)
-def _statement(sql: str) -> tuple[bool, str | None]:
-    """Say whether sqlglot can parse a statement, and what it finds in it that is no SELECT."""
-    try:
-        statements = sqlglot.parse(sql, read="postgres")
-    except (SqlglotError, RecursionError):
-        return False, None
-    tree = statements[0] if len(statements) == 1 else None
-    node = tree
-    while isinstance(node, (exp.Subquery, exp.Paren)):
-        node = node.this
-    if tree is None or not isinstance(node, (exp.Select, exp.SetOperation, exp.Values)):
-        return True, node.key if node is not None else ""
-    bad = next((n for n in tree.walk() if isinstance(n, _FORBIDDEN)), None)
-    return True, None if bad is None else _WORDS.get(type(bad), bad.key)

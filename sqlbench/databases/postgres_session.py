@@ -5,6 +5,7 @@ outlives it, settings included. PostgreSQL parses it alone first: that yields it
 faulty statement, and proves that the text is one whole statement. Then it runs as a sub-select of
 a server-side cursor, where PostgreSQL's grammar takes nothing but a query, and where a row that is
 too large is stopped before it is sent. All that is one round trip, and the rollback another.
+Meanwhile sqlglot looks through the statement, and no row leaves this module before it has agreed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlbench.databases.base import QueryError, QueryResult, Row
-from sqlbench.databases.postgres_safety import broken, check, denied, unreadable
+from sqlbench.databases.postgres_safety import broken, check_names, check_tree, denied
 from sqlbench.databases.postgres_url import PostgresURL, import_psycopg
 from sqlbench.databases.postgres_values import cut_rows, load_rows, pointer
 from sqlbench.exceptions import ConfigError, DatabaseFailure
 
 _BATCH = 500
+_RAW = 2  # the place of the statement itself among what is sent for it
 _GRACE = 2.0  # seconds that the server gets to stop a query by itself
 _TICK = 0.1  # seconds between two looks at a ticket
 _MAX_MESSAGE = 500
@@ -204,19 +206,19 @@ class PostgresSession:
         """
         limits = self._limits
         started = time.monotonic()
-        checked = check(sql, limits.max_sql_bytes, volatile)
-        declare = _DECLARE.format(sql=checked.sql, limit=limits.max_row_bytes)
+        text = check_names(sql, limits.max_sql_bytes, volatile)
+        declare = _DECLARE.format(sql=text, limit=limits.max_row_bytes).encode()
         fetch = f"FETCH FORWARD {min(_BATCH, limits.max_rows + 1)} FROM sqlbench".encode()
         deadline = started + limits.wall_clock
+        commands = [b"BEGIN READ ONLY", self._begin, text.encode(), declare, fetch]
         try:
-            commands = [b"BEGIN READ ONLY", self._begin, checked.sql.encode()]
-            if checked.readable:
-                commands += [declare.encode(), fetch]
-            results = self._exchange(ticket, deadline, commands, parse_only=2)
+            self._send(commands, parse_only=_RAW)
+            readable, refusal = check_tree(text)  # while the server is at work
+            results = self._collect(ticket, deadline)
+            if refusal is not None and (readable or len(results) > _RAW + 1):
+                raise denied(refusal)
             if len(results) < len(commands) or _failed(self._pq, results[-1]):
-                raise self._query_error(results, checked.sql)
-            if not checked.readable:
-                raise unreadable()
+                raise self._query_error(results, text)
             page = results[-1]
             if not page.nfields:
                 raise broken("the statement returns no columns")
@@ -230,7 +232,8 @@ class PostgresSession:
                     break
                 if time.monotonic() > deadline:
                     raise self._timeout()
-                page = self._exchange(ticket, deadline, [fetch])[-1]
+                self._send([fetch])
+                page = self._collect(ticket, deadline)[-1]
                 if _failed(self._pq, page):
                     raise self._query_error([page], "")
         finally:
@@ -256,7 +259,8 @@ class PostgresSession:
         deadline = time.monotonic() + self._limits.wall_clock
         commands = [b"BEGIN READ ONLY", self._begin, sql.encode()]
         try:
-            results = self._exchange(threading.Event(), deadline, commands)
+            self._send(commands)
+            results = self._collect(threading.Event(), deadline)
             if len(results) < len(commands) or _failed(self._pq, results[-1]):
                 raise self._query_error(results, "")
         finally:
@@ -266,15 +270,9 @@ class PostgresSession:
         load_rows(page, rows)
         return rows
 
-    def _exchange(
-        self,
-        ticket: threading.Event,
-        deadline: float,
-        commands: Sequence[bytes],
-        parse_only: int | None = None,
-    ) -> list[Any]:
-        """Send commands in one go; return their results up to the first error."""
-        pgconn, status = self._pgconn, self._pq.ExecStatus
+    def _send(self, commands: Sequence[bytes], parse_only: int | None = None) -> None:
+        """Send commands in one go; nothing waits for the server yet."""
+        pgconn = self._pgconn
         try:
             pgconn.enter_pipeline_mode()
             for i, command in enumerate(commands):
@@ -283,7 +281,16 @@ class PostgresSession:
                 else:
                     pgconn.send_query_params(command, None)
             pgconn.pipeline_sync()
-            results: list[Any] = []
+            pgconn.flush()
+        except self._lost as error:
+            self.close()
+            raise ConnectionLost(str(error)) from None
+
+    def _collect(self, ticket: threading.Event, deadline: float) -> list[Any]:
+        """Return the results of what was sent, up to the first error."""
+        pgconn, status = self._pgconn, self._pq.ExecStatus
+        results: list[Any] = []
+        try:
             while True:
                 self._wait(ticket, deadline)
                 result = pgconn.get_result()
@@ -318,9 +325,12 @@ class PostgresSession:
     def _roll_back(self) -> None:
         if self._pgconn.status != self._pq.ConnStatus.OK:
             return
-        if self._pgconn.transaction_status != self._pq.TransactionStatus.IDLE:
+        if self._pgconn.transaction_status == self._pq.TransactionStatus.ACTIVE:
+            self.close()  # interrupted before the results came
+        elif self._pgconn.transaction_status != self._pq.TransactionStatus.IDLE:
             deadline = time.monotonic() + self._limits.wall_clock
-            self._exchange(threading.Event(), deadline, [b"ROLLBACK"])
+            self._send([b"ROLLBACK"])
+            self._collect(threading.Event(), deadline)
 
     def _timeout(self) -> QueryError:
         text = f"timeout: the query was stopped after {self._limits.wall_clock:g} s"
@@ -349,11 +359,11 @@ class PostgresSession:
                 "allowed",
                 sqlstate="54000",
             )
-        if place == 3 and state == "42601":  # a whole statement, and still no query
+        if place == _RAW + 1 and state == "42601":  # a whole statement, and still no query
             return denied("only SELECT statements may be run")
         text = message[:_MAX_MESSAGE]
         position = read(fields.STATEMENT_POSITION)
-        if place == 2 and position:
+        if place == _RAW and position:
             text += pointer(sql, int(position) - 1)
         for label, name in (("DETAIL", fields.MESSAGE_DETAIL), ("HINT", fields.MESSAGE_HINT)):
             if more := read(name):

@@ -59,13 +59,22 @@ def main() -> None:
     for question_id in QUESTIONS:
         question = suite.question(question_id)
         texts = numbered(str(question.gold))
+
+        def on_bare(texts: Iterator[str] = texts) -> object:
+            return bare.execute(next(texts)).fetchall()
+
+        def in_sandbox(texts: Iterator[str] = texts) -> object:
+            return database.execute(next(texts))
+
+        def as_step(texts: Iterator[str] = texts) -> object:
+            return runner.run(env.step(Action(custom_sql=next(texts))))
+
         times: dict[str, list[float]] = {"bare": [], "execute": [], "step": []}
         for _ in range(ROUNDS):
             env.reset_with_question(question.task_id, question.id)
-            action = Action(custom_sql=next(texts))
-            times["bare"].append(millis(lambda: bare.execute(next(texts)).fetchall()))
-            times["execute"].append(millis(lambda: database.execute(next(texts))))
-            times["step"].append(millis(lambda: runner.run(env.step(action))))
+            times["bare"].append(millis(on_bare))
+            times["execute"].append(millis(in_sandbox))
+            times["step"].append(millis(as_step))
         medians = {name: statistics.median(values) for name, values in times.items()}
         over.append(
             statistics.median(s - b for s, b in zip(times["step"], times["bare"], strict=True))
