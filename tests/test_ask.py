@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import sys
@@ -18,6 +19,8 @@ from sqlbench.cli.ask import result_table
 from sqlbench.databases import QueryResult
 from sqlbench.environment import SQLAgentEnv
 from sqlbench.exceptions import ConfigError, SuiteError
+from sqlbench.experiment import run_experiment
+from sqlbench.suites import load_suite
 from sqlbench.suites.adhoc import adhoc_suite
 
 TABLE = "CREATE TABLE products (id integer PRIMARY KEY, title text, price integer)"
@@ -202,3 +205,39 @@ def test_a_table_shows_what_it_leaves_out_and_nothing_that_steers_a_terminal():
     table = result_table(QueryResult(("a", "b"), rows, truncated=True), 2)
     assert "NULL" in table and "\x1b" not in table and "x" * 59 + "…" in table
     assert table.endswith("(1 more rows, and then some: the result was cut off)")
+
+
+def test_a_suite_file_takes_a_postgres_url(postgres, tmp_path):
+    with psycopg.connect(postgres.owner.url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA bench AUTHORIZATION bench; SET ROLE bench;"
+                           f"SET search_path TO bench; {TABLE}; {ROWS}")  # fmt: skip
+        try:
+            path = tmp_path / "shop.yaml"
+            path.write_text(
+                f"database: {postgres.bench}\ntasks:\n- id: simple_queries\n  difficulty: easy\n"
+                "  questions:\n  - id: q1\n    text: How many products are there?\n"
+                "    gold: SELECT COUNT(*) FROM products\n"
+            )
+            suite = load_suite(str(path))
+            (database,) = suite.databases.values()
+            assert database.dialect == "postgres" and "products" in database.schema().prompt()
+            assert database.execute(suite.question("q1").gold).rows == [(2,)]
+            run = asyncio.run(run_experiment(suite, "simulated", "rules", episodes=4,
+                                             out=tmp_path / "run", progress=False))  # fmt: skip
+            assert len(run.log) == 4 and run.meta["versions"]["postgres"]
+            for file in (tmp_path / "run").iterdir():
+                assert b"s3cr3t" not in file.read_bytes()
+            suite.close()
+        finally:
+            connection.execute("DROP SCHEMA bench CASCADE")
+
+
+def test_a_suite_file_with_a_broken_url_names_the_line_and_no_password(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text(
+        "database: postgresql://u:s3cr3t@h/d?nonsense=1\ntasks:\n- id: t\n  difficulty: easy\n"
+        "  questions:\n  - {id: q, text: Q}\n"
+    )
+    with pytest.raises(SuiteError, match="line 1: The PostgreSQL URL cannot be read") as caught:
+        load_suite(str(path))
+    assert "s3cr3t" not in str(caught.value)
