@@ -58,6 +58,7 @@ def summarize(run: Run) -> dict[str, Any]:
     frame, config = run.episodes, run.config
     arms = run.steps["action"].value_counts()
     n = len(frame)
+    lost = sum(f["error_class"] == "database_error" for f in run.failed)
     return {
         "run": run.label,
         "simulated": run.simulated,
@@ -65,7 +66,8 @@ def summarize(run: Run) -> dict[str, Any]:
         "feedback": config.feedback,
         "episodes": n,
         "questions": int(frame["question_id"].nunique()),
-        "model_errors": len(run.failed),
+        "model_errors": len(run.failed) - lost,
+        "database_errors": lost,
         "invalid_questions": len(run.meta["invalid_questions"]),
         "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
@@ -194,6 +196,8 @@ def run_table(run: Run) -> str:
         ["tokens in / out", f"{summary['prompt_tokens']:,} / {summary['completion_tokens']:,}"],
         ["model errors", str(summary["model_errors"])],
     ]
+    if summary["database_errors"]:
+        rows.append(["database errors", str(summary["database_errors"])])
     notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
     if summary["not_reproducible"]:
         notes.append(

@@ -250,6 +250,16 @@ class SQLAgentEnv:
         }
 
     @property
+    def result(self) -> QueryResult | None:
+        """All rows of the last attempt; None if it did not run, or there was none."""
+        return self._result if self.episode is not None and self.episode.steps else None
+
+    @property
+    def next_action(self) -> str | None:
+        """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
+        return str(self._next.action) if self.episode is not None and self._next else None
+
+    @property
     def context(self) -> Context | None:
         """What the policy sees now; None before attempt 1 and when the episode is over."""
         if self.episode is None or self.episode.done or not self._history:

@@ -26,7 +26,7 @@ from sqlbench.ablation import get_learner
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback, SQLAgentEnv
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
-from sqlbench.exceptions import ConfigError, ModelSetupError, SuiteError
+from sqlbench.exceptions import ConfigError, DatabaseFailure, ModelSetupError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, ModelError, load_model
 from sqlbench.models.predictions import with_repairs
@@ -35,6 +35,10 @@ from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
+
+# After so many episodes in a row that the database failed, it is down: what is left would only wait
+# for it. What was finished is kept, and the run goes on when it is started again.
+MAX_LOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,22 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An episode that its model failed."""
+    """An episode that its model or its database failed: neither says anything about its SQL."""
 
-    error: ModelError
+    error: ModelError | DatabaseFailure
     attempt: int
+
+    def record(self, slot: Slot) -> dict[str, Any]:
+        """Return what ``failures.jsonl`` keeps of it."""
+        model = isinstance(self.error, ModelError)
+        return {
+            "episode": slot.index,
+            "question_id": slot.question.id,
+            "attempt": self.attempt,
+            "error_class": "model_error" if model else "database_error",
+            "kind": self.error.kind if isinstance(self.error, ModelError) else "connection",
+            "message": str(self.error),
+        }
 
 
 async def run_experiment(
@@ -62,6 +78,7 @@ async def run_experiment(
     repair_model: ChatModel | str | None = None,
     episodes: int = 300,
     task: str | None = None,
+    database: str | None = None,
     seed: int = 0,
     lag: int = 0,
     concurrency: int = 1,
@@ -89,6 +106,8 @@ async def run_experiment(
         How many. The questions come in a fresh seeded order on every pass over them.
     task : str or None
         Ask only this task's questions.
+    database : str or None
+        Put the marketplace on PostgreSQL, see `load_suite`. The run keeps it without its password.
     seed : int
         All randomness derives from it.
     lag : int
@@ -113,7 +132,7 @@ async def run_experiment(
     Returns
     -------
     Run
-        The finished run; episodes whose model failed are in `Run.failed`.
+        The finished run; episodes whose model or database failed are in `Run.failed`.
 
     Raises
     ------
@@ -121,10 +140,12 @@ async def run_experiment(
         If a value does not exist or has the wrong form.
     ModelSetupError
         If the model cannot be used. What was finished is kept.
+    DatabaseFailure
+        If the database cannot be reached. What was finished is kept.
     RunFolderError
         If the folder holds another configuration.
     """
-    loaded = load_suite(suite) if isinstance(suite, str) else suite
+    loaded = load_suite(suite, database) if isinstance(suite, str) else suite
     first = load_model(model, loaded) if isinstance(model, str) else model
     repairing = load_model(repair_model, loaded) if isinstance(repair_model, str) else repair_model
     answering = with_repairs(first, repairing, max_attempts)
@@ -134,6 +155,7 @@ async def run_experiment(
     config = make_config(
         suite=loaded.spec,
         task=task,
+        database=loaded.server,
         model=first.spec,
         repair_model=repairing.spec if repairing is not None else None,
         policy=policy,
@@ -218,6 +240,7 @@ class _Driver:
         )
         self.learn = get_learner(config.learner)
         self.answered = False
+        self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
 
     async def drive(self, todo: Sequence[Slot], concurrency: int) -> None:
@@ -291,21 +314,18 @@ class _Driver:
             if error.kind == "setup" or (error.kind == "connection" and not self.answered):
                 raise ModelSetupError(error.message) from error
             return place, Failure(error, len(episode.steps) + 1)
+        except DatabaseFailure as error:
+            return place, Failure(error, len(episode.steps) + 1)
         return place, episode
 
     def _take(self, slot: Slot, result: Episode | Failure) -> None:
         if isinstance(result, Failure):
-            self.writer.fail(
-                {
-                    "episode": slot.index,
-                    "question_id": slot.question.id,
-                    "attempt": result.attempt,
-                    "error_class": "model_error",
-                    "kind": result.error.kind,
-                    "message": result.error.message,
-                }
-            )
+            self.writer.fail(result.record(slot))
+            self.lost += isinstance(result.error, DatabaseFailure)
+            if self.lost >= MAX_LOST:
+                raise result.error
         else:
+            self.lost = 0
             self.learn(self.learner, result, self.config.hindsight)
             self.writer.append(result)
             self.successes += result.success
@@ -360,6 +380,12 @@ def _slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
     return slots
 
 
+def _servers(suite: Suite) -> dict[str, str]:
+    """Return the version of the PostgreSQL server that a suite runs on, if any."""
+    versions = {getattr(d, "server_version", None) for d in suite.databases.values()} - {None}
+    return {"postgres": ", ".join(sorted(map(str, versions)))} if versions else {}
+
+
 def _meta(
     config: RunConfig,
     suite: Suite,
@@ -380,6 +406,7 @@ def _meta(
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
             "sqlglot": version("sqlglot"),
+            **_servers(suite),
         },
         "notes": list(suite.notes),
         "questions": len(questions),

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback
@@ -39,6 +39,7 @@ class RunConfig(BaseModel):
 
     suite: str = "marketplace"
     task: str | None = None
+    database: str | None = None
     model: str = "simulated"
     repair_model: str | None = None
     policy: str = "linucb"
@@ -51,6 +52,17 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
     learner: str = "standard"
+
+    @field_validator("database")
+    @classmethod
+    def _without_password(cls, value: str | None) -> str | None:
+        # Whoever makes a configuration: what is written from it never holds a password.
+        login = (value or "").partition("://")[2].rpartition("@")[0]
+        if value is None or (":" not in login and "password" not in value):
+            return value
+        from sqlbench.databases.postgres_url import PostgresURL
+
+        return PostgresURL.parse(value).shown
 
 
 class Run:
@@ -131,8 +143,9 @@ class Run:
     def label(self) -> str:
         """Return one line that says what ran."""
         c = self.config
+        suite = f"{c.suite} on {c.database}" if c.database else c.suite
         model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
-        return f"{c.suite} · {model} · {c.policy} · seed {c.seed}"
+        return f"{suite} · {model} · {c.policy} · seed {c.seed}"
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -225,7 +238,7 @@ class Run:
         model = None
         if self.config.policy.startswith("oracle"):
             spec = self.config.repair_model or self.config.model
-            model = load_model(spec, load_suite(self.config.suite))
+            model = load_model(spec, load_suite(self.config.suite, self.config.database))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 

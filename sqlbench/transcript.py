@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlbench.databases.base import QueryError
 from sqlbench.episode import Episode, Step
@@ -86,17 +87,23 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     if question.evidence:
         lines.append(f"Evidence: {question.evidence}")
     for step in episode.steps:
-        lines += ["", *_step_lines(step)]
-        if prompts:
-            for message in sent_messages(run, suite, episode, step):
-                lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]
-            lines.append("  --- end of prompt ---")
-        lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
-        lines += _outcome_lines(step)
+        sent = sent_messages(run, suite, episode, step) if prompts else ()
+        lines += ["", step_text(step, sent)]
     outcome = "success" if episode.success else "failure"
     lines += ["", f"{outcome} after {len(episode.steps)} attempts, total reward "
               f"{episode.total_reward:+.2f}"]  # fmt: skip
     return "\n".join(lines)
+
+
+def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = True) -> str:
+    """Return one attempt as readable text: why, what was sent, the SQL, what came of it."""
+    lines = _step_lines(step)
+    for message in messages:
+        lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]
+    if messages:
+        lines.append("  --- end of prompt ---")
+    lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
+    return "\n".join([*lines, *_outcome_lines(step)[: None if reward else 1]])
 
 
 def repair_story(run: Run, episode: Episode) -> str:
@@ -156,7 +163,8 @@ def _outcome_lines(step: Step) -> list[str]:
     if step.success:
         result = f"{_verdict(step)}, {step.row_count} rows"
     else:
-        result = f"{step.error_class} ({step.reason}): {step.error_message}"
+        message = (step.error_message or "").replace("\n", "\n     ")
+        result = f"{step.error_class} ({step.reason}): {message}"
     return [
         f"  -> {result}",
         f"  reward {step.reward:+.2f} = base {b.base:+.2f}, attempt {b.attempt_penalty:+.2f}, "

@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from sqlbench.cli.ask import ask
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
 from sqlbench.cli.evaluate import evaluate
@@ -38,6 +39,7 @@ app.command()(replay)
 app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
+app.command()(ask)
 app.command()(grade)
 app.add_typer(suites, name="suites")
 

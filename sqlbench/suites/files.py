@@ -1,8 +1,8 @@
-"""Your own data: a suite in one YAML file, beside a SQLite database.
+"""Your own data: a suite in one YAML file, about a SQLite file or a PostgreSQL database.
 
 The layout is that of the built-in benchmark::
 
-    database: shop.sqlite            # seen from this file's folder
+    database: shop.sqlite            # seen from this file's folder, or postgresql://HOST/DATABASE
     tasks:
     - id: simple_queries
       difficulty: easy               # easy, medium, hard or extra
@@ -18,15 +18,14 @@ and returned rows, and everything that reports on it says so.
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from sqlbench.databases.sqlite import SQLiteDatabase
-from sqlbench.databases.sqlite_sandbox import open_readonly
-from sqlbench.exceptions import SuiteError
+from sqlbench.databases.base import Database
+from sqlbench.exceptions import ConfigError, SuiteError
+from sqlbench.suites.adhoc import fingerprint, open_database
 from sqlbench.suites.base import DIFFICULTIES, Question, Suite, Task
 
 _NULL = "tag:yaml.org,2002:null"
@@ -70,13 +69,11 @@ class _Reader:
             f"{without} of {len(questions)} questions have no gold query: success on them means "
             "that the query ran and returned rows."
         )
-        with database.path.open("rb") as file:
-            fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
         return Suite(
             spec=self.spec,
             tasks=by_id,
             databases={database.db_id: database},
-            fingerprints={database.db_id: fingerprint},
+            fingerprints={database.db_id: fingerprint(database)},
             notes=(note,) if without else (),
         )
 
@@ -98,13 +95,11 @@ class _Reader:
             raise SuiteError(f"The suite {str(self.path)!r} is empty.")
         return node
 
-    def database(self, node: yaml.Node) -> SQLiteDatabase:
-        path = self.path.parent / Path(self.text(node, "database")).expanduser()
+    def database(self, node: yaml.Node) -> Database:
         try:
-            open_readonly(path).close()
-        except SuiteError as error:
+            return open_database(self.text(node, "database"), folder=self.path.parent)
+        except (SuiteError, ConfigError) as error:
             raise self.error(node, str(error).rstrip(".")) from None
-        return SQLiteDatabase(path)
 
     def task(self, node: yaml.Node, db_id: str) -> Task:
         fields = self.mapping(node, "a task", _TASK)
