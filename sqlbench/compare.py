@@ -276,8 +276,9 @@ class Comparison:
     def curves(self, name: str, window: int = 100) -> pd.DataFrame:
         """Return a variant's share of repaired failures in a moving window, a column a seed.
 
-        Index: the episode that ends the window, from ``window`` on.
+        Index: the episode that ends the window. A run shorter than the window is one window.
         """
+        window = min(window, self.config.episodes)
         hits, failures = (
             self._matrix(name, column).rolling(window).sum().dropna()
             for column in ("_repaired", "_failed")
@@ -288,9 +289,9 @@ class Comparison:
         """Return a variant's regret up to each episode, a column a seed."""
         return self._matrix(name, "regret").cumsum()
 
-    def area(self, name: str) -> pd.Series[float]:
+    def area(self, name: str, window: int = 100) -> pd.Series[float]:
         """Return the area under the learning curve for each seed: its mean height, 0 to 1."""
-        return self.curves(name).mean()
+        return self.curves(name, window).mean()
 
     def label(self, name: str) -> str:
         """Return a variant's name as tables and figures show it."""
