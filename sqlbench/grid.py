@@ -112,6 +112,7 @@ def run_grid(
         disable=not progress,
     ) as bar:
         gauge = _Gauge(todo.values(), bar)
+        bar.initial = gauge.read()  # what an earlier call finished tells nothing of the speed
         deaths = 0
         while len(collected) < len(todo):
             before = gauge.read()
@@ -239,6 +240,5 @@ class _Gauge:
                 place[0] += len(new)
                 place[1] += new.count(b"\n")
         total = sum(count for _, count in self._logs.values())
-        self._bar.n = total
-        self._bar.refresh()
+        self._bar.update(total - self._bar.n)
         return total
