@@ -76,7 +76,7 @@ def test_hand_made_lucky_predictions_are_caught(suite: Suite) -> None:
     matched = [name for name, (i, _) in LUCKY.items() if verdicts[i].correct]
     assert matched == list(LUCKY), "each is right on the original"
     caught = [name for name, (i, _) in LUCKY.items() if verdicts[i].lucky]
-    # The dates of joining are all different, so they are dealt out again and never leave their span.
+    # The dates of joining all differ: they are dealt out again, and never leave their span.
     assert len(caught) >= 9, sorted(set(LUCKY) - set(caught))
     assert all(str(verdicts[i].lucky_on).startswith(tuple(Kind)) for i, _ in LUCKY.values()
                if verdicts[i].lucky)  # fmt: skip

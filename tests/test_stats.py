@@ -46,7 +46,7 @@ def test_the_clustered_interval_covers_where_the_independent_one_does_not():
         hits += low < 0 < high
         naive += abs(values.mean()) < 1.96 * values.std() / math.sqrt(len(values))
     assert 0.90 <= hits / 200 <= 0.99
-    assert naive / 200 < 0.6
+    assert naive / 200 < 0.75  # 60% in theory: the intervals are 2.3 times too narrow
 
 
 def test_pairs_are_resampled_as_pairs():
