@@ -133,17 +133,20 @@ def run_with_server(command: Sequence[str]) -> int:
     with LocalServer() as server:
         print(f"{MODEL_NAME} is at {server.url}", file=sys.stderr, flush=True)
         try:
-            process = subprocess.Popen(command, env=server.environment(os.environ))
+            # In a group of its own, so that what the command itself started ends with it.
+            process = subprocess.Popen(command, env=server.environment(os.environ), process_group=0)
         except OSError as error:
             print(f"{command[0]!r} cannot be run: {error.strerror}.", file=sys.stderr)
             return 127
         try:
             return process.wait()
         except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
             return 130
         finally:
             if process.poll() is None:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
 
 

@@ -167,6 +167,19 @@ def test_the_server_is_stopped_however_its_starter_ends(number):
     process.communicate()
 
 
+def test_what_the_command_started_ends_with_it():
+    script = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    process, url = start("sh", "-c", f"{sys.executable} -c '{script}' && true")
+    grandchild = int(process.stdout.readline())
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM and stopped(url)
+    with pytest.raises(ProcessLookupError):
+        for _ in range(600):
+            os.kill(grandchild, 0)
+            time.sleep(0.1)
+
+
 def test_a_command_that_does_not_exist_stops_the_server_too():
     process, url = start("/nowhere/command")
     _, error = process.communicate(timeout=120)
