@@ -176,6 +176,12 @@ async def collect(
     answering = load_model(model, loaded) if isinstance(model, str) else model
     texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)
     questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
+    for question in questions:
+        if question.gold is None:
+            raise ConfigError(
+                f"A repair table holds right and wrong outcomes, and question {question.id!r} of "
+                f"{loaded.spec!r} has no gold query to judge by."
+            )
     arms = (*(str(a) for a in ARMS), RESAMPLE)
     config: dict[str, Any] = {
         "suite": loaded.spec,

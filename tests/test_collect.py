@@ -15,7 +15,7 @@ from sqlbench.models.simulated import SimulatedModel
 from sqlbench.repair import ARMS
 from sqlbench.repair_table import RESAMPLE, TableError, load_table
 from sqlbench.replay import replay
-from sqlbench.suites import load_suite
+from sqlbench.suites import Question, Suite, Task, load_suite
 
 TASK = "simple_queries"
 
@@ -166,3 +166,11 @@ def test_a_collected_table_replays_resample_and_the_oracle(collected):
     found = replay(table, ["resample", "oracle", "linucb", "rules"], range(3), 200)
     assert (found.chosen["resample"] == 8).all()
     assert (found.chosen["linucb"] < 8).all(), "a bandit does not choose a new answer"
+
+
+def test_questions_without_a_gold_query_are_refused(tmp_path):
+    suite = load_suite("marketplace")
+    question = Question("own-1", "How many?", None, "marketplace", "own")
+    own = Suite("own", {"own": Task("own", "easy", (question,))}, suite.databases, {})
+    with pytest.raises(ConfigError, match="'own-1' of 'own' has no gold query"):
+        asyncio.run(collect(own, SimulatedModel(suite), tmp_path / "t", progress=False))
