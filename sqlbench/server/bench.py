@@ -113,6 +113,7 @@ class Workbench:
         self.golds = Golds(self.suite)
         self.prompts = Prompts.load()
         self.episodes_learned = 0
+        self._prepared: set[str] = set()
         # A folder's path is the server's business: clients see the kind of suite.
         self.suite_name = self.suite.spec.partition(":")[0]
 
@@ -143,6 +144,8 @@ class Workbench:
         ConfigError
             If the question cannot be asked. Why its gold query fails stays on this side.
         """
+        if question.id in self._prepared:
+            return
         try:
             await asyncio.to_thread(self._prepare, question)
         except InvalidGoldError:
@@ -153,6 +156,7 @@ class Workbench:
     def _prepare(self, question: Question) -> None:
         self.golds.get(question)
         self.suite.database(question).schema()
+        self._prepared.add(question.id)
 
     def pick(
         self, task_id: str | None, question_id: str | None, seed: int | None = None

@@ -108,6 +108,7 @@ class Gate:
         too_large = f"A request may hold {MAX_REQUEST_BYTES} bytes at most."
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
+            await _drain(receive)
             await _respond(send, 413, too_large)
             return
         taken, answered = 0, False
@@ -224,6 +225,15 @@ def _is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+async def _drain(receive: Receive) -> None:
+    """Take in a body of a bearable size: a client that is still sending reads no answer."""
+    taken, more = 0, True
+    while more and taken < 8 * MAX_REQUEST_BYTES:
+        message = await receive()
+        taken += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def _respond(send: Send, status: int, reason: str, kind: str = "http.response") -> None:
