@@ -41,8 +41,8 @@ def test_all_sixty_golds_agree_on_both_engines(suite):
     for question in lite:
         want, got = there.get(question), here.get(suite.question(question.id))
         agree = want.ordered == got.ordered and want.tie == got.tie
-        # By `exact`: the official metrics compare floats to the last bit, and count the order of rows
-        # wherever the gold says ORDER BY, in a window too.
+        # By `exact`: the official metrics compare floats to the last bit, and count the order of
+        # rows wherever the gold says ORDER BY, in a window too.
         agree = agree and compare(want, got.result).match and compare(got, want.result).match
         if not agree:
             differing.append(question.id)
