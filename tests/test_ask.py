@@ -209,18 +209,18 @@ def test_a_table_shows_what_it_leaves_out_and_nothing_that_steers_a_terminal():
 
 def test_a_suite_file_takes_a_postgres_url(postgres, tmp_path):
     with psycopg.connect(postgres.owner.url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA bench AUTHORIZATION bench; SET ROLE bench;"
-                           f"SET search_path TO bench; {TABLE}; {ROWS}")  # fmt: skip
+        connection.execute(f"CREATE SCHEMA files AUTHORIZATION bench; SET ROLE bench;"
+                           f"SET search_path TO files; {TABLE}; {ROWS}")  # fmt: skip
         try:
             path = tmp_path / "shop.yaml"
             path.write_text(
                 f"database: {postgres.bench}\ntasks:\n- id: simple_queries\n  difficulty: easy\n"
                 "  questions:\n  - id: q1\n    text: How many products are there?\n"
-                "    gold: SELECT COUNT(*) FROM products\n"
+                "    gold: SELECT COUNT(*) FROM files.products\n"
             )
             suite = load_suite(str(path))
             (database,) = suite.databases.values()
-            assert database.dialect == "postgres" and "products" in database.schema().prompt()
+            assert database.dialect == "postgres" and "files.products" in database.schema().prompt()
             assert database.execute(suite.question("q1").gold).rows == [(2,)]
             run = asyncio.run(run_experiment(suite, "simulated", "rules", episodes=4,
                                              out=tmp_path / "run", progress=False))  # fmt: skip
@@ -229,7 +229,7 @@ def test_a_suite_file_takes_a_postgres_url(postgres, tmp_path):
                 assert b"s3cr3t" not in file.read_bytes()
             suite.close()
         finally:
-            connection.execute("DROP SCHEMA bench CASCADE")
+            connection.execute("DROP SCHEMA files CASCADE")
 
 
 def test_a_suite_file_with_a_broken_url_names_the_line_and_no_password(tmp_path):
