@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from sqlbench.databases.sqlite import Limits, SQLiteDatabase
 from sqlbench.exceptions import SuiteError
 from sqlbench.suites import marketplace
 from sqlbench.suites.base import DIFFICULTIES, Question
@@ -207,11 +206,6 @@ class TestCachedFile:
         with pytest.raises(SuiteError, match="SQLBENCH_CACHE"):
             marketplace.database_path()
 
-    def test_building_takes_less_than_three_seconds(self, cache):
-        start = time.perf_counter()
-        marketplace.database_path()
-        assert time.perf_counter() - start < 3
-
 
 class TestQuestions:
     def test_three_tasks_of_20_questions(self):
@@ -264,14 +258,8 @@ class TestQuestions:
             answers.append(db.execute(refined.sql("sqlite")).fetchall())
         assert answers[0] == answers[1] == db.execute(question.gold).fetchall()
 
-    def test_golds_are_fast(self, db):
-        times = []
-        for question in QUESTIONS:
-            runs = []
-            for _ in range(3):
-                start = time.perf_counter()
-                db.execute(question.gold).fetchall()
-                runs.append(time.perf_counter() - start)
-            times.append(min(runs))
-        assert statistics.median(times) < 0.004  # 0.3 ms on an idle machine
-        assert max(times) < 0.05
+    def test_golds_take_few_steps(self, built):
+        """Steps of SQLite's virtual machine, of which it takes some 50 million a second."""
+        with SQLiteDatabase(built, limits=Limits(vm_steps=600_000)) as database:
+            for question in QUESTIONS:
+                database.execute(question.gold)
