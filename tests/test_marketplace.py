@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,7 +144,8 @@ class TestCachedFile:
     def test_the_fingerprint_covers_every_source_of_the_data(self):
         folder = Path(marketplace.__file__).parent
         files = {p.name for p in folder.iterdir() if p.suffix in (".py", ".sql")}
-        assert set(marketplace._SOURCES) == files - {"__init__.py"}
+        # postgres.py carries the same rows into another engine, and makes none.
+        assert set(marketplace._SOURCES) == files - {"__init__.py", "postgres.py"}
 
     def test_a_sound_file_is_not_built_again(self, cache):
         path = marketplace.database_path()
