@@ -3,9 +3,9 @@
 For golds of each task, in turns within one run: the query on a bare psycopg connection, through
 `PostgresDatabase.execute`, and as a step of an episode (`custom_sql`, graded and rewarded). Each
 text is new, so that nothing is answered from a cache. What counts is what a step costs over the
-query itself: by the clock (medians, and the fastest step less the fastest query, which is nearest to what
-an idle machine shows), and in processor time of client and server together, which counts twice what
-runs side by side.
+query itself: by the clock (medians, and the fastest step less the fastest query, which is nearest
+to what an idle machine shows), and in processor time of client and server together, which counts
+twice what runs side by side.
 """
 
 from __future__ import annotations
