@@ -45,8 +45,8 @@ class Step:
         The task score in [0, 1], before clamping.
     breakdown : RewardBreakdown
         The four components of the reward.
-    prompt_tokens, completion_tokens : int
-        Of the model call; 0 for custom SQL.
+    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens : int
+        Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
     latency, elapsed : float
         Wall-clock seconds of the model call and of the query. They are in no record: see
         `timings`.
@@ -67,6 +67,8 @@ class Step:
     breakdown: RewardBreakdown
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     latency: float = field(default=0.0, compare=False)
     elapsed: float = field(default=0.0, compare=False)
 
@@ -102,6 +104,8 @@ class Step:
             "breakdown": [b.base, b.attempt_penalty, b.severity_bonus, b.change_bonus],
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "cached_tokens": self.cached_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
         }
 
     @classmethod

@@ -25,9 +25,11 @@ import sqlbench
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback, SQLAgentEnv
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode, learn
-from sqlbench.exceptions import ConfigError, ModelSetupError, SuiteError
+from sqlbench.exceptions import BudgetReachedError, ConfigError, ModelSetupError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
-from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.models import Calling, ChatModel, ModelError, load_model
+from sqlbench.models.budget import Meter
+from sqlbench.models.caller import Caller
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
@@ -70,6 +72,7 @@ async def run_experiment(
     prompts: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
+    calling: Calling | None = None,
 ) -> Run:
     """Run an experiment, or go on with it.
 
@@ -100,6 +103,8 @@ async def run_experiment(
         run in memory.
     progress : bool
         Whether to show a progress bar.
+    calling : Calling or None
+        How the model is called: response store, limits, retries, budget. It changes no result.
 
     Returns
     -------
@@ -113,10 +118,15 @@ async def run_experiment(
     ModelSetupError
         If the model cannot be used. What was finished is kept.
     RunFolderError
-        If the folder holds another configuration.
+        If the folder holds another configuration, or cannot be written.
+    BudgetReachedError
+        If the next call might pass the budget. The run goes on when it is called with a larger one.
+    UnseenRequestError
+        In replay, if a request was never stored.
     """
+    calling = calling or Calling()
     loaded = load_suite(suite) if isinstance(suite, str) else suite
-    answering = load_model(model, loaded) if isinstance(model, str) else model
+    answering = load_model(model, loaded, calling) if isinstance(model, str) else model
     learner = make_policy(policy, answering)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
@@ -142,7 +152,12 @@ async def run_experiment(
         texts,
         Path(out) if out is not None else None,
     )
-    env = _EnvFactory(loaded, answering, config, texts, golds)
+    try:
+        caller = Caller.prepare(answering, calling, concurrency, writer)
+    except BaseException:
+        writer.close()
+        raise
+    env = _EnvFactory(loaded, caller.model, config, texts, golds)
     try:
         done = {e.index for e in writer.run.log}
         todo = [s for s in _slots(config, questions) if s.index not in done]
@@ -153,11 +168,17 @@ async def run_experiment(
             unit="ep",
             disable=not progress,
         ) as bar:
-            driver = _Driver(env, learner, writer, config, bar)
+            driver = _Driver(env, learner, writer, config, bar, caller.meter)
             await driver.drive(todo, concurrency)
         writer.finish(learner)
     finally:
-        writer.close()
+        try:
+            # Calls that are still out are paid for: they are stored before the store is closed.
+            await caller.aclose()
+            if isinstance(model, str):
+                await answering.aclose()
+        finally:
+            writer.close()
     return writer.run
 
 
@@ -195,14 +216,10 @@ class _Driver:
         writer: RunWriter,
         config: RunConfig,
         bar: Any,
+        meter: Meter,
     ) -> None:
-        self.env, self.learner, self.writer, self.config, self.bar = (
-            env,
-            learner,
-            writer,
-            config,
-            bar,
-        )
+        self.env, self.learner, self.writer, self.config = env, learner, writer, config
+        self.bar, self.meter = bar, meter
         self.answered = False
         self.successes = sum(e.success for e in writer.run.log)
 
@@ -210,17 +227,24 @@ class _Driver:
         ready = self._replay(todo)
         running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
         results: dict[int, Episode | Failure] = {}
+        stopped: BudgetReachedError | None = None
         learned = 0
         syncing: asyncio.Future[None] | None = None
         loop = asyncio.get_running_loop()
         try:
             while learned < len(todo):
-                while ready and len(running) < concurrency:
+                while ready and len(running) < concurrency and stopped is None:
                     place, snapshot = ready.popleft()
                     running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
+                if stopped is not None and not running:
+                    raise stopped
                 finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in finished:
-                    place, result = task.result()
+                    try:
+                        place, result = task.result()
+                    except BudgetReachedError as error:
+                        stopped = error  # what is in flight is paid for: it may land
+                        continue
                     results[place] = result
                 while learned in results:
                     self._take(todo[learned], results.pop(learned))
@@ -274,7 +298,8 @@ class _Driver:
                 self.answered = True
         except ModelError as error:
             # Nothing was ever answered, or nothing will be: that is the user's to mend, now.
-            if error.kind == "setup" or (error.kind == "connection" and not self.answered):
+            hopeless = error.kind in ("connection", "bad_request") and not self.answered
+            if error.kind == "setup" or hopeless:
                 raise ModelSetupError(error.message) from error
             return place, Failure(error, len(episode.steps) + 1)
         return place, episode
@@ -297,7 +322,9 @@ class _Driver:
             self.successes += result.success
         finished = len(self.writer.run.log)
         if finished:
-            self.bar.set_postfix_str(f"success {self.successes / finished:.1%}", refresh=False)
+            spent = f", cost {self.meter.spent:.2f}" if self.meter.spent else ""
+            text = f"success {self.successes / finished:.1%}{spent}"
+            self.bar.set_postfix_str(text, refresh=False)
         self.bar.update()
 
 

@@ -3,15 +3,19 @@
 ``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
 ``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
 ``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
-rates. A line counts once it ends in a newline: a torn last line is owed again.
+rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
+results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
+million tokens cost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -27,6 +31,7 @@ from sqlbench.repair import Prompts
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sqlbench.models.budget import Price
     from sqlbench.policies import Policy
 
 SCHEMA_VERSION = 1
@@ -110,6 +115,20 @@ class Run:
         """Return one line that says what ran."""
         c = self.config
         return f"{c.suite} · {c.model} · {c.policy} · seed {c.seed}"
+
+    @cached_property
+    def price(self) -> Price | None:
+        """What a million tokens of its model cost; None if no price is known."""
+        from sqlbench.models.budget import load_price, make_price
+
+        if self.folder is not None and (self.folder / "price.json").exists():
+            return make_price(_read_json(self.folder / "price.json"), "The run's price.json")
+        return None if self.simulated else load_price(self.config.model)
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of the requests that were sent, in the order of their answers."""
+        if self.folder is not None:
+            yield from _read_lines(self.folder / "calls.jsonl")
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -271,7 +290,7 @@ class RunWriter:
 
     def __init__(self, meta: dict[str, Any], prompts: Prompts, folder: Path | None) -> None:
         self.run = Run(meta, folder)
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, int] = {}
         self._lock: IO[bytes] | None = None
         if folder is None:
             self.run.meta = meta | {"prompts": dict(prompts.texts)}
@@ -281,10 +300,11 @@ class RunWriter:
             write_json(folder / "prompts.json", dict(prompts.texts))
         if not (folder / "run.json").exists():
             write_json(folder / "run.json", meta)
-        for name in ("episodes", "failures", "timings"):
+        for name in ("episodes", "failures", "timings", "calls"):
             path = folder / f"{name}.jsonl"
             _drop_torn_line(path)
-            self._files[name] = path.open("ab")
+            with _clear_errors(path):
+                self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self.run._read_log()
 
     def append(self, episode: Episode) -> None:
@@ -299,10 +319,21 @@ class RunWriter:
         self.run.failed.append(record)
         self._write("failures", record)
 
+    def keep_price(self, price: Price) -> None:
+        """Keep what a million tokens cost, for every later table of this run."""
+        self.run.price = price
+        if self.run.folder is not None:
+            write_json(self.run.folder / "price.json", asdict(price))
+
+    def note_call(self, record: dict[str, Any]) -> None:
+        """Keep a note of a request that was sent, and what it cost."""
+        self._write("calls", record)
+
     def sync(self) -> None:
         """Wait until the log is on the disk. May run in another thread."""
         if "episodes" in self._files:
-            os.fsync(self._files["episodes"].fileno())
+            with _clear_errors(Path("episodes.jsonl")):
+                os.fsync(self._files["episodes"])
 
     def finish(self, policy: Policy) -> None:
         """Write the policy and the summary."""
@@ -311,18 +342,21 @@ class RunWriter:
         self.run._policy = policy
         if self.run.folder is not None:
             partial = self.run.folder / "policy.partial.npz"
-            save_policy(policy, partial)
-            partial.replace(self.run.folder / "policy.npz")
+            with _clear_errors(self.run.folder / "policy.npz"):
+                save_policy(policy, partial)
+                partial.replace(self.run.folder / "policy.npz")
             write_json(self.run.folder / "summary.json", self.run.summary)
 
     def close(self) -> None:
         """Sync, close the files and let the folder go."""
-        self.sync()
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-        if self._lock is not None:
-            self._lock.close()
+        try:
+            self.sync()
+        finally:
+            for file in self._files.values():
+                os.close(file)
+            self._files.clear()
+            if self._lock is not None:
+                self._lock.close()
 
     def _take_folder(self, folder: Path, meta: dict[str, Any]) -> None:
         if folder.exists() and not folder.is_dir():
@@ -352,19 +386,44 @@ class RunWriter:
     def _write(self, name: str, record: dict[str, Any]) -> None:
         if name in self._files:
             line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-            self._files[name].write(line.encode("utf-8", "surrogatepass") + b"\n")
-            self._files[name].flush()
+            rest = memoryview(line.encode("utf-8", "surrogatepass") + b"\n")
+            with _clear_errors(Path(f"{name}.jsonl")):
+                # Without a buffer: what did not fit on a full disk must not follow later.
+                while rest:
+                    rest = rest[os.write(self._files[name], rest) :]
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file in one piece, or not at all."""
+    """Write a JSON file in one piece, or not at all.
+
+    Raises
+    ------
+    RunFolderError
+        If it cannot be written, as on a full disk.
+    """
     partial = path.with_name(path.name + ".partial")
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with _clear_errors(path):
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{path.name} of the run cannot be written: {error.strerror}. What was finished is "
+            "kept: make room, and repeat the command to go on."
+        ) from error
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.models.base import ChatModel, Completion, Message, ModelError, ModelRequest, Usage
 from sqlbench.models.extract import extract_sql
+from sqlbench.models.options import Calling
 
 if TYPE_CHECKING:
     from sqlbench.suites.base import Suite
@@ -15,6 +16,7 @@ MODEL_SPECS = ("simulated", "simulated:PROFILE", "openai", "openai:NAME")
 
 __all__ = [
     "MODEL_SPECS",
+    "Calling",
     "ChatModel",
     "Completion",
     "Message",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 
-def load_model(spec: str, suite: Suite) -> ChatModel:
+def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatModel:
     """Load a model by its spec.
 
     Parameters
@@ -35,6 +37,8 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
         ``simulated``, ``simulated:PROFILE`` or ``openai:NAME`` (any OpenAI-compatible endpoint).
     suite : Suite
         The simulated model answers from its gold queries.
+    calling : Calling or None
+        Time limits for a model behind an endpoint.
 
     Raises
     ------
@@ -51,5 +55,5 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
     if kind == "openai":
         from sqlbench.models.openai import OpenAIModel
 
-        return OpenAIModel(argument or None)
+        return OpenAIModel(argument or None, calling=calling)
     raise UnknownNameError("model", spec, MODEL_SPECS)
