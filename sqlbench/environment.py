@@ -267,7 +267,7 @@ class SQLAgentEnv:
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
-            request = self._request(name, attempt)
+            request = self.request(name, attempt)
             completion: Completion | None = None
             if streamed:
                 async for piece in self.model.stream(request):
@@ -345,7 +345,8 @@ class SQLAgentEnv:
             return str(self._next.action), self._next, None
         return name, None, None
 
-    def _request(self, name: str, attempt: int) -> ModelRequest:
+    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
+        """Return what an action would ask the model now."""
         assert self.episode is not None
         repair = name != GENERATE
         return ModelRequest(

@@ -130,7 +130,7 @@ async def run_experiment(
     learner = make_policy(policy, answering)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
-    config = _config(
+    config = make_config(
         suite=loaded.spec,
         task=task,
         model=answering.spec,
@@ -146,7 +146,7 @@ async def run_experiment(
     )
     texts = Prompts.load(prompts)
     golds = Golds(loaded)
-    questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
+    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     writer = RunWriter(
         _meta(config, loaded, answering, texts, invalid),
         texts,
@@ -160,7 +160,7 @@ async def run_experiment(
     env = _EnvFactory(loaded, caller.model, config, texts, golds)
     try:
         done = {e.index for e in writer.run.log}
-        todo = [s for s in _slots(config, questions) if s.index not in done]
+        todo = [s for s in make_slots(config, questions) if s.index not in done]
         with tqdm(
             total=config.episodes,
             initial=len(done),
@@ -226,6 +226,7 @@ class _Driver:
     async def drive(self, todo: Sequence[Slot], concurrency: int) -> None:
         ready = self._replay(todo)
         running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
+        finished: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
         results: dict[int, Episode | Failure] = {}
         stopped: BudgetReachedError | None = None
         learned = 0
@@ -259,7 +260,7 @@ class _Driver:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*running, *finished, return_exceptions=True)
             if syncing is not None:
                 await syncing
 
@@ -328,7 +329,14 @@ class _Driver:
         self.bar.update()
 
 
-def _config(**values: Any) -> RunConfig:
+def make_config(**values: Any) -> RunConfig:
+    """Make a run's configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a value has the wrong form: one sentence that names it.
+    """
     try:
         return RunConfig(**values)
     except ValidationError as error:
@@ -339,7 +347,7 @@ def _config(**values: Any) -> RunConfig:
         ) from None
 
 
-def _askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:
+def askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:
     """Return the questions whose gold runs, and the others with what is wrong with them."""
     questions, invalid = [], {}
     for question in suite.questions([task] if task is not None else None):
@@ -353,7 +361,9 @@ def _askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Questio
     return questions, invalid
 
 
-def _slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
+def make_slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
+    """Return a run's episodes in order: every pass over the questions in a fresh seeded one."""
+
     @cache
     def order(repeat: int) -> list[int]:
         rng = generator(config.seed, Role.ORDER, repeat=repeat)

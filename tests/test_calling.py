@@ -16,7 +16,7 @@ from served import answers_for, serve
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, ModelSetupError, UnknownNameError
 from sqlbench.experiment import run_experiment
-from sqlbench.models import Calling, Completion, ModelError, ModelRequest, Usage
+from sqlbench.models import Calling, Completion, ModelError, ModelRequest, Usage, extract_sql
 from sqlbench.models.base import Restart
 from sqlbench.models.calling import PoliteModel
 from sqlbench.models.openai import OpenAIModel, retry_after
@@ -213,7 +213,7 @@ def test_reasoning_is_kept_apart_and_never_run(suite, tmp_path):
     assert answer.reasoning == last.reasoning == f"{thought}\n\nI might DELETE FROM orders;"
     assert "".join(pieces) == answer.text
     assert answer.usage.cached_tokens > 0 and answer.usage.reasoning_tokens == 5
-    assert sb.extract_sql(answer.text).startswith(question.gold.strip()[:20])
+    assert extract_sql(answer.text).startswith(question.gold.strip()[:20])
 
 
 @given(
@@ -412,13 +412,15 @@ async def test_a_window_is_corrected_by_what_a_call_really_used():
         await asyncio.wait_for(window.take(1), 0.05)
 
 
-def test_limits_per_minute_hold_over_a_run(suite, tmp_path, monkeypatch):
-    monkeypatch.setattr("sqlbench.models.calling.Window", lambda most: Window(most, seconds=0.5))
-    with serve(tmp_path, answers_for(suite)) as server:
-        run_on(server, suite, episodes=12, max_requests_per_minute=8)
-        arrivals = server.stats["arrivals"]
-    assert len(arrivals) > 16
-    assert all(b - a > 0.4 for a, b in zip(arrivals, arrivals[8:], strict=False))
+async def test_limits_per_minute_hold_for_calls_and_tokens(monkeypatch):
+    monkeypatch.setattr("sqlbench.models.calling.Window", lambda most: Window(most, seconds=0.2))
+    for limits in ({"max_requests_per_minute": 8}, {"max_tokens_per_minute": 8 * 15}):
+        model = Scripted("SELECT 1")  # of 15 tokens
+        polite = PoliteModel(model, Calling(**limits), 64)
+        await asyncio.gather(*(polite.complete(request(seed=i)) for i in range(30)))
+        assert len(model.calls) == 30
+        # Not more than eight in any stretch; a hair for the clock.
+        assert all(b - a > 0.195 for a, b in zip(model.calls, model.calls[8:], strict=False))
 
 
 @pytest.mark.parametrize(

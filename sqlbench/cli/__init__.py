@@ -1,6 +1,6 @@
 """The command line: a thin shell over the package.
 
-A user's mistake is one sentence on standard error and exit code 2.
+A user's mistake is one sentence on standard error and exit code 2; a budget that is used up, 3.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import typer
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
+from sqlbench.cli.stopping import Terminated
 from sqlbench.cli.suites import suites
-from sqlbench.exceptions import SQLBenchError
+from sqlbench.exceptions import BudgetReachedError, SQLBenchError
 
 app = typer.Typer(
     name="sqlbench",
@@ -34,9 +35,15 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
+    except BudgetReachedError as error:
+        print(f"sqlbench: {error}", file=sys.stderr)
+        sys.exit(3)
     except SQLBenchError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)
+    except Terminated:
+        print("sqlbench: told to stop; what was finished is kept.", file=sys.stderr)
+        sys.exit(143)

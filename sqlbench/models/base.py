@@ -108,9 +108,9 @@ class ModelError(Exception):
     message : str
         What went wrong, in one sentence.
     kind : str
-        ``"timeout"``, ``"rate_limit"``, ``"connection"``, ``"refused"``, ``"empty"``, ``"server"``,
-        ``"bad_request"`` (the endpoint will not take this request) or ``"setup"`` (no later call
-        can succeed: stop the run).
+        ``"timeout"``, ``"rate_limit"``, ``"connection"`` (it cannot be reached), ``"broken"`` (the
+        answer broke off), ``"refused"``, ``"empty"``, ``"server"``, ``"bad_request"`` (the endpoint
+        will not take this request) or ``"setup"`` (no later call can succeed: stop the run).
     transient : bool
         Whether the same request may succeed if it is sent again.
     retry_after : float or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ class Meter:
         self.price, self.budget, self.max_calls = price, budget, max_calls
         self.calls, self.spent = 0, 0.0
         self._reserved = 0.0
+        self._waiting: list[asyncio.Future[None]] = []
         self._on_call = on_call
 
     def resume(self, calls: int, spent: float) -> None:
@@ -147,8 +149,8 @@ class Meter:
         self.calls += calls
         self.spent += spent
 
-    def reserve(self, request: ModelRequest) -> float:
-        """Set aside the most that a call can cost.
+    async def reserve(self, request: ModelRequest) -> float:
+        """Set aside the most that a call can cost; wait for calls in flight if that is too much.
 
         Raises
         ------
@@ -158,15 +160,19 @@ class Meter:
         most = 0.0
         if self.price is not None:
             most = self.price.cost(Usage(most_tokens(request), MAX_COMPLETION_TOKENS))
-        if self.max_calls is not None and self.calls >= self.max_calls:
-            raise BudgetReachedError(
-                f"{self.calls} of {self.max_calls} calls are made", "max_calls"
-            )
-        if self.budget is not None and self.spent + self._reserved + most > self.budget:
+        while self.budget is not None and self.spent + self._reserved + most > self.budget:
+            if self.spent + most <= self.budget:
+                settled = asyncio.get_running_loop().create_future()
+                self._waiting.append(settled)
+                await settled
+                continue
             raise BudgetReachedError(
                 f"{self.spent:.4f} of {self.budget:g} is spent, and the next call might pass it",
                 "budget",
             )
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            state = f"{self.calls} of {self.max_calls} calls are made"
+            raise BudgetReachedError(state, "max_calls")
         self.calls += 1
         self._reserved += most
         return most
@@ -180,6 +186,10 @@ class Meter:
         if usage is not None:
             cost = self.price.cost(usage) if self.price else 0.0
         self.spent += cost
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
         if self._on_call is not None:
             usage = usage or Usage()
             self._on_call(

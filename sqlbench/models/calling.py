@@ -42,6 +42,7 @@ class PoliteModel:
         self.spec, self.simulated, self.fingerprint = model.spec, model.simulated, model.fingerprint
         self.gate = Gate(concurrency)
         self.meter = meter or Meter()
+        self._answered = False
         requests, tokens = calling.max_requests_per_minute, calling.max_tokens_per_minute
         self._requests = Window(requests) if requests else None
         self._tokens = Window(tokens) if tokens else None
@@ -75,7 +76,7 @@ class PoliteModel:
                                 return
                             shown = True
                             yield piece
-                        raise ModelError("The stream had no end.", "connection", transient=True)
+                        raise ModelError("The stream had no end.", "broken", transient=True)
             except ModelError as error:
                 retry += 1
                 await self._pause(error, retry, rng)
@@ -93,7 +94,10 @@ class PoliteModel:
     async def _pause(self, error: ModelError, retry: int, rng: random.Random) -> None:
         """Wait before the next try, or raise if there is none."""
         patience = error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER
-        if not error.transient or retry > self.calling.retries or not patience:
+        retries = self.calling.retries
+        if error.kind == "connection" and not self._answered:
+            retries = min(1, retries)  # a wrong address, most likely: say so soon
+        if not error.transient or retry > retries or not patience:
             raise error
         await asyncio.sleep(pause_before(retry, error.retry_after, rng))
 
@@ -115,8 +119,8 @@ class _Call:
         if owner._tokens is not None:
             most = estimate_tokens(self.request) + MAX_COMPLETION_TOKENS
             self._entry = await owner._tokens.take(most)
+        self._reserved = await owner.meter.reserve(self.request)
         self._since = time.monotonic()
-        self._reserved = owner.meter.reserve(self.request)
 
     def __enter__(self) -> None:
         pass
@@ -124,6 +128,7 @@ class _Call:
     def done(self, completion: Completion) -> Completion:
         """Note what the answer used."""
         self._usage = completion.usage
+        self.owner._answered = True
         return completion
 
     def __exit__(

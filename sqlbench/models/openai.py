@@ -65,7 +65,7 @@ class OpenAIModel:
     ) -> None:
         environ = os.environ if environ is None else environ
         self.calling = calling or Calling()
-        self.endpoint = find_endpoint(environ, offline=self.calling.cache_mode == "replay")
+        self.endpoint = find_endpoint(environ, offline=self.calling.offline)
         self.name = name or environ.get("MODEL_NAME") or DEFAULT_MODEL
         self.spec = f"openai:{self.name}"
         self._client: AsyncOpenAI | None = None
@@ -147,7 +147,7 @@ class OpenAIModel:
             except Exception as error:
                 raise self._explained(error) from error
         if finish_reason is None:
-            raise ModelError(f"{self._where} broke off its answer.", "connection", transient=True)
+            raise ModelError(f"{self._where} broke off its answer.", "broken", transient=True)
         if shown := spoken.end():
             yield shown
         yield self._completion(text, thought, refusal, finish_reason, usage, started)
@@ -168,6 +168,8 @@ class OpenAIModel:
         )
 
     def _open(self) -> AsyncOpenAI:
+        if self.calling.offline:
+            raise ModelError(f"{self._where} was to be called, and calls are off.", "setup")
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             # Connections belong to their loop: another loop (a second asyncio.run) needs others.
@@ -261,6 +263,10 @@ class OpenAIModel:
         where = self._where
         if isinstance(error, ModelError):
             return error
+        cause = type(error.__cause__).__name__
+        if isinstance(error, openai.APIConnectionError) and cause.startswith("Connect"):
+            text = f"{where} cannot be reached: {_reason(error)}."
+            return ModelError(text, "connection", transient=True, usage=Usage())
         if isinstance(error, openai.APITimeoutError | TimeoutError):
             seconds = self.calling.answer_seconds
             return ModelError(
@@ -270,12 +276,8 @@ class OpenAIModel:
             return ModelError(f"{where} gave an answer without end.", "server", transient=True)
         if isinstance(error, openai.APIStatusError):
             return _refusal(where, error)
-        reason = (str(error.__cause__ or error) or type(error).__name__).rstrip(".")
-        if isinstance(error, openai.APIConnectionError):
-            text = f"{where} cannot be reached: {reason}."
-            return ModelError(text, "connection", transient=True)
-        text = f"{where} broke off its answer: {type(error).__name__}: {reason}."
-        return ModelError(text, "connection", transient=True)
+        text = f"{where} broke off its answer: {type(error).__name__}: {_reason(error)}."
+        return ModelError(text, "broken", transient=True)
 
 
 class _EndlessError(Exception):
@@ -324,6 +326,10 @@ async def _until(
                 return
         limit = calling.answer_seconds
         yield event
+
+
+def _reason(error: Exception) -> str:
+    return (str(error.__cause__ or error) or type(error).__name__).rstrip(".")
 
 
 def _first(choices: Any) -> dict[str, Any] | None:

@@ -40,6 +40,8 @@ class Calling:
         How many requests the run may send, over all its resumptions.
     prices : path or None
         A TOML file of prices; None takes the package's.
+    offline : bool
+        Whether no call will be made, so that no key is needed. ``replay`` is always offline.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class Calling:
     budget: float | None = None
     max_calls: int | None = None
     prices: str | Path | None = None
+    offline: bool = False
 
     def __post_init__(self) -> None:
         if self.cache_mode not in CACHE_MODES:
@@ -67,6 +70,8 @@ class Calling:
             raise ConfigError(
                 "cache_mode='replay' needs the store to replay from: name cache=FILE."
             )
+        if self.cache_mode == "replay":
+            object.__setattr__(self, "offline", True)
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, int | float):
