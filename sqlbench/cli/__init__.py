@@ -12,7 +12,7 @@ import typer
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
-from sqlbench.cli.stopping import Terminated
+from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
 from sqlbench.exceptions import BudgetReachedError, SQLBenchError
 
@@ -44,6 +44,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)
-    except Terminated:
-        print("sqlbench: told to stop; what was finished is kept.", file=sys.stderr)
-        sys.exit(143)
+    except Stopped as stopped:
+        print("\nsqlbench: stopped; what was finished is kept.", file=sys.stderr)
+        sys.exit(stopped.exit_code)

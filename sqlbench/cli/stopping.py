@@ -10,8 +10,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Terminated(BaseException):
-    """SIGTERM came, and what was finished is kept."""
+class Stopped(BaseException):
+    """The run was told to stop, and what was finished is kept; typer would swallow Ctrl-C's own.
+
+    Parameters
+    ----------
+    signum : int
+        The signal.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.exit_code = 128 + signum
 
 
 def run_stoppable(main: Coroutine[Any, Any, T]) -> T:
@@ -19,10 +29,8 @@ def run_stoppable(main: Coroutine[Any, Any, T]) -> T:
 
     Raises
     ------
-    Terminated
-        After SIGTERM.
-    KeyboardInterrupt
-        After Ctrl-C.
+    Stopped
+        After SIGTERM or Ctrl-C.
     """
     terminated = False
 
@@ -42,5 +50,7 @@ def run_stoppable(main: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(watched())
     except asyncio.CancelledError:
         if terminated:
-            raise Terminated from None
+            raise Stopped(signal.SIGTERM) from None
         raise
+    except KeyboardInterrupt:
+        raise Stopped(signal.SIGINT) from None
