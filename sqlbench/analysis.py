@@ -13,110 +13,24 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from sqlbench.ablation import get_learner
 from sqlbench.context import featurize
-from sqlbench.episode import Episode, learn
+from sqlbench.episode import Episode
 from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Usage
 from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.repair import ARMS, RepairAction
-from sqlbench.seeds import Role, generator
+from sqlbench.stats import Rate, rate, wilson_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sqlbench.runs import Run
 
-RESAMPLES = 2000
 COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share with its 95% interval: ``count`` of ``n``, from ``low`` to ``high``."""
-
-    count: int
-    n: int
-    rate: float | None
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        if self.rate is None or self.low is None or self.high is None:
-            return "—"
-        return f"{self.rate:.1%} [{self.low:.1%}, {self.high:.1%}] ({self.count}/{self.n})"
-
-
-def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a binomial share (Wilson 1927).
-
-    Parameters
-    ----------
-    count, n : int
-        Successes and trials, n > 0.
-    confidence : float
-        In (0, 1).
-    """
-    from scipy.stats import binomtest
-
-    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def clustered_interval(
-    values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Return the bootstrap percentile interval of a mean, resampling whole clusters.
-
-    Parameters
-    ----------
-    values : array_like of shape (n,)
-        What is averaged.
-    clusters : sequence of length n
-        The cluster (question, database) of each value.
-    confidence : float
-        In (0, 1).
-    seed : int
-        Of the resampling.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end. With a single cluster both are NaN: nothing can be resampled.
-    """
-    array = np.asarray(values, dtype=float)
-    labels, inverse = np.unique(np.asarray(clusters), return_inverse=True)
-    k = len(labels)
-    if k < 2:
-        return math.nan, math.nan
-    sums = np.bincount(inverse, weights=array, minlength=k)
-    sizes = np.bincount(inverse, minlength=k)
-    drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
-    means = (drawn @ sums) / (drawn @ sizes)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
-    """Return a share with its interval, clustered; Wilson's where there is but one cluster.
-
-    A bootstrap of values that are all equal has no width, though the truth may differ from them:
-    there, and where every episode is a question of its own, Wilson's interval is the honest one.
-    """
-    array = np.asarray(hits, dtype=bool)
-    n, count = len(array), int(array.sum())
-    if not n:
-        return Rate(0, 0, None, None, None)
-    distinct = len(set(clusters))
-    if distinct < 2 or distinct == n or count in (0, n):
-        low, high = wilson(count, n)
-    else:
-        low, high = clustered_interval(array, clusters)
-    return Rate(count, n, count / n, low, high)
 
 
 def rates(run: Run) -> dict[str, Rate]:
@@ -153,6 +67,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "questions": int(frame["question_id"].nunique()),
         "model_errors": len(run.failed),
         "invalid_questions": len(run.meta["invalid_questions"]),
+        "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
         "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
         "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
@@ -200,7 +115,7 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     ends = np.arange(1, len(hits) + 1)
     starts = np.maximum(ends - window, 0)
     counts, sizes = totals[ends] - totals[starts], ends - starts
-    bounds = _wilson_arrays(counts, sizes)
+    bounds = wilson_arrays(counts, sizes)
     import pandas as pd
 
     return pd.DataFrame(
@@ -256,7 +171,7 @@ def repair_table(run: Run) -> pd.DataFrame:
     table.columns = pd.Index(["error_class", "action", "chosen", "repaired"])
     table = table.astype({"error_class": str, "action": str, "repaired": int})
     table["rate"] = table["repaired"] / table["chosen"]
-    low, high = _wilson_arrays(table["repaired"].to_numpy(), table["chosen"].to_numpy())
+    low, high = wilson_arrays(table["repaired"].to_numpy(), table["chosen"].to_numpy())
     return table.assign(low=low, high=high)
 
 
@@ -279,6 +194,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
     size = max(1, math.ceil(run.config.episodes / bins))
     rows = []
+    learn = get_learner(run.config.learner)
     for episode in run.log:
         start = episode.index // size * size
         for step in episode.steps:
@@ -304,6 +220,11 @@ def run_table(run: Run) -> str:
         ["model errors", str(summary["model_errors"])],
     ]
     notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    if summary["not_reproducible"]:
+        notes.append(
+            f"{summary['not_reproducible']} queries were stopped by the clock or the memory limit, "
+            "which depends on the machine."
+        )
     return "\n".join(
         [
             f"{run.label}{mark}: {summary['episodes']} episodes, {summary['questions']} questions",
@@ -364,18 +285,6 @@ def repaired_episodes(run: Run, n: int = 3) -> list[Episode]:
         if len(found) == n:
             break
     return found
-
-
-def _wilson_arrays(
-    counts: NDArray[Any], sizes: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson's interval for many shares at once: scipy has it for one at a time."""
-    z = 1.959963984540054
-    n = np.asarray(sizes, dtype=float)
-    p = np.divide(counts, n, out=np.zeros_like(n), where=n > 0)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return centre - half, centre + half
 
 
 def _rounded(value: Any) -> float:

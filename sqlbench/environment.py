@@ -12,7 +12,7 @@ from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episode import Episode, Step, learn
 from sqlbench.errors import ErrorClass, classify_error, extract_offending_token
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import METRICS, Golds, Verdict, compare, failed, task_score
+from sqlbench.grading import Golds, Verdict, compare, failed, find_metric, task_score
 from sqlbench.models import Completion, ModelRequest, Usage, extract_sql, load_model
 from sqlbench.models.base import ChatModel, Message, Restart
 from sqlbench.policies import Decision, Policy, make_policy
@@ -88,7 +88,7 @@ class SQLAgentEnv:
     learn : bool
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
-        Gold results to share between environments.
+        Gold results to share between environments of one metric.
 
     Raises
     ------
@@ -113,8 +113,7 @@ class SQLAgentEnv:
     ) -> None:
         if feedback not in FEEDBACKS:
             raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        if metric not in METRICS:
-            raise UnknownNameError("metric", metric, METRICS)
+        self._prepare = find_metric(metric).prepare
         if not 1 <= max_attempts <= MAX_ATTEMPTS:
             raise ConfigError(f"max_attempts is 1 to {MAX_ATTEMPTS}, not {max_attempts!r}.")
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
@@ -123,7 +122,7 @@ class SQLAgentEnv:
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
         self.prompts = prompts or Prompts.load()
-        self.golds = golds or Golds(self.suite)
+        self.golds = golds or Golds(self.suite, metric)
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
 
@@ -374,7 +373,7 @@ class SQLAgentEnv:
         result: QueryResult | None = None
         error: QueryError | None = None
         try:
-            result = await self._database.run(sql)
+            result = await self._database.run(self._prepare(sql))
         except QueryError as raised:
             error = raised
         verdict = self._judge(result, error)
@@ -396,6 +395,7 @@ class SQLAgentEnv:
             row_count=len(result.rows) if result else None,
             score=self._score(result, verdict),
             breakdown=compute_reward(verdict.match, attempt, error_class, before),
+            reproducible=error is None or error.reproducible,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,

@@ -45,6 +45,9 @@ class Step:
         The task score in [0, 1], before clamping.
     breakdown : RewardBreakdown
         The four components of the reward.
+    reproducible : bool
+        False if the wall-clock backstop or the memory limit stopped the query: on another machine
+        the same query may end otherwise.
     prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens : int
         Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
     latency, elapsed : float
@@ -65,6 +68,7 @@ class Step:
     row_count: int | None
     score: float
     breakdown: RewardBreakdown
+    reproducible: bool = True
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
@@ -102,6 +106,7 @@ class Step:
             "row_count": self.row_count,
             "score": self.score,
             "breakdown": [b.base, b.attempt_penalty, b.severity_bonus, b.change_bonus],
+            "reproducible": self.reproducible,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cached_tokens": self.cached_tokens,

@@ -15,6 +15,7 @@ from sqlbench.models.cache import ResponseStore, request_key
 from sqlbench.models.caller import store_path
 from sqlbench.models.openai import MAX_COMPLETION_TOKENS
 from sqlbench.models.options import Calling
+from sqlbench.models.predictions import with_repairs
 from sqlbench.repair import Prompts
 from sqlbench.runs import Run, RunConfig
 from sqlbench.suites import load_suite
@@ -97,8 +98,11 @@ def estimate_run(
         A folder whose texts override the package's.
     """
     suite = load_suite(config.suite)
-    model = load_model(config.model, suite, replace(calling, offline=True))
-    golds = Golds(suite)
+    offline = replace(calling, offline=True)
+    model = load_model(config.model, suite, offline)
+    repairing = load_model(config.repair_model, suite, offline) if config.repair_model else None
+    model = with_repairs(model, repairing, config.max_attempts)
+    golds = Golds(suite, config.metric)
     env = SQLAgentEnv(
         suite, model, "random", seed=config.seed, temperature=config.temperature,
         prompts=Prompts.load(prompts), golds=golds,
@@ -107,7 +111,7 @@ def estimate_run(
     known = folder is not None and (folder / "run.json").exists()
     done = {e.index for e in Run.open(folder).log} if known and folder is not None else set()
     questions, _ = askable(suite, golds, config.task)
-    price = None if model.simulated else load_price(model.spec, calling.prices)
+    price = load_price(config.paid_model, calling.prices) if config.paid_model else None
     path = store_path(model, calling, folder)
     store = ResponseStore(path, readonly=True) if path is not None and path.exists() else None
     attempts = 2 if config.feedback == "always" else config.max_attempts

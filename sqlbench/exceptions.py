@@ -86,6 +86,29 @@ class BudgetReachedError(SQLBenchError, RuntimeError):
         )
 
 
+class WorkerError(SQLBenchError, RuntimeError):
+    """Raised when the worker processes of a grid die again and again.
+
+    Parameters
+    ----------
+    deaths : int
+        How often in a row, without progress.
+    folder : str
+        Where the first cell that is still owed lies.
+    """
+
+    def __init__(self, deaths: int, folder: str) -> None:
+        self.deaths, self.folder = deaths, folder
+        super().__init__(deaths, folder)
+
+    def __str__(self) -> str:
+        return (
+            f"Worker processes died {self.deaths} times in a row without finishing an episode "
+            f"(first cell owed: {self.folder!r}); is there memory enough? What was finished is "
+            "kept: run the same command again."
+        )
+
+
 class MissingExtraError(SQLBenchError, ImportError):
     """Raised when an optional dependency is needed and not installed.
 

@@ -22,14 +22,16 @@ from pydantic import ValidationError
 from tqdm.auto import tqdm
 
 import sqlbench
+from sqlbench.ablation import get_learner
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback, SQLAgentEnv
-from sqlbench.episode import DEFAULT_HINDSIGHT, Episode, learn
+from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
 from sqlbench.exceptions import BudgetReachedError, ConfigError, ModelSetupError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import Calling, ChatModel, ModelError, load_model
 from sqlbench.models.budget import Meter
 from sqlbench.models.caller import Caller
+from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
@@ -59,6 +61,7 @@ async def run_experiment(
     model: ChatModel | str = "simulated",
     policy: str = "linucb",
     *,
+    repair_model: ChatModel | str | None = None,
     episodes: int = 300,
     task: str | None = None,
     seed: int = 0,
@@ -69,6 +72,7 @@ async def run_experiment(
     metric: str = "exact",
     temperature: float = 0.1,
     hindsight: float = DEFAULT_HINDSIGHT,
+    learner: str = "standard",
     prompts: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
@@ -82,6 +86,8 @@ async def run_experiment(
         What is asked, and who answers.
     policy : str
         The spec of the policy that chooses repairs.
+    repair_model : ChatModel, its spec, or None
+        Who makes every attempt after the first; None is the model itself.
     episodes : int
         How many. The questions come in a fresh seeded order on every pass over them.
     task : str or None
@@ -96,6 +102,9 @@ async def run_experiment(
         See `SQLAgentEnv`.
     hindsight : float
         The bonus of hindsight relabelling; 0 switches it off.
+    learner : str
+        How the policy learns from an episode; others than ``standard`` are for ablations
+        (`sqlbench.ablation`).
     prompts : path or None
         A folder whose texts override the package's.
     out : path or None
@@ -126,14 +135,19 @@ async def run_experiment(
     """
     calling = calling or Calling()
     loaded = load_suite(suite) if isinstance(suite, str) else suite
-    answering = load_model(model, loaded, calling) if isinstance(model, str) else model
-    learner = make_policy(policy, answering)
+    first = load_model(model, loaded, calling) if isinstance(model, str) else model
+    repairing = repair_model
+    if isinstance(repairing, str):
+        repairing = load_model(repairing, loaded, calling)
+    answering = with_repairs(first, repairing, max_attempts)
+    taught = make_policy(policy, repairing or first)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
     config = make_config(
         suite=loaded.spec,
         task=task,
-        model=answering.spec,
+        model=first.spec,
+        repair_model=repairing.spec if repairing is not None else None,
         policy=policy,
         episodes=episodes,
         seed=seed,
@@ -143,9 +157,10 @@ async def run_experiment(
         metric=metric,
         temperature=temperature,
         hindsight=hindsight,
+        learner=learner,
     )
     texts = Prompts.load(prompts)
-    golds = Golds(loaded)
+    golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     writer = RunWriter(
         _meta(config, loaded, answering, texts, invalid),
@@ -168,15 +183,17 @@ async def run_experiment(
             unit="ep",
             disable=not progress,
         ) as bar:
-            driver = _Driver(env, learner, writer, config, bar, caller.meter)
+            driver = _Driver(env, taught, writer, config, bar, caller.meter)
             await driver.drive(todo, concurrency)
-        writer.finish(learner)
+        writer.finish(taught)
     finally:
         try:
             # Calls that are still out are paid for: they are stored before the store is closed.
             await caller.aclose()
             if isinstance(model, str):
-                await answering.aclose()
+                await first.aclose()
+            if isinstance(repair_model, str) and repairing is not None:
+                await repairing.aclose()
         finally:
             writer.close()
     return writer.run
@@ -220,6 +237,7 @@ class _Driver:
     ) -> None:
         self.env, self.learner, self.writer, self.config = env, learner, writer, config
         self.bar, self.meter = bar, meter
+        self.learn = get_learner(config.learner)
         self.answered = False
         self.successes = sum(e.success for e in writer.run.log)
 
@@ -276,7 +294,7 @@ class _Driver:
             if 0 <= place < len(todo):
                 ready.append((place, self._snapshot(todo[place])))
             if learned < len(log):
-                learn(self.learner, log[learned], self.config.hindsight)
+                self.learn(self.learner, log[learned], self.config.hindsight)
         return ready
 
     def _snapshot(self, slot: Slot) -> Policy:
@@ -318,7 +336,7 @@ class _Driver:
                 }
             )
         else:
-            learn(self.learner, result, self.config.hindsight)
+            self.learn(self.learner, result, self.config.hindsight)
             self.writer.append(result)
             self.successes += result.success
         finished = len(self.writer.run.log)

@@ -169,6 +169,10 @@ def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     table = analysis.repair_table(run)
     classes = [str(c) for c in ErrorClass if str(c) in set(table["error_class"])]
     arms = [str(a) for a in ARMS]
+    if not classes:
+        ax.text(0.5, 0.5, "no repair was made", ha="center", transform=ax.transAxes, color=_INK)
+        ax.set_xlabel("repair action")
+        return _titled(ax, "What repairs what", run)
     rate, chosen = (
         table.pivot(index="error_class", columns="action", values=v)
         .reindex(index=classes, columns=arms)

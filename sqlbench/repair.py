@@ -14,14 +14,14 @@ from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlbench.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from sqlbench.models.base import Message
 
-GENERATE = "generate"
+GENERATE: Final = "generate"
 AUTO = "auto"
 
 

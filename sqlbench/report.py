@@ -10,6 +10,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.runs import Run
 
 NOTEBOOK = "01_run_episodes.ipynb"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def find_notebook(name: str = NOTEBOOK) -> Path:
@@ -83,10 +84,19 @@ def export_html(notebook: Path) -> Path:
     exporter.require_js_url = ""
     exporter.mermaid_js_url = ""
     content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    _drop_widgets(content)
     body, _ = exporter.from_notebook_node(content)
     target = notebook.with_suffix(".html")
     target.write_text(body, encoding="utf-8")
     return target
+
+
+def _drop_widgets(notebook: Any) -> None:
+    """Drop progress bars and controls: offline they are blank, and their script asks a network."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
 
 
 def _parameters(run: Run, folder: Path) -> dict[str, Any]:
@@ -100,5 +110,5 @@ def _parameters(run: Run, folder: Path) -> dict[str, Any]:
         "lag": c.lag,
         "feedback": c.feedback,
         "task": c.task or "",
-        "out": str(folder),
+        "opens": str(folder),
     }

@@ -45,6 +45,7 @@ class RunConfig(BaseModel):
     suite: str = "marketplace"
     task: str | None = None
     model: str = "simulated"
+    repair_model: str | None = None
     policy: str = "linucb"
     episodes: int = Field(default=300, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -54,6 +55,13 @@ class RunConfig(BaseModel):
     metric: str = "exact"
     temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
+    learner: str = "standard"
+
+    @property
+    def paid_model(self) -> str | None:
+        """The spec of the model whose calls cost money; None if none does, or two that differ."""
+        paid = {m for m in (self.model, self.repair_model) if m and m.startswith("openai")}
+        return paid.pop() if len(paid) == 1 else None
 
 
 class Run:
@@ -114,7 +122,8 @@ class Run:
     def label(self) -> str:
         """Return one line that says what ran."""
         c = self.config
-        return f"{c.suite} · {c.model} · {c.policy} · seed {c.seed}"
+        model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
+        return f"{c.suite} · {model} · {c.policy} · seed {c.seed}"
 
     @cached_property
     def price(self) -> Price | None:
@@ -123,7 +132,8 @@ class Run:
 
         if self.folder is not None and (self.folder / "price.json").exists():
             return make_price(_read_json(self.folder / "price.json"), "The run's price.json")
-        return None if self.simulated else load_price(self.config.model)
+        paid = self.config.paid_model
+        return load_price(paid) if paid else None
 
     def calls(self) -> Iterator[dict[str, Any]]:
         """Yield the records of the requests that were sent, in the order of their answers."""
@@ -220,7 +230,8 @@ class Run:
 
         model = None
         if self.config.policy.startswith("oracle"):
-            model = load_model(self.config.model, load_suite(self.config.suite))
+            spec = self.config.repair_model or self.config.model
+            model = load_model(spec, load_suite(self.config.suite))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 import sqlbench as sb
+import sqlbench.suites.base
 from sqlbench.errors import ErrorClass
 from sqlbench.models.base import Completion, ModelError, Usage
 from sqlbench.repair import ARMS
@@ -289,3 +290,23 @@ async def test_the_field_rate_is_where_an_agent_without_an_oracle_stops(suite):
     assert await field("SELECT 'wrong'", gold) == (False, True)
     assert await field("SELECT 1 WHERE 0", gold) == (True, True)
     assert await field(*["SELECT nope"] * 5) == (False, False)
+
+
+async def test_a_query_that_the_clock_stopped_is_logged_as_not_reproducible(suite, tmp_path):
+    from sqlbench.databases.sqlite import Limits, SQLiteDatabase
+
+    path = suite.databases["marketplace"].path
+    limits = Limits(vm_steps=10**12, wall_clock=0.05)
+    hurried = sb.suites.base.Suite(
+        "hurried", suite.tasks, {"marketplace": SQLiteDatabase(path, limits=limits)}, {}
+    )
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    )
+    env = env_with(hurried, endless, gold_of(suite))
+    env.reset()
+    await env.step()
+    step = env.episode.steps[0]
+    assert (step.error_class, step.reason, step.reproducible) == ("timeout", "timeout", False)
+    await env.step()
+    assert env.episode.steps[1].reproducible

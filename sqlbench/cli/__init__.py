@@ -9,6 +9,8 @@ import sys
 
 import typer
 
+from sqlbench.cli.compare import compare
+from sqlbench.cli.grade import grade
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.show import show
@@ -27,8 +29,10 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(report)
+app.command()(compare)
 app.command()(show)
 app.command()(suites)
+app.command()(grade)
 
 
 def main() -> None:

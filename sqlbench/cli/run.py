@@ -18,7 +18,7 @@ _CALLING = Calling()
 
 def run(
     suite: Annotated[
-        str, typer.Option(help="marketplace (built in), or spider:DIR.")
+        str, typer.Option(help="marketplace (built in), spider:DIR or bird:DIR.")
     ] = _DEFAULT.suite,
     task: Annotated[
         str | None,
@@ -27,15 +27,21 @@ def run(
     model: Annotated[
         str,
         typer.Option(
-            help="simulated, simulated:PROFILE, or openai:NAME (any OpenAI-compatible endpoint: "
-            "set OPENAI_BASE_URL and OPENAI_API_KEY, or API_BASE_URL and HF_TOKEN)."
+            help="simulated, simulated:PROFILE, openai:NAME (any OpenAI-compatible endpoint: "
+            "set OPENAI_BASE_URL and OPENAI_API_KEY, or API_BASE_URL and HF_TOKEN), or "
+            "predictions:FILE (a prediction file's first answers; see --repair-model)."
         ),
     ] = _DEFAULT.model,
+    repair_model: Annotated[
+        str | None,
+        typer.Option(help="Who makes every attempt after the first. Default: the model itself."),
+    ] = None,
     policy: Annotated[
         str,
         typer.Option(
-            help="Who chooses repairs: linucb, random, rules, fixed:ARM, oracle (simulated model "
-            "only); with parameters, e.g. 'linucb?alpha=1.0&epsilon=0.05'."
+            help="Who chooses repairs: linucb, lints, epsilon-greedy, ucb1, table, rules, random, "
+            "resample, fixed:ARM, oracle (simulated model only); with parameters, e.g. "
+            "'linucb?alpha=1.0&epsilon=0.05'."
         ),
     ] = _DEFAULT.policy,
     episodes: Annotated[int, typer.Option(help="How many episodes.")] = _DEFAULT.episodes,
@@ -97,7 +103,8 @@ def run(
     from sqlbench.analysis import run_table
     from sqlbench.experiment import run_experiment
 
-    folder = out or default_folder(suite, model, policy, seed)
+    models = f"{model}+{repair_model}" if repair_model else model
+    folder = out or default_folder(suite, models, policy, seed)
     calling = Calling(
         cache=cache,
         cache_mode=cache_mode,  # type: ignore[arg-type]
@@ -120,6 +127,7 @@ def run(
             suite=suite,
             task=task,
             model=model,
+            repair_model=repair_model,
             policy=policy,
             episodes=episodes,
             seed=seed,
@@ -135,6 +143,7 @@ def run(
             suite,
             model,
             policy,
+            repair_model=repair_model,
             episodes=episodes,
             task=task,
             seed=seed,

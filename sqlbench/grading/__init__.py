@@ -1,7 +1,8 @@
 """Do two result sets agree? Metrics, verdicts and the partial score."""
 
-from sqlbench.grading.compare import METRICS, Metric, Verdict, compare, failed
-from sqlbench.grading.gold import Gold, Golds, InvalidGoldError
+from sqlbench.grading.compare import Verdict, compare, failed
+from sqlbench.grading.gold import Gold, Golds, InvalidGoldError, run_gold
+from sqlbench.grading.metrics import METRICS, Metric, find_metric
 from sqlbench.grading.score import task_score
 
 __all__ = [
@@ -13,5 +14,7 @@ __all__ = [
     "Verdict",
     "compare",
     "failed",
+    "find_metric",
+    "run_gold",
     "task_score",
 ]

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlbench.databases.base import Row
 
-# Beyond this many partial permutations the columns count as different. Refinement leaves more
-# only for results built to resist it (large, symmetric, and different in a few cells).
+# What the search may look at before the columns count as different. Refinement leaves a longer
+# search only for results built to resist it (symmetric, and different in a few cells).
 MAX_NODES = 2_000
+MAX_CELLS = 4_000_000
 REFINEMENTS = 3
 
 
@@ -36,7 +38,11 @@ def match_columns(want: Sequence[Row], got: Sequence[Row]) -> list[int] | None:
         return list(range(width))
     if width == 1:
         return None
-    want_colours, got_colours = _colours(want), _colours(got)
+    # Cheaper than a round of refinement, and enough to part most results that differ.
+    want_columns, got_columns = _contents(want), _contents(got)
+    if Counter(want_columns) != Counter(got_columns):
+        return None
+    want_colours, got_colours = _colours(want, want_columns), _colours(got, got_columns)
     if sorted(want_colours) != sorted(got_colours):
         return None
     candidates = [[j for j in range(width) if got_colours[j] == c] for c in want_colours]
@@ -45,49 +51,65 @@ def match_columns(want: Sequence[Row], got: Sequence[Row]) -> list[int] | None:
     return _search(want, got, candidates, order)
 
 
-def _colours(rows: Sequence[Row]) -> list[int]:
-    width = len(rows[0])
-    row_colours = [0] * len(rows)
-    columns = [0] * width
-    for _ in range(REFINEMENTS):
-        columns = [
-            _colour(zip((row[j] for row in rows), row_colours, strict=True)) for j in range(width)
-        ]
+def _contents(rows: Sequence[Row]) -> list[int]:
+    """Colour each column by its cells alone."""
+    return [_colour(column) for column in zip(*rows, strict=True)]
+
+
+def _colours(rows: Sequence[Row], columns: list[int]) -> list[int]:
+    for _ in range(REFINEMENTS - 1):
+        # A row is coloured by its cells, each with the colour of its column, and so on in turn.
         row_colours = [_colour(zip(row, columns, strict=True)) for row in rows]
+        columns = [
+            _colour(zip(column, row_colours, strict=True)) for column in zip(*rows, strict=True)
+        ]
     return columns
 
 
-def _colour(items: Iterable[tuple[object, int]]) -> int:
+def _colour(items: Iterable[object]) -> int:
     return hash(frozenset(Counter(items).items()))
 
 
 def _search(
     want: Sequence[Row], got: Sequence[Row], candidates: list[list[int]], order: list[int]
 ) -> list[int] | None:
-    nodes = 0
+    want_columns, got_columns = list(zip(*want, strict=True)), list(zip(*got, strict=True))
+    budget = max(2 * len(order), min(MAX_NODES, MAX_CELLS // len(want)))
     chosen: list[int] = []
 
-    def extend() -> bool:
-        nonlocal nodes
-        depth = len(chosen)
-        if depth == len(order):
+    def extend(want_ids: list[int], got_ids: list[int]) -> bool:
+        """Add one column to both projections, whose rows are numbered by their contents."""
+        nonlocal budget
+        if len(chosen) == len(order):
             return True
-        mine = Counter(tuple(row[i] for i in order[: depth + 1]) for row in want)
-        for j in candidates[order[depth]]:
+        i = order[len(chosen)]
+        numbers: dict[tuple[int, Any], int] = {}
+        mine = _extended(want_ids, want_columns[i], numbers)
+        wanted = Counter(mine)
+        for j in candidates[i]:
             if j in chosen:
                 continue
-            nodes += 1
-            if nodes > MAX_NODES:
+            budget -= 1
+            if budget < 0:
                 return False
-            chosen.append(j)
-            if mine == Counter(tuple(row[k] for k in chosen) for row in got) and extend():
-                return True
-            chosen.pop()
+            theirs = _extended(got_ids, got_columns[j], numbers)
+            if wanted == Counter(theirs):
+                chosen.append(j)
+                if extend(mine, theirs):
+                    return True
+                chosen.pop()
         return False
 
-    if not extend():
+    start = [0] * len(want)
+    if not extend(start, start):
         return None
     permutation = [0] * len(order)
     for i, j in zip(order, chosen, strict=True):
         permutation[i] = j
     return permutation
+
+
+def _extended(
+    ids: list[int], column: tuple[Any, ...], numbers: dict[tuple[int, Any], int]
+) -> list[int]:
+    return [numbers.setdefault(key, len(numbers)) for key in zip(ids, column, strict=True)]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlbench.databases.base import QueryError, QueryResult
-from sqlbench.exceptions import UnknownNameError
-from sqlbench.grading.exact import exact_reason
 from sqlbench.grading.gold import Gold
-
-Metric = Callable[[Gold, QueryResult], str]
-
-METRICS: dict[str, Metric] = {"exact": exact_reason}
+from sqlbench.grading.metrics import find_metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +19,8 @@ class Verdict:
         Execution accuracy of this one prediction.
     reason : str
         ``match``, ``row_count``, ``column_count``, ``order``, ``values``, ``duplicates``,
-        ``pred_error`` or ``timeout``.
+        ``truncated`` (longer than the sandbox's cap, so it cannot be known), ``pred_error`` or
+        ``timeout``.
     vacuous : bool
         True for a match of two empty results, which proves little.
     tie : bool
@@ -50,18 +45,17 @@ def compare(gold: Gold, pred: QueryResult, metric: str = "exact") -> Verdict:
     gold : Gold
         The gold query, run.
     pred : QueryResult
-        What the prediction returned.
+        What the prediction, prepared as the metric wants it, returned.
     metric : str
-        One of `METRICS`.
+        One of `sqlbench.grading.METRICS`.
 
     Raises
     ------
     UnknownNameError
         If there is no such metric.
     """
-    if metric not in METRICS:
-        raise UnknownNameError("metric", metric, METRICS)
-    reason = METRICS[metric](gold, pred)
+    found = find_metric(metric)
+    reason = "truncated" if pred.truncated else found.reason(gold, pred)
     match = reason == "match"
     return Verdict(
         match=match,

@@ -2,26 +2,26 @@
 
 Two results agree if one permutation of the prediction's columns makes its rows the gold's, as a
 multiset, or in order if the gold's outermost statement has ORDER BY. NULL equals only NULL, 1
-equals 1.0, and '1' equals neither. Where the results differ only by the dust of floats, rows are
-sorted by their cells rounded to 6 significant digits and compared with a relative tolerance of
-1e-9. The idea is the execution accuracy of Zhong et al. (2020, "Semantic Evaluation for
-Text-to-SQL with Distilled Test Suites"), with DISTINCT respected and order taken from the gold's
-syntax tree.
+equals 1.0, and '1' equals neither. Where the results differ only by the dust of floats, numbers
+that lie within a relative 1e-9 of each other count as one number. The idea is the execution
+accuracy of Zhong et al. (2020, "Semantic Evaluation for Text-to-SQL with Distilled Test Suites"),
+with DISTINCT respected and order taken from the gold's syntax tree.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sqlbench.databases.base import QueryResult, Row
 from sqlbench.grading.columns import match_columns
-from sqlbench.grading.gold import Gold
+
+if TYPE_CHECKING:
+    from sqlbench.grading.gold import Gold
 
 RELATIVE_TOLERANCE = 1e-9
-SIGNIFICANT_DIGITS = 6
 
 
 def exact_reason(gold: Gold, pred: QueryResult) -> str:
@@ -33,7 +33,7 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
         return "column_count"
     if want == got:
         return "match"
-    if len(want) != len(got) or gold.result.truncated != pred.truncated:
+    if len(want) != len(got):
         return "duplicates" if _same_rows(set(want), set(got)) else "row_count"
     if gold.ordered:
         if _same_sequence(want, got):
@@ -44,73 +44,56 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
     return "duplicates" if _same_rows(set(want), set(got)) else "values"
 
 
-def _same_rows(want: Sequence[Row] | set[Row], got: Sequence[Row] | set[Row]) -> bool:
+def _same_rows(want: Iterable[Row], got: Iterable[Row]) -> bool:
     """Whether the rows agree as multisets under one column permutation."""
     want, got = list(want), list(got)
     if len(want) != len(got):
         return False
     if match_columns(want, got) is not None:
         return True
-    if not (_has_float(want) and _has_float(got)):
-        return False
-    order = match_columns(_rounded(want), _rounded(got))
-    if order is None:
-        return False
-    permuted = [tuple(row[j] for j in order) for row in got]
-    pairs = zip(sorted(want, key=_sort_key), sorted(permuted, key=_sort_key), strict=True)
-    return all(_close_rows(a, b) for a, b in pairs)
+    numbers = _dust(want, got)
+    return bool(numbers) and match_columns(_clean(want, numbers), _clean(got, numbers)) is not None
 
 
 def _same_sequence(want: Sequence[Row], got: Sequence[Row]) -> bool:
     """Whether the rows agree in order: then every column must have its equal, cell by cell."""
-    mine = [tuple(column) for column in zip(*want, strict=True)]
-    theirs = [tuple(column) for column in zip(*got, strict=True)]
-    if Counter(mine) == Counter(theirs):
+    if _columns(want) == _columns(got):
         return True
-    free: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for column in theirs:
-        free[tuple(map(_round, column))].append(column)
-    for column in mine:
-        candidates = free[tuple(map(_round, column))]
-        close = next((c for c in candidates if _close_rows(column, c)), None)
-        if close is None:
-            return False
-        candidates.remove(close)
-    return True
+    numbers = _dust(want, got)
+    return bool(numbers) and _columns(_clean(want, numbers)) == _columns(_clean(got, numbers))
 
 
-def _close_rows(a: Row, b: Row) -> bool:
-    return all(map(_close, a, b))
+def _columns(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:
+    return Counter(zip(*rows, strict=True))
 
 
-def _close(a: Any, b: Any) -> bool:
-    if isinstance(a, float) and isinstance(b, (int, float)):
-        return math.isclose(a, b, rel_tol=RELATIVE_TOLERANCE) or a == b
-    if isinstance(b, float) and isinstance(a, int):
-        return math.isclose(a, b, rel_tol=RELATIVE_TOLERANCE)
-    return bool(a == b)
+def _dust(*results: Sequence[Row]) -> dict[float, float]:
+    """Return for each float that has a close neighbour the one number that stands for them.
+
+    Two different integers never become one: an integer is met by a float only if it is the one
+    nearest to it.
+    """
+    floats = {cell for rows in results for row in rows for cell in row if type(cell) is float}
+    numbers: dict[float, float] = {}
+    group: list[float] = []
+    for number in [*sorted(floats), math.nan]:
+        if group and not math.isclose(group[-1], number, rel_tol=RELATIVE_TOLERANCE):
+            stand_in = _whole(group[0])
+            numbers |= {n: stand_in for n in group if n != stand_in}
+            group = []
+        group.append(number)
+    return numbers
 
 
-def _has_float(rows: Sequence[Row]) -> bool:
-    return any(isinstance(cell, float) for row in rows for cell in row)
+def _whole(number: float) -> float:
+    if not math.isfinite(number):
+        return number
+    nearest = round(number)
+    return nearest if math.isclose(number, nearest, rel_tol=RELATIVE_TOLERANCE) else number
 
 
-def _rounded(rows: Sequence[Row]) -> list[Row]:
-    return [tuple(map(_round, row)) for row in rows]
-
-
-def _round(cell: Any) -> Any:
-    if isinstance(cell, (int, float)) and cell and math.isfinite(cell):
-        return float(f"{cell:.{SIGNIFICANT_DIGITS - 1}e}")
-    return cell
-
-
-def _sort_key(row: Row) -> tuple[tuple[str, Any], ...]:
-    # Cells of different types cannot be compared with each other: the type's name goes first.
-    return tuple(
-        ("number", _round(cell)) if isinstance(cell, (int, float)) else _typed(cell) for cell in row
-    )
-
-
-def _typed(cell: Any) -> tuple[str, Any]:
-    return ("", "") if cell is None else (type(cell).__name__, cell)
+def _clean(rows: Iterable[Row], numbers: dict[float, float]) -> list[Row]:
+    return [
+        tuple(numbers.get(cell, cell) if type(cell) is float else cell for cell in row)
+        for row in rows
+    ]

@@ -12,7 +12,13 @@ from sqlbench.models.options import Calling
 if TYPE_CHECKING:
     from sqlbench.suites.base import Suite
 
-MODEL_SPECS = ("simulated", "simulated:PROFILE", "openai", "openai:NAME")
+MODEL_SPECS = (
+    "simulated",
+    "simulated:PROFILE",
+    "openai",
+    "openai:NAME",
+    "predictions:FILE",
+)
 
 __all__ = [
     "MODEL_SPECS",
@@ -34,7 +40,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
     Parameters
     ----------
     spec : str
-        ``simulated``, ``simulated:PROFILE`` or ``openai:NAME`` (any OpenAI-compatible endpoint).
+        ``simulated``, ``simulated:PROFILE``, ``openai:NAME`` (any OpenAI-compatible endpoint) or
+        ``predictions:FILE`` (first answers of a prediction file).
     suite : Suite
         The simulated model answers from its gold queries.
     calling : Calling or None
@@ -46,6 +53,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
         If there is no such model or profile.
     ModelSetupError
         If the model cannot be used: a missing key, a suite without gold queries.
+    PredictionFileError
+        If a prediction file is broken or does not belong to the suite.
     """
     kind, _, argument = spec.partition(":")
     if kind == "simulated":
@@ -56,4 +65,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
         from sqlbench.models.openai import OpenAIModel
 
         return OpenAIModel(argument or None, calling=calling)
+    if kind == "predictions" and argument:
+        from sqlbench.models.predictions import PredictionsModel
+
+        return PredictionsModel(argument, suite)
     raise UnknownNameError("model", spec, MODEL_SPECS)

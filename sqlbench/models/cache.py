@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlbench.exceptions import StoreError, UnseenRequestError
 from sqlbench.models.base import ChatModel, Completion, ModelRequest, Usage
@@ -186,6 +186,7 @@ class ResponseStore:
     ) -> tuple[Any, ...]:
         kept = asdict(completion)
         del kept["latency"]
+        model = answering(model, request)
         where = getattr(model, "address", "")
         asked = request.question_id, request.repeat, request.attempt
         return key, model.spec, where, *asked, json.dumps(kept)
@@ -216,6 +217,7 @@ def request_key(model: ChatModel, request: ModelRequest) -> str:
     A model behind an endpoint says what it sends (`OpenAIModel.sent`); any other model's answer
     may depend on the whole request.
     """
+    model = answering(model, request)
     sent = getattr(model, "sent", None)
     asked = sent(request) if sent is not None else asdict(request)
     content = {
@@ -227,6 +229,12 @@ def request_key(model: ChatModel, request: ModelRequest) -> str:
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def answering(model: ChatModel, request: ModelRequest) -> ChatModel:
+    """Return the model that answers a request, where one stands for several (`TwoModels`)."""
+    route = getattr(model, "answering", None)
+    return model if route is None else cast(ChatModel, route(request))
 
 
 class CachedModel:

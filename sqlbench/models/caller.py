@@ -49,10 +49,11 @@ class Caller:
         StoreError
             If the store cannot be used.
         """
-        price = writer.run.price
+        price, paid = writer.run.price, writer.run.config.paid_model
         if calling.prices is not None and not model.simulated:
-            price = load_price(model.spec, calling.prices)
-        meter = Meter(price, calling.budget, calling.max_calls, writer.note_call, model.spec)
+            price = load_price(paid, calling.prices) if paid else None
+        spec = paid or model.spec
+        meter = Meter(price, calling.budget, calling.max_calls, writer.note_call, spec)
         if price is not None:
             writer.keep_price(price)
         for call in writer.run.calls():

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.context import DIMENSION, Context, featurize
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, take_arrays
-from sqlbench.policies.linear import LinearArms
-from sqlbench.repair import ARMS, RepairAction
+from sqlbench.policies.base import take_arrays
+from sqlbench.policies.discounted import DiscountedArms
+from sqlbench.policies.linear import LinearPolicy
+from sqlbench.repair import ARMS
 
 
-class LinUCBPolicy(ScoredPolicy):
+class LinUCBPolicy(LinearPolicy):
     """Choose the arm of the highest upper confidence bound θᵀx + α·√(xᵀA⁻¹x).
 
     Parameters
@@ -28,6 +29,9 @@ class LinUCBPolicy(ScoredPolicy):
         α falls no lower than this.
     ridge : float
         λ: A⁻¹ starts as I/λ.
+    gamma : float
+        What an observation keeps of its weight at each later one; below 1 old ones are forgotten
+        (see `DiscountedArms`).
     epsilon : float
         The share of uniform choice that is mixed in.
 
@@ -43,9 +47,10 @@ class LinUCBPolicy(ScoredPolicy):
         decay: float = 0.995,
         min_alpha: float = 0.3,
         ridge: float = 1.0,
+        gamma: float = 1.0,
         epsilon: float = 0.0,
     ) -> None:
-        super().__init__(epsilon)
+        super().__init__(ridge, epsilon)
         if not (alpha >= 0 and np.isfinite(alpha)):
             raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
         if not 0 < decay <= 1:
@@ -55,27 +60,17 @@ class LinUCBPolicy(ScoredPolicy):
         self.alpha, self.decay = alpha, decay
         # A caller's α below the usual floor is meant: it stays where it is.
         self.min_alpha = min(min_alpha, alpha)
-        self.arms = LinearArms(len(ARMS), DIMENSION, ridge)
+        if gamma != 1.0:
+            self.arms = DiscountedArms(len(ARMS), DIMENSION, ridge, gamma)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return the upper confidence bound of each arm, shape (8,)."""
         x = featurize(context)
         return self.arms.means(x) + self.alpha * self.arms.widths(x)
 
-    def update(self, context: Context, action: RepairAction, reward: float) -> None:
-        """Learn that ``action``, chosen in ``context``, brought ``reward``."""
-        self.arms.update(ARM_INDEX[action], featurize(context), reward)
-
     def end_episode(self) -> None:
         """Let α decay."""
         self.alpha = max(self.min_alpha, self.alpha * self.decay)
-
-    def snapshot(self, progress: float = 0.0) -> Self:
-        """Return an independent copy."""
-        twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.arms = self.arms.copy()
-        return twin
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return A⁻¹, b, θ and α."""

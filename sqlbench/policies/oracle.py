@@ -25,10 +25,12 @@ class OraclePolicy(ScoredPolicy):
         The simulated model's.
     progress : float
         The share of the experiment that lies behind (`snapshot` sets it).
+    epsilon : float
+        The share of uniform choice that is mixed in.
     """
 
-    def __init__(self, profile: Profile, progress: float = 0.0) -> None:
-        super().__init__()
+    def __init__(self, profile: Profile, progress: float = 0.0, epsilon: float = 0.0) -> None:
+        super().__init__(epsilon)
         self.spec = "oracle"
         self.profile = profile
         self.progress = progress
@@ -39,4 +41,4 @@ class OraclePolicy(ScoredPolicy):
 
     def snapshot(self, progress: float = 0.0) -> Self:
         """Return an oracle for an episode that starts at this share of the experiment."""
-        return type(self)(self.profile, progress)
+        return type(self)(self.profile, progress, self.epsilon)

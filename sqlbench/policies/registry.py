@@ -14,19 +14,33 @@ from sqlbench.context import FEATURE_NAMES
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
 from sqlbench.policies.base import Policy
+from sqlbench.policies.epsilon_greedy import EpsilonGreedyPolicy
+from sqlbench.policies.lints import LinTSPolicy
 from sqlbench.policies.linucb import LinUCBPolicy
+from sqlbench.policies.resample import ResamplePolicy
 from sqlbench.policies.simple import FixedPolicy, RandomPolicy, RulesPolicy
+from sqlbench.policies.table import TablePolicy
+from sqlbench.policies.ucb1 import UCB1Policy
 from sqlbench.repair import ARMS
 
 Builder = Callable[..., Policy]
 
 _BUILDERS: dict[str, Builder] = {
     "linucb": LinUCBPolicy,
-    "random": RandomPolicy,
+    "lints": LinTSPolicy,
+    "epsilon-greedy": EpsilonGreedyPolicy,
+    "ucb1": UCB1Policy,
+    "table": TablePolicy,
     "rules": RulesPolicy,
+    "random": RandomPolicy,
+    "resample": ResamplePolicy,
     "fixed": FixedPolicy,
 }
-POLICY_NAMES = ("linucb", "random", "rules", *(f"fixed:{arm}" for arm in ARMS), "oracle")
+POLICY_NAMES = (
+    *(name for name in _BUILDERS if name != "fixed"),
+    *(f"fixed:{arm}" for arm in ARMS),
+    "oracle",
+)
 
 
 def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
@@ -49,19 +63,14 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     head, _, query = spec.partition("?")
     name, _, argument = head.partition(":")
     parameters = _parameters(spec, query)
-    if name == "oracle":
-        policy = _oracle(model, parameters)
-    elif name not in _BUILDERS:
+    if name not in (*_BUILDERS, "oracle") or (name == "fixed") != bool(argument):
         raise UnknownNameError("policy", spec, POLICY_NAMES)
-    else:
-        if (name == "fixed") != bool(argument):
-            raise UnknownNameError("policy", spec, POLICY_NAMES)
-        builder = _BUILDERS[name]
-        known = [p for p in inspect.signature(builder).parameters if p != "arm"]
-        for parameter in parameters:
-            if parameter not in known:
-                raise UnknownNameError(f"parameter of policy {name!r}", parameter, known)
-        policy = builder(*([argument] if argument else []), **parameters)
+    builder = _oracle(model) if name == "oracle" else _BUILDERS[name]
+    known = [p for p in inspect.signature(builder).parameters if p != "arm"]
+    for parameter in parameters:
+        if parameter not in known:
+            raise UnknownNameError(f"parameter of policy {name!r}", parameter, known)
+    policy = builder(*([argument] if argument else []), **parameters)
     policy.spec = spec  # type: ignore[misc]
     return policy
 
@@ -119,7 +128,7 @@ def _parameters(spec: str, query: str) -> dict[str, float]:
     return parameters
 
 
-def _oracle(model: ChatModel | None, parameters: dict[str, float]) -> Policy:
+def _oracle(model: ChatModel | None) -> Builder:
     from sqlbench.models.simulated import SimulatedModel
     from sqlbench.policies.oracle import OraclePolicy
 
@@ -129,6 +138,5 @@ def _oracle(model: ChatModel | None, parameters: dict[str, float]) -> Policy:
             f"The policy 'oracle' reads the simulated model's matrix and needs model 'simulated', "
             f"not {given}."
         )
-    for parameter in parameters:
-        raise UnknownNameError("parameter of policy 'oracle'", parameter, ())
-    return OraclePolicy(model.profile)
+    profile = model.profile
+    return lambda epsilon=0.0: OraclePolicy(profile, epsilon=epsilon)

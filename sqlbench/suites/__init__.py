@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.suites.base import Question, Suite, Task
+from sqlbench.suites.base import Entry, Question, Suite, Task
 
-SUITE_SPECS = ("marketplace", "spider:DIR")
+SUITE_SPECS = ("marketplace", "spider:DIR", "bird:DIR")
 
-__all__ = ["SUITE_SPECS", "Question", "Suite", "Task", "load_suite"]
+__all__ = ["SUITE_SPECS", "Entry", "Question", "Suite", "Task", "load_suite"]
 
 
 def load_suite(spec: str) -> Suite:
@@ -16,7 +16,8 @@ def load_suite(spec: str) -> Suite:
     Parameters
     ----------
     spec : str
-        ``marketplace``, the built-in benchmark, or ``spider:DIR``.
+        ``marketplace``, the built-in benchmark; ``spider:DIR`` or ``bird:DIR``, a benchmark's own
+        folder, with ``?split=NAME`` for another split than dev.
 
     Raises
     ------
@@ -40,4 +41,8 @@ def load_suite(spec: str) -> Suite:
         from sqlbench.suites.spider import load_spider
 
         return load_spider(argument, spec)
+    if kind == "bird" and argument:
+        from sqlbench.suites.bird import load_bird
+
+        return load_bird(argument, spec)
     raise UnknownNameError("suite", spec, SUITE_SPECS)

@@ -44,6 +44,28 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One place in a benchmark's own order, which prediction files follow.
+
+    Attributes
+    ----------
+    position : int
+        From 0, counting every question of the benchmark's file.
+    db_id : str
+        The database that the question asks about.
+    question_id : str or None
+        The question here; None if it was left out (its database is missing).
+    number : int
+        The benchmark's own number of the question, by default its position.
+    """
+
+    position: int
+    db_id: str
+    question_id: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A difficulty tier: an id, its difficulty and its questions in order."""
 
@@ -68,6 +90,10 @@ class Suite:
         A content hash for each database.
     notes : tuple of str
         What a user must know about it, for example databases that are missing.
+    entries : tuple of Entry
+        The benchmark's own order, by default that of the tasks.
+    hardness_by : str
+        Who says how hard a question is: the benchmark, or a rule of ours.
     """
 
     spec: str
@@ -75,11 +101,16 @@ class Suite:
     databases: Mapping[str, Database]
     fingerprints: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    hardness_by: str = "its authors"
     _by_id: dict[str, Question] = field(init=False, repr=False)
     _schema_texts: dict[str, str] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_id", {q.id: q for q in self.questions()})
+        if not self.entries:
+            entries = (Entry(i, q.db_id, q.id, i) for i, q in enumerate(self.questions()))
+            object.__setattr__(self, "entries", tuple(entries))
 
     def __len__(self) -> int:
         return len(self._by_id)

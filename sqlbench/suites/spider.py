@@ -1,97 +1,129 @@
-"""Spider's layout (Yu et al. 2018): ``dev.json`` and ``database/<db_id>/<db_id>.sqlite``."""
+"""Spider's layout (Yu et al. 2018): ``dev.json``, ``tables.json`` and ``database/<db_id>/``.
+
+Many of Spider's SQLite files declare no foreign keys; ``tables.json`` has them, and the names of
+columns in plain English. Both go into the schema that a model sees.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.databases.base import Column, ForeignKey, Schema, Table
 from sqlbench.exceptions import SuiteError
-from sqlbench.suites.base import Question, Suite, Task
-from sqlbench.suites.hardness import TASK_OF_DIFFICULTY, hardness
+from sqlbench.suites.base import Suite
+from sqlbench.suites.benchmark import Annotation, Record, build_suite, read_records, split_of
+
+# Each split's questions, databases and schemas.
+_SPLITS = {
+    "dev": ("dev.json", "database", "tables.json"),
+    "train_spider": ("train_spider.json", "database", "tables.json"),
+    "train_others": ("train_others.json", "database", "tables.json"),
+    "test": ("test.json", "test_database", "test_tables.json"),
+}
 
 
-def load_spider(folder: str, spec: str) -> Suite:
-    """Load Spider's dev questions.
-
-    A question whose database file is missing is left out; the suite's notes name the database
-    and count its questions.
+def load_spider(argument: str, spec: str) -> Suite:
+    """Load one split of Spider.
 
     Parameters
     ----------
-    folder : str
-        The folder that holds ``dev.json`` and ``database/``.
+    argument : str
+        The folder that holds ``dev.json`` and ``database/``, and ``?split=`` with ``dev`` (the
+        default), ``train_spider``, ``train_others`` or ``test``.
     spec : str
         What the user wrote.
 
     Raises
     ------
+    UnknownNameError
+        If there is no such split.
     SuiteError
         If the folder or its files are missing or malformed, or no database is there.
     """
-    root = Path(folder).expanduser()
-    path = root / "dev.json"
-    if not path.is_file():
-        raise SuiteError(
-            f"The suite {spec!r} needs Spider's layout, but {str(path)!r} does not exist; "
-            "name the folder that holds dev.json and database/."
-        )
-    records = _records(path)
-    wanted = Counter(r["db_id"] for r in records)
-    files = {db_id: root / "database" / db_id / f"{db_id}.sqlite" for db_id in sorted(wanted)}
-    present = {db_id: file for db_id, file in files.items() if file.is_file()}
-    if not present:
-        raise SuiteError(
-            f"The suite {spec!r} has no database: expected files such as "
-            f"{str(next(iter(files.values())))!r}."
-        )
-    notes = tuple(
-        f"The database {db_id!r} is missing ({file}): {wanted[db_id]} questions are left out."
-        for db_id, file in files.items()
-        if db_id not in present
+    root, name = split_of(spec, argument, tuple(_SPLITS))
+    split = name or "dev"
+    questions, databases, tables = _SPLITS[split]
+    raw = read_records(
+        root / questions, f"Spider's {questions} and {databases}/", ("db_id", "question", "query")
     )
-    by_difficulty: dict[str, list[Question]] = defaultdict(list)
-    for record in records:
-        if record["db_id"] in present:
-            difficulty = hardness(record["query"])
-            by_difficulty[difficulty].append(
-                Question(
-                    id=f"dev_{record['index']:04d}",
-                    text=record["question"],
-                    gold=record["query"],
-                    db_id=record["db_id"],
-                    task_id=TASK_OF_DIFFICULTY[difficulty],
-                )
-            )
-    tasks = {
-        task_id: Task(task_id, difficulty, tuple(by_difficulty[difficulty]))
-        for difficulty, task_id in TASK_OF_DIFFICULTY.items()
-        if by_difficulty[difficulty]
-    }
-    return Suite(
-        spec=spec,
-        tasks=tasks,
-        databases={db_id: SQLiteDatabase(file, db_id) for db_id, file in present.items()},
-        fingerprints={
-            db_id: hashlib.sha256(file.read_bytes()).hexdigest() for db_id, file in present.items()
-        },
-        notes=notes,
-    )
+    records = [
+        Record(r.get("index", i), r["db_id"], r["question"], r["query"]) for i, r in enumerate(raw)
+    ]
+    # Spider's test databases lie in a folder of their own, older copies in the common one.
+    folder = root / databases if (root / databases).is_dir() else root / "database"
+    annotations = _annotations(root / tables) if (root / tables).is_file() else {}
+    return build_suite(spec, split, records, folder, annotations)
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _annotations(path: Path) -> dict[str, Annotation]:
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SuiteError(f"{str(path)!r} is no JSON file that can be read: {error}.") from error
-    if not isinstance(records, list) or not records:
-        raise SuiteError(f"{str(path)!r} must hold a list of questions.")
-    for i, record in enumerate(records):
-        for key in ("db_id", "question", "query"):
-            if not isinstance(record, dict) or not isinstance(record.get(key), str):
-                raise SuiteError(f"{str(path)!r}: entry {i} has no text field {key!r}.")
-        record.setdefault("index", i)
-    return records
+        schemas = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            s["db_id"]: Annotation(
+                _Tables(s).complete,
+                hashlib.sha256(json.dumps(s, sort_keys=True).encode()).hexdigest(),
+            )
+            for s in schemas
+        }
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise SuiteError(
+            f"{str(path)!r} is not in the form of Spider's tables.json: {error!r}."
+        ) from error
+
+
+class _Tables:
+    """One entry of ``tables.json``."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        tables = entry["table_names_original"]
+        columns = [
+            (tables[t] if t >= 0 else "", name) for t, name in entry["column_names_original"]
+        ]
+        plain = [name for _, name in entry.get("column_names", entry["column_names_original"])]
+        self.plain = {
+            (table.lower(), name.lower()): text
+            for (table, name), text in zip(columns, plain, strict=True)
+        }
+        self.keys = [(columns[a], columns[b]) for a, b in entry.get("foreign_keys", [])]
+
+    def complete(self, schema: Schema) -> Schema:
+        names = {t.name.lower(): t for t in schema.tables}
+        return replace(schema, tables=tuple(self._table(t, names) for t in schema.tables))
+
+    def _table(self, table: Table, names: dict[str, Table]) -> Table:
+        declared = {
+            (source.lower(), key.ref_table.lower(), target.lower())
+            for key in table.foreign_keys
+            for source, target in zip(key.columns, key.ref_columns, strict=True)
+        }
+        own = {c.name.lower(): c.name for c in table.columns}
+        added = []
+        for (source_table, source), (target_table, target) in self.keys:
+            known = names.get(target_table.lower())
+            if source_table.lower() != table.name.lower() or known is None:
+                continue
+            columns = {c.name.lower(): c.name for c in known.columns}
+            edge = (source.lower(), target_table.lower(), target.lower())
+            if edge not in declared and source.lower() in own and target.lower() in columns:
+                declared.add(edge)
+                added.append(
+                    ForeignKey((own[source.lower()],), known.name, (columns[target.lower()],))
+                )
+        return replace(
+            table,
+            columns=tuple(self._column(table.name, c) for c in table.columns),
+            foreign_keys=(*table.foreign_keys, *added),
+        )
+
+    def _column(self, table: str, column: Column) -> Column:
+        text = self.plain.get((table.lower(), column.name.lower()), "")
+        says_more = _letters(text) != _letters(column.name)
+        return replace(column, comment=text) if text and says_more else column
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())

@@ -15,10 +15,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import platformdirs
 import yaml
 
 from sqlbench.exceptions import SuiteError
+from sqlbench.paths import cache_folder
 from sqlbench.suites.base import Question, Task
 
 DB_ID = "marketplace"
@@ -40,7 +40,7 @@ def database_path() -> Path:
     SuiteError
         If the cache folder cannot be written to.
     """
-    path = _cache_folder() / f"marketplace-{fingerprint()[:16]}.sqlite"
+    path = cache_folder() / f"marketplace-{fingerprint()[:16]}.sqlite"
     if _is_sound(path):
         return path
     try:
@@ -91,11 +91,6 @@ def tasks() -> dict[str, Task]:
 
 def _text(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _cache_folder() -> Path:
-    named = os.environ.get("SQLBENCH_CACHE")
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("sqlbench")
 
 
 def _sidecar(path: Path) -> Path:

@@ -1,0 +1,149 @@
+"""``sqlbench compare``: policies side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sqlbench.runs import RunConfig
+
+if TYPE_CHECKING:
+    from sqlbench.compare import Comparison
+
+_DEFAULT = RunConfig()
+
+
+def compare(
+    policies: Annotated[
+        str,
+        typer.Option(
+            help="Specs, separated by commas; 'all' stands for every policy (all eight fixed "
+            "arms, and the oracle where the model is simulated)."
+        ),
+    ] = "linucb,table,rules,random",
+    seeds: Annotated[str, typer.Option(help="At least two: a range 0-9, or a list 0,1,5.")] = "0-4",
+    episodes: Annotated[int, typer.Option(help="Episodes a run.")] = 1000,
+    suite: Annotated[str, typer.Option(help="See sqlbench suites.")] = _DEFAULT.suite,
+    task: Annotated[str | None, typer.Option(help="Ask only this task's questions.")] = None,
+    model: Annotated[str, typer.Option(help="As for sqlbench run.")] = _DEFAULT.model,
+    feedback: Annotated[
+        str,
+        typer.Option(
+            help="oracle, execution, or always: one repair whatever happened, which gives fixed, "
+            "broken and net."
+        ),
+    ] = _DEFAULT.feedback,
+    lag: Annotated[int, typer.Option(help="As for sqlbench run.")] = _DEFAULT.lag,
+    max_attempts: Annotated[int, typer.Option(help="Attempts an episode, 1 to 5.")] = (
+        _DEFAULT.max_attempts
+    ),
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="The policy that paired differences are taken against. Default: random if it is "
+            "among them, else the last."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes. Default: one a core.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The folder of the runs and tables; gone on with if it exists.")
+    ] = Path("results/compare"),
+) -> None:
+    """Compare policies on the same questions and random numbers: rates, costs, differences."""
+    from sqlbench.compare import compare as run_comparison
+    from sqlbench.experiment import make_config
+    from sqlbench.grid import processes
+
+    variants = {
+        spec: make_config(
+            suite=suite,
+            task=task,
+            model=model,
+            policy=spec,
+            episodes=episodes,
+            lag=lag,
+            feedback=feedback,
+            max_attempts=max_attempts,
+        )
+        for spec in parse_policies(policies, simulated=model.partition(":")[0] == "simulated")
+    }
+    comparison = run_comparison(
+        variants, parse_seeds(seeds), out / "runs", baseline=baseline, workers=processes(workers)
+    )
+    comparison.runs.to_csv(out / "runs.csv", index=False)
+    comparison.summary.to_csv(out / "summary.csv", index=False)
+    print(summary_text(comparison))
+    print(f"\nTables: {out / 'runs.csv'}, {out / 'summary.csv'}")
+
+
+def parse_policies(text: str, *, simulated: bool = True) -> list[str]:
+    """Return the specs of a comma-separated list, each once, with ``all`` spelled out."""
+    from sqlbench.policies import POLICY_NAMES
+
+    specs: list[str] = []
+    for spec in (part.strip() for part in text.split(",") if part.strip()):
+        every = [n for n in POLICY_NAMES if simulated or n != "oracle"]
+        specs += every if spec == "all" else [spec]
+    return list(dict.fromkeys(specs))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Return the seeds of ``0-9`` or ``0,1,5``.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    from sqlbench.exceptions import ConfigError
+
+    seeds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            seeds += range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise ConfigError(
+            f"Seeds are a range like 0-9 or a list like 0,1,5, not {text!r}."
+        ) from None
+    return seeds
+
+
+def summary_text(comparison: Comparison) -> str:
+    """Return the summary as a table for the terminal, best first."""
+    from sqlbench.analysis import markdown_table
+
+    c, names = comparison, comparison.names
+    first = c.rates[0]
+    gap = {"random", "oracle"} <= set(names) and c.config.feedback != "always"
+    header = ["policy", *(f"{r} [95%]" if r == first else r for r in c.rates)]
+    header += [f"difference from {c.baseline} [95%]", "calls", "tokens", "regret"]
+    header += ["gap closed [95%], last 30%"] if gap else []
+    rows = []
+    for row in c.summary.to_dict("records"):
+        name = str(row["policy"])
+        cells = [c.label(name), _range(row, first), *(f"{row[r]:.1%}" for r in c.rates[1:])]
+        cells += ["—" if name == c.baseline else _range(row, "difference", sign="+")]
+        cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
+        cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
+        cells += [str(c.gap_closed(name))] if gap else []
+        rows.append(cells)
+    mark = " (simulated model)" if c.simulated else ""
+    lines = [
+        f"{c.config.suite} · {c.config.model}{mark} · feedback {c.config.feedback}: "
+        f"{len(c.seeds)} seeds × {c.config.episodes} episodes; intervals by question; calls, "
+        "tokens and regret an episode",
+        "",
+        markdown_table(header, rows),
+    ]
+    return "\n".join(lines)
+
+
+def _range(row: Mapping[Any, Any], name: str, sign: str = "") -> str:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    return f"{value:{sign}.1%} [{low:{sign}.1%}, {high:{sign}.1%}]"

@@ -1,0 +1,152 @@
+"""What `sqlbench grade` prints and writes: Markdown tables of one or several graded files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlbench.analysis import markdown_table
+from sqlbench.grading.neighbour_rows import Kind
+from sqlbench.leaderboard import accuracy, compare_pair, failures, leaderboard, share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.grading.graded import Graded
+
+_NAMED = 5
+
+
+def grade_text(graded: Graded) -> str:
+    """Return one file's tables: by hardness, by database, failures, and what to know of them."""
+    meta = graded.meta
+    parts = [
+        f"# {graded.name}: {meta['metric']} on {meta['suite']}",
+        f"By hardness ({meta['hardness_by']}):",
+        _rates(accuracy(graded, "hardness"), "hardness"),
+        "By database:",
+        _rates(accuracy(graded, "db_id"), "database"),
+    ]
+    wrong = failures(graded)
+    if len(wrong):
+        rows = zip(wrong["reason"], wrong["error_class"], wrong["n"], wrong["share"], strict=True)
+        cells = [(reason, kind, n, f"{part:.1%}") for reason, kind, n, part in rows]
+        parts += ["Wrong predictions:", markdown_table(["reason", "class", "n", "share"], cells)]
+    return "\n\n".join([*parts, "\n".join(_notes(graded))])
+
+
+def comparison_text(graded: Sequence[Graded]) -> str:
+    """Return the leader board of several files and every paired comparison with the best."""
+    table = leaderboard(graded)
+    rows = [
+        (name, _rate(r), int(r["vacuous"]), int(r["ties"]), _lucky(r), int(r["invalid"]))
+        for name, r in table.iterrows()
+    ]
+    header = [
+        "predictions",
+        "right [95% interval] (count/n)",
+        "vacuous",
+        "ties",
+        "lucky",
+        "invalid",
+    ]
+    parts = [f"# {graded[0].metric} on {graded[0].meta['suite']}", markdown_table(header, rows)]
+    by_name = {g.name: g for g in graded}
+    best, *others = (by_name[str(name)] for name in table.index)
+    for other in others:
+        parts.append(_pair_text(best, other))
+    return "\n\n".join(parts)
+
+
+def _pair_text(first: Graded, second: Graded) -> str:
+    c = compare_pair(first, second)
+    row = [c[k] for k in ("both", "only_first", "only_second", "neither", "n")]
+    header = ["both right", f"only {first.name}", f"only {second.name}", "neither", "n"]
+    low, high = float(str(c["low"])), float(str(c["high"]))
+    span = "" if math.isnan(low) else f" [{low:+.1%}, {high:+.1%}]"
+    return "\n".join(
+        [
+            f"{first.name} against {second.name}:",
+            "",
+            markdown_table(header, [row]),
+            "",
+            f"Difference {c['difference']:+.1%}{span} (paired bootstrap by database), "
+            f"McNemar's exact p = {c['p']:.2g}. {c['sentence']}",
+        ]
+    )
+
+
+def _notes(graded: Graded) -> list[str]:
+    frame = graded.frame
+    notes = [f"Note: {note}" for note in graded.meta["notes"]]
+    vacuous, ties = frame[frame["vacuous"]], frame[frame["tie"]]
+    if len(vacuous):
+        notes.append(
+            f"Vacuous matches (both results empty): {len(vacuous)} ({_ids(vacuous)}); without "
+            f"them {_strict(frame)}."
+        )
+    if len(ties):
+        notes.append(f"Golds whose LIMIT cuts a tie: {len(ties)} ({_ids(ties)}).")
+    if graded.invalid:
+        notes.append(f"Invalid golds, left out: {len(graded.invalid)}:")
+        notes += [f"  {name}: {message}" for name, message in graded.invalid.items()]
+    timeouts = frame[frame["reason"] == "timeout"]
+    if len(timeouts):
+        notes.append(f"Stopped by a limit: {len(timeouts)} ({_ids(timeouts)}).")
+    unknown = (frame["error_class"] == "no_such_table").mean()
+    if unknown > 0.5:
+        notes.append(
+            f"Warning: {unknown:.0%} of the predictions name tables that their database does not "
+            "have. Is the file in another order, or of another benchmark?"
+        )
+    if graded.meta.get("neighbours"):
+        notes += _luck_notes(graded)
+    return notes
+
+
+def _luck_notes(graded: Graded) -> list[str]:
+    frame = graded.frame
+    tested = frame[frame["lucky"].notna()]
+    lucky = tested[tested["lucky"].astype(bool)]
+    matches = int(frame["correct"].sum())
+    notes = [
+        f"Lucky matches (right here, wrong on one of {graded.meta['neighbours']} neighbour "
+        f"databases): {share(len(lucky), len(tested))} of the matches that a neighbour could "
+        f"test; {matches - len(tested)} of {matches} matches none could."
+    ]
+    for kind, what in _KINDS.items():
+        found = lucky[lucky["lucky_on"].str.startswith(kind)]
+        if len(found):
+            notes.append(f"  {len(found)} {what} ({_ids(found)})")
+    return notes
+
+
+_KINDS = {
+    Kind.PLAIN: "on plain neighbours: other rows, names still unique",
+    Kind.NAMES: "only where names repeat: a name was taken for a key, here or in the gold",
+    Kind.NULLS: "only where there are NULLs",
+}
+
+
+def _strict(frame: pd.DataFrame) -> str:
+    kept = frame[~frame["vacuous"]]
+    return str(share(int(kept["correct"].sum()), len(kept)))
+
+
+def _ids(frame: pd.DataFrame) -> str:
+    ids = frame["question_id"].tolist()
+    return ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+
+
+def _rates(table: pd.DataFrame, name: str) -> str:
+    rows: Iterable[tuple[object, str]] = ((i, _rate(r)) for i, r in table.iterrows())
+    return markdown_table([name, "right [95% interval] (count/n)"], list(rows))
+
+
+def _rate(row: pd.Series[float]) -> str:
+    return str(share(int(row["correct"]), int(row["n"])))
+
+
+def _lucky(row: pd.Series[float]) -> str:
+    return f"{row['lucky']:.0f}/{row['tested']:.0f}" if row["tested"] else "—"

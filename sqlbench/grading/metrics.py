@@ -1,0 +1,61 @@
+"""The metrics: how a query is prepared before it runs, and how two results are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlbench.databases.base import QueryResult
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.grading.exact import exact_reason
+from sqlbench.grading.official import (
+    bird_reason,
+    join_operators,
+    prepare_spider,
+    spider_reason,
+)
+
+if TYPE_CHECKING:
+    from sqlbench.grading.gold import Gold
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One rule for when two results agree.
+
+    Attributes
+    ----------
+    reason : callable
+        Takes the gold and a prediction's result; returns ``match``, or why they differ.
+    prepare : callable
+        Turns a query, gold or predicted, into what is run.
+    """
+
+    reason: Callable[[Gold, QueryResult], str]
+    prepare: Callable[[str], str]
+
+
+def _unchanged(sql: str) -> str:
+    return sql
+
+
+METRICS: dict[str, Metric] = {
+    "exact": Metric(exact_reason, _unchanged),
+    "spider": Metric(spider_reason, prepare_spider),
+    "spider-keep-distinct": Metric(spider_reason, join_operators),
+    "bird": Metric(bird_reason, _unchanged),
+}
+
+
+def find_metric(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric.
+    """
+    if name not in METRICS:
+        raise UnknownNameError("metric", name, METRICS)
+    return METRICS[name]

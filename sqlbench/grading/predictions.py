@@ -1,0 +1,276 @@
+r"""Prediction files in the forms that benchmarks use, paired with a suite's questions.
+
+Three forms: Spider's text (a query a line in the benchmark's order, an optional tab and db_id),
+BIRD's JSON (``{"0": "SQL\t----- bird -----\tdb_id"}``) and JSONL (``{"index": 0, "pred": "…"}``,
+or ``question_id``). A prediction is never paired by guess: a file that does not fit the suite as a
+whole is refused, with the line that shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlbench.exceptions import SQLBenchError
+from sqlbench.suites.base import Entry, Suite
+
+BIRD_SEPARATOR = "\t----- bird -----\t"
+_SQL_FIELDS = ("pred", "sql", "SQL")
+
+
+class PredictionFileError(SQLBenchError, ValueError):
+    """Raised when a prediction file cannot be read, or does not belong to the suite.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    line : int or None
+        The line that shows it, from 1.
+    message : str
+        What is wrong, and what to do.
+    """
+
+    def __init__(self, path: Path, line: int | None, message: str) -> None:
+        self.path, self.line = path, line
+        super().__init__(f"{str(path)!r}{f', line {line}' if line else ''}: {message}")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One prediction for each question of a suite.
+
+    Attributes
+    ----------
+    path : Path
+        Where they were read.
+    sql : mapping of str to str
+        By question id; an empty text where the model gave none.
+    hash : str
+        SHA-256 of the file.
+    """
+
+    path: Path
+    sql: Mapping[str, str]
+    hash: str
+
+    @property
+    def name(self) -> str:
+        """A short name for tables: the file's, without its suffix."""
+        return self.path.stem
+
+
+def read_predictions(path: str | Path, suite: Suite) -> Predictions:
+    """Read a prediction file and pair it with a suite's questions.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; its form is seen from its contents.
+    suite : Suite
+        Whose questions it answers. Predictions for questions that the suite leaves out (a missing
+        database) must be there and are not used.
+
+    Raises
+    ------
+    PredictionFileError
+        If the file is missing, broken, of another length, or of another benchmark.
+    """
+    path = Path(path).expanduser()
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PredictionFileError(path, None, f"cannot be read: {reason}.") from None
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise PredictionFileError(path, line, "is not UTF-8 text.") from None
+    reader = _Reader(path, suite)
+    if not text.strip():
+        raise PredictionFileError(path, None, f"is empty; expected {reader.expected}.")
+    if not text.lstrip().startswith(("{", "[")):
+        sql = reader.text(text)
+    elif reader.is_jsonl(text):
+        sql = reader.jsonl(text)
+    else:
+        sql = reader.bird(text)
+    return Predictions(path, sql, hashlib.sha256(raw).hexdigest())
+
+
+class _Reader:
+    def __init__(self, path: Path, suite: Suite) -> None:
+        self.path, self.suite = path, suite
+        self.entries = suite.entries
+        self.by_id: dict[int | str, Entry] = {e.number: e for e in self.entries}
+        self.by_id |= {e.question_id: e for e in self.entries if e.question_id is not None}
+        left_out = sum(e.question_id is None for e in self.entries)
+        self.expected = f"{len(self.entries)} predictions, one a question of {suite.spec!r}" + (
+            f" (the {left_out} left-out questions included)" if left_out else ""
+        )
+
+    def error(self, line: int | None, message: str) -> PredictionFileError:
+        return PredictionFileError(self.path, line, message)
+
+    def text(self, text: str) -> dict[str, str]:
+        # Not splitlines(): a query may hold a form feed or a line separator inside a literal.
+        lines = [line.removesuffix("\r") for line in text.rstrip().split("\n")]
+        if len(lines) != len(self.entries):
+            empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
+            hint = f"; line {empty} is empty" if empty else ""
+            raise self.error(
+                min(len(lines), len(self.entries)),
+                f"the file has {len(lines)} lines, expected {self.expected}{hint}.",
+            )
+        sql = {}
+        for number, (line, entry) in enumerate(zip(lines, self.entries, strict=True), 1):
+            query, tab, db_id = line.rpartition("\t")
+            if not tab:
+                query = line
+            elif db_id.strip() in self.suite.databases or _is_name(db_id):
+                self._check_database(number, entry, db_id.strip())
+            else:
+                query = line  # a tab inside the query
+            if entry.question_id is not None:
+                sql[entry.question_id] = query.strip()
+        return sql
+
+    def is_jsonl(self, text: str) -> bool:
+        first = text.lstrip().split("\n", 1)[0]
+        try:
+            record = json.loads(first)
+        except ValueError:
+            return not _parses(text)  # broken in its first line: JSONL's error names the line
+        return isinstance(record, dict) and ("index" in record or "question_id" in record)
+
+    def jsonl(self, text: str) -> dict[str, str]:
+        found: dict[int, tuple[int, str]] = {}
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise self.error(number, f"is no JSON: {error}.") from None
+            entry = self._entry(number, record)
+            sql = next((record[f] for f in _SQL_FIELDS if f in record), None)
+            if not isinstance(sql, str):
+                raise self.error(number, 'has no text field "pred" (or "sql").')
+            if entry.position in found:
+                earlier = found[entry.position][0]
+                raise self.error(number, f"predicts question {entry.number} again, as {earlier}.")
+            if "db_id" in record:
+                self._check_database(number, entry, record["db_id"])
+            found[entry.position] = number, sql
+        missing = next(
+            (e for e in self.entries if e.question_id is not None and e.position not in found), None
+        )
+        if missing is not None:
+            raise self.error(
+                None,
+                f"the file has {len(found)} predictions, expected {self.expected}; the first that "
+                f"is missing is index {missing.position}.",
+            )
+        return {
+            e.question_id: found[e.position][1] for e in self.entries if e.question_id is not None
+        }
+
+    def bird(self, text: str) -> dict[str, str]:
+        try:
+            content = json.loads(text, object_pairs_hook=_Pairs)
+        except ValueError as error:
+            line = getattr(error, "lineno", None)
+            raise self.error(line, f"is no JSON: {error}.") from None
+        if not isinstance(content, _Pairs):
+            raise self.error(
+                1,
+                'is no prediction file: expected BIRD\'s {"0": "SQL\\t----- bird -----\\tdb_id"}.',
+            )
+        by_key = self._keys(content, text)
+        sql: dict[str, str] = {}
+        seen: set[str] = set()
+        for key, value in content:
+            line = _line_of(key, text)
+            if key in seen:
+                raise self.error(line, f"predicts question {key!r} twice.")
+            seen.add(key)
+            if not isinstance(value, str):
+                raise self.error(line, f"the prediction of question {key!r} is no text.")
+            query, separator, db_id = value.rpartition(BIRD_SEPARATOR)
+            entry = by_key[key]
+            if separator:
+                self._check_database(line, entry, db_id.strip())
+            if entry.question_id is not None:
+                sql[entry.question_id] = (query if separator else value).strip()
+        return sql
+
+    def _keys(self, content: _Pairs, text: str) -> dict[str, Entry]:
+        """Return the entry of each key: BIRD counts positions, some tools write question_ids."""
+        keys = {key for key, _ in content}
+        positions = {str(e.position): e for e in self.entries}
+        numbers = {str(e.number): e for e in self.entries}
+        for by_key in (positions, numbers):
+            if keys == by_key.keys():
+                return by_key
+        unknown = next((key for key, _ in content if key not in positions), None)
+        if unknown is not None:
+            raise self.error(
+                _line_of(unknown, text), f"unknown question {unknown!r}; expected {self.expected}."
+            )
+        missing = next(key for key in positions if key not in keys)
+        raise self.error(
+            None,
+            f"the file has {len(keys)} predictions, expected {self.expected}; the first that is "
+            f"missing is {missing!r}.",
+        )
+
+    def _entry(self, line: int, record: Any) -> Entry:
+        if not isinstance(record, dict) or not record.keys() & {"index", "question_id"}:
+            raise self.error(line, 'has no "index" and no "question_id".')
+        field = "index" if "index" in record else "question_id"
+        value = record[field]
+        if field == "index":
+            if type(value) is int and 0 <= value < len(self.entries):
+                return self.entries[value]
+            valid = f"0 to {len(self.entries) - 1}"
+        else:
+            if isinstance(value, int | str) and value in self.by_id:
+                return self.by_id[value]
+            first, last = self.entries[0], self.entries[-1]
+            valid = f"for example {first.question_id or first.number} or {last.number}"
+        raise self.error(line, f"unknown {field} {value!r} in {self.suite.spec!r}; valid: {valid}.")
+
+    def _check_database(self, line: int | None, entry: Entry, db_id: object) -> None:
+        if db_id != entry.db_id:
+            raise self.error(
+                line,
+                f"is for the database {db_id!r}, but question {entry.number} of "
+                f"{self.suite.spec!r} asks about {entry.db_id!r}: the file is in another order, or "
+                "of another benchmark.",
+            )
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object that keeps keys which occur twice."""
+
+
+def _parses(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r"\s*\w+\s*", text) is not None
+
+
+def _line_of(key: str, text: str) -> int | None:
+    match = re.search(rf"{re.escape(json.dumps(key))}\s*:", text)
+    return text.count("\n", 0, match.start()) + 1 if match else None

@@ -1,0 +1,320 @@
+"""Intervals, paired tests and the like, on plain arrays.
+
+Episodes on the same question are not independent: intervals over episodes are bootstrapped by
+question (Efron and Tibshirani 1993, resampling clusters), intervals over independent trials are
+Wilson's (1927), bands over seeds are Student's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sqlbench.exceptions import ConfigError
+from sqlbench.seeds import Role, generator
+
+RESAMPLES = 2000
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share with its 95% interval: ``count`` of ``n``, from ``low`` to ``high``."""
+
+    count: int
+    n: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        if self.rate is None or self.low is None or self.high is None:
+            return "—"
+        return f"{self.rate:.1%} [{self.low:.1%}, {self.high:.1%}] ({self.count}/{self.n})"
+
+
+def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a binomial share (Wilson 1927).
+
+    Parameters
+    ----------
+    count, n : int
+        Successes and trials, n > 0.
+    confidence : float
+        In (0, 1).
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def clustered_interval(
+    values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Return the bootstrap percentile interval of a mean, resampling whole clusters.
+
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+        What is averaged.
+    clusters : sequence of length n
+        The cluster (question, database) of each value.
+    confidence : float
+        In (0, 1).
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end. With a single cluster both are NaN: nothing can be resampled.
+    """
+    array = np.asarray(values, dtype=float)
+    found = clustered_ratio(array, np.ones(len(array)), clusters, confidence, seed)
+    return found.low, found.high
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its interval, from ``clusters`` clusters of ``n`` values."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    clusters: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside the interval."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+
+def cluster_bootstrap(
+    columns: ArrayLike,
+    clusters: Sequence[Any],
+    statistic: Callable[[Array], Array],
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap a function of totals, resampling whole clusters (percentile interval).
+
+    Parameters
+    ----------
+    columns : array_like of shape (n, m)
+        A row a value; whatever is compared stands in one row, so that pairs stay pairs.
+    clusters : sequence of length n
+        The cluster of each row.
+    statistic : callable
+        Takes totals of shape (…, m) and returns shape (…): ``lambda t: t[..., 0] / t[..., 1]``.
+    confidence : float
+        In (0, 1).
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    Interval
+        With fewer than two clusters its ends are NaN: nothing can be resampled.
+
+    References
+    ----------
+    B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapters 8 and 13.
+    """
+    rows = np.asarray(columns, dtype=float)
+    labels, inverse = np.unique(np.asarray(clusters), return_inverse=True)
+    k = len(labels)
+    sums = np.zeros((k, rows.shape[1]))
+    np.add.at(sums, inverse, rows)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = float(statistic(sums.sum(axis=0)))
+        if k < 2:
+            return Interval(estimate, math.nan, math.nan, len(rows), k)
+        drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
+        resampled = statistic(drawn @ sums)
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    return Interval(estimate, float(low), float(high), len(rows), k)
+
+
+def clustered_ratio(
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    clusters: Sequence[Any],
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return Σnumerator / Σdenominator with its interval: a mean over a subset, for example."""
+    columns = np.column_stack([numerator, denominator])
+    return cluster_bootstrap(columns, clusters, lambda t: t[..., 0] / t[..., 1], confidence, seed)
+
+
+def paired_difference(
+    treated: ArrayLike,
+    control: ArrayLike,
+    clusters: Sequence[Any],
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean of ``treated − control`` with its interval, pairs resampled by cluster.
+
+    Raises
+    ------
+    ConfigError
+        If the two do not pair.
+    """
+    a, b = np.asarray(treated, dtype=float), np.asarray(control, dtype=float)
+    if a.shape != b.shape or len(a) != len(clusters):
+        raise ConfigError(
+            f"A paired difference needs pairs: {len(a)} values, {len(b)} values and "
+            f"{len(clusters)} clusters do not match."
+        )
+    return clustered_ratio(a - b, np.ones(len(a)), clusters, confidence, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """How often only one of two was right, and the exact p-value that this is chance."""
+
+    n: int
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def mcnemar(first: ArrayLike, second: ArrayLike) -> McNemar:
+    """Compare two classifiers on the same independent cases (McNemar 1947, exact binomial test).
+
+    Cases must be independent: for several episodes on one question use `paired_difference`.
+
+    Parameters
+    ----------
+    first, second : array_like of bool, shape (n,)
+        Whether each was right.
+    """
+    from scipy.stats import binomtest
+
+    a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    if a.shape != b.shape:
+        raise ConfigError(f"McNemar's test needs pairs: {len(a)} and {len(b)} values.")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    discordant = only_a + only_b
+    p = float(binomtest(only_a, discordant).pvalue) if discordant else 1.0
+    return McNemar(len(a), only_a, only_b, p)
+
+
+def pairs_needed(
+    difference: float, discordant: float, confidence: float = 0.95, power: float = 0.8
+) -> float:
+    """Return how many independent pairs show a difference of shares (Connor 1987).
+
+    Parameters
+    ----------
+    difference : float
+        Between the two shares.
+    discordant : float
+        The share of pairs on which the two differ.
+    confidence, power : float
+        Of a two-sided test.
+    """
+    from scipy.stats import norm
+
+    if not difference:
+        return math.inf
+    z, z_power = norm.ppf((1 + confidence) / 2), norm.ppf(power)
+    spread = math.sqrt(max(discordant - difference**2, 0.0))
+    return float((z * math.sqrt(discordant) + z_power * spread) ** 2 / difference**2)
+
+
+def small_n_warning(first: ArrayLike, second: ArrayLike, names: tuple[str, str]) -> str | None:
+    """Return a plain sentence if there are too few pairs for the difference that they show.
+
+    Parameters
+    ----------
+    first, second : array_like of bool, shape (n,)
+        Whether each was right.
+    names : (str, str)
+        What they are called.
+    """
+    a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    difference, discordant = float(a.mean() - b.mean()), float((a != b).mean())
+    needed = pairs_needed(difference, discordant)
+    if len(a) >= needed:
+        return None
+    if not difference:
+        return f"{names[0]} and {names[1]} do not differ on these {len(a)} pairs."
+    return (
+        f"{len(a)} pairs are too few for the difference of {abs(difference):.1%} between "
+        f"{names[0]} and {names[1]}: about {math.ceil(needed):,} would show one of that size "
+        "(80% power)."
+    )
+
+
+def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array, Array]:
+    """Return the mean over seeds and its Student interval, at each place of a curve.
+
+    Parameters
+    ----------
+    values : array_like of shape (seeds, …)
+        A curve a seed.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    tuple of ndarray
+        Mean, low, high.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two seeds.
+    """
+    from scipy.stats import t
+
+    array = np.asarray(values, dtype=float)
+    n = len(array)
+    if n < 2:
+        raise ConfigError(f"An interval over seeds needs at least two seeds, not {n}.")
+    mean = array.mean(axis=0)
+    half = t.ppf((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
+    """Return a share with its interval, clustered; Wilson's where there is but one cluster.
+
+    A bootstrap of values that are all equal has no width, though the truth may differ from them:
+    there, and where every episode is a question of its own, Wilson's interval is the honest one.
+    """
+    array = np.asarray(hits, dtype=bool)
+    n, count = len(array), int(array.sum())
+    if not n:
+        return Rate(0, 0, None, None, None)
+    distinct = len(set(clusters))
+    if distinct < 2 or distinct == n or count in (0, n):
+        low, high = wilson(count, n)
+    else:
+        low, high = clustered_interval(array, clusters)
+    return Rate(count, n, count / n, low, high)
+
+
+def wilson_arrays(
+    counts: NDArray[Any], sizes: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's interval for many shares at once: scipy has it for one at a time."""
+    z = 1.959963984540054
+    n = np.asarray(sizes, dtype=float)
+    p = np.divide(counts, n, out=np.zeros_like(n), where=n > 0)
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half

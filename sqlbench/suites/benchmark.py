@@ -1,0 +1,193 @@
+"""What Spider's and BIRD's folders have in common: a list of questions, a SQLite file each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlbench.databases.base import Schema
+from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.exceptions import SuiteError, UnknownNameError
+from sqlbench.suites.base import Entry, Question, Suite, Task
+from sqlbench.suites.hardness import TASK_OF_DIFFICULTY, hardness
+
+OUR_RULE = "sqlbench's rule on the parsed gold"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A question as a benchmark's file has it; ``difficulty`` is its own label, if any."""
+
+    number: int
+    db_id: str
+    question: str
+    gold: str
+    evidence: str = ""
+    difficulty: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What a benchmark's files say about a schema beyond the SQLite file, and their hash."""
+
+    apply: Callable[[Schema], Schema]
+    fingerprint: str
+
+
+class AnnotatedSQLiteDatabase(SQLiteDatabase):
+    """A SQLite file whose schema is completed from the benchmark's other files."""
+
+    def __init__(self, path: Path, db_id: str, apply: Callable[[Schema], Schema]) -> None:
+        super().__init__(path, db_id)
+        self._apply = apply
+        self._annotated: Schema | None = None
+
+    def schema(self) -> Schema:
+        """Return the schema with the benchmark's keys and descriptions."""
+        if self._annotated is None:
+            self._annotated = self._apply(super().schema())
+        return self._annotated
+
+
+def split_of(spec: str, argument: str, splits: Sequence[str]) -> tuple[Path, str | None]:
+    """Return the folder and the split that ``DIR?split=NAME`` names.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such split.
+    SuiteError
+        If something else than a split is asked for.
+    """
+    folder, _, query = argument.partition("?")
+    key, _, name = query.partition("=")
+    if query and key != "split":
+        raise SuiteError(f"The suite {spec!r} has an option {key!r}; expected ?split=NAME.")
+    if query and name not in splits:
+        raise UnknownNameError("split", name, splits)
+    return Path(folder).expanduser(), name or None
+
+
+def read_records(path: Path, layout: str, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """Read a list of questions, each of which has these fields as text.
+
+    Raises
+    ------
+    SuiteError
+        If the file is missing or malformed.
+    """
+    if not path.is_file():
+        raise SuiteError(
+            f"{str(path)!r} does not exist: the suite needs {layout}; name the folder that holds "
+            "them."
+        )
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{str(path)!r} is no JSON file that can be read: {error}.") from error
+    if not isinstance(records, list) or not records:
+        raise SuiteError(f"{str(path)!r} must hold a list of questions.")
+    for i, record in enumerate(records):
+        for field in fields:
+            if not isinstance(record, dict) or not isinstance(record.get(field), str):
+                raise SuiteError(f"{str(path)!r}: entry {i} has no text field {field!r}.")
+    return records
+
+
+def build_suite(
+    spec: str,
+    split: str,
+    records: Sequence[Record],
+    folder: Path,
+    annotations: Mapping[str, Annotation],
+    tasks_of: Mapping[str, str] = TASK_OF_DIFFICULTY,
+) -> Suite:
+    """Build a suite from a benchmark's questions and its folder of databases.
+
+    A question whose database file is missing is left out; the suite's notes name the database
+    and count its questions.
+
+    Parameters
+    ----------
+    spec : str
+        What the user wrote.
+    split : str
+        The beginning of every question's id.
+    records : sequence of Record
+        In the benchmark's order.
+    folder : Path
+        Holds ``<db_id>/<db_id>.sqlite``.
+    annotations : mapping of str to Annotation
+        What completes a database's schema, by db_id.
+    tasks_of : mapping of str to str
+        The task of each difficulty, easiest first.
+
+    Raises
+    ------
+    SuiteError
+        If no database is there.
+    """
+    wanted = Counter(r.db_id for r in records)
+    files = {db_id: folder / db_id / f"{db_id}.sqlite" for db_id in sorted(wanted)}
+    present = {db_id: file for db_id, file in files.items() if file.is_file()}
+    if not present:
+        raise SuiteError(
+            f"The suite {spec!r} has no database: expected files such as "
+            f"{str(next(iter(files.values())))!r}."
+        )
+    notes = tuple(
+        f"The database {db_id!r} is missing ({file}): {wanted[db_id]} questions are left out."
+        for db_id, file in files.items()
+        if db_id not in present
+    )
+    labelled = all(r.difficulty in tasks_of for r in records)
+    by_difficulty: dict[str, list[Question]] = defaultdict(list)
+    entries = []
+    for position, record in enumerate(records):
+        question_id = f"{split}_{record.number:04d}" if record.db_id in present else None
+        entries.append(Entry(position, record.db_id, question_id, record.number))
+        if question_id is None:
+            continue
+        difficulty = str(record.difficulty) if labelled else hardness(record.gold)
+        by_difficulty[difficulty].append(
+            Question(
+                id=question_id,
+                text=record.question,
+                gold=record.gold,
+                db_id=record.db_id,
+                task_id=(tasks_of if labelled else TASK_OF_DIFFICULTY)[difficulty],
+                evidence=record.evidence,
+            )
+        )
+    tasks = {
+        task_id: Task(task_id, difficulty, tuple(by_difficulty[difficulty]))
+        for difficulty, task_id in (tasks_of if labelled else TASK_OF_DIFFICULTY).items()
+        if by_difficulty[difficulty]
+    }
+    return Suite(
+        spec=spec,
+        tasks=tasks,
+        databases={
+            db_id: AnnotatedSQLiteDatabase(file, db_id, annotations[db_id].apply)
+            if db_id in annotations
+            else SQLiteDatabase(file, db_id)
+            for db_id, file in present.items()
+        },
+        fingerprints={
+            db_id: _fingerprint(file, annotations.get(db_id)) for db_id, file in present.items()
+        },
+        notes=notes,
+        entries=tuple(entries),
+        hardness_by="the benchmark's own label" if labelled else OUR_RULE,
+    )
+
+
+def _fingerprint(file: Path, annotation: Annotation | None) -> str:
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    return digest if annotation is None else f"{digest}+{annotation.fingerprint}"

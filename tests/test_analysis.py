@@ -1,0 +1,104 @@
+"""Rates and figures, also of runs in which little happened."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+import sqlbench as sb
+from sqlbench import analysis, plots
+from sqlbench.exceptions import ConfigError
+from sqlbench.experiment import run_experiment
+
+FIGURES = (
+    plots.rates,
+    plots.learning_curve,
+    plots.reward_breakdown,
+    plots.arm_selection,
+    plots.error_arm_heatmap,
+)
+
+
+@pytest.fixture(scope="module")
+def suite():
+    return sb.load_suite("marketplace")
+
+
+def run_of(suite, **options):
+    return asyncio.run(run_experiment(suite, progress=False, **options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"episodes": 1},
+        {"episodes": 7, "policy": "random"},
+        {"episodes": 30, "max_attempts": 1},
+        {"episodes": 30, "feedback": "always"},
+        {"episodes": 30, "feedback": "execution", "policy": "rules"},
+    ],
+)
+def test_every_figure_can_be_drawn_and_says_simulated(suite, options):
+    run = run_of(suite, **options)
+    for figure in FIGURES:
+        ax = figure(run)
+        assert "simulated" in ax.get_title(loc="left")
+        assert ax.get_xlabel()
+        ax.figure.canvas.draw()
+    if run.config.policy == "linucb":
+        plots.arm_estimates(run).canvas.draw()
+    assert "(simulated model)" in analysis.run_table(run)
+
+
+def test_a_figure_goes_onto_the_axes_that_it_is_given(suite):
+    from matplotlib.figure import Figure
+
+    run = run_of(suite, episodes=20)
+    ax = Figure().add_subplot()
+    assert all(figure(run, ax) is ax for figure in FIGURES[:4])
+
+
+def test_only_linucb_has_estimates(suite):
+    with pytest.raises(ConfigError, match="rules"):
+        analysis.arm_estimates(run_of(suite, episodes=3, policy="rules"))
+
+
+def test_rates_count_what_the_log_says(suite):
+    run = run_of(suite, episodes=90)
+    found = analysis.rates(run)
+    frame = run.episodes
+    assert found["first"].count == sum(e.steps[0].success for e in run.log)
+    assert found["any"].count == found["first"].count + found["repaired"].count
+    assert found["repaired"].n == int((~frame["first"]).sum())
+    for rate in found.values():
+        assert rate.low <= rate.rate <= rate.high
+
+
+def test_always_feedback_tells_fixed_from_broken(suite):
+    found = analysis.rates(run_of(suite, episodes=60, feedback="always"))
+    assert found["fixed"].n + found["broken"].n == 60
+    assert "repaired" not in found
+
+
+def test_clustered_intervals_are_wider_than_independent_ones_for_clustered_data():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(40), 25)
+    hits = np.repeat(rng.random(40) < 0.5, 25)
+    low, high = analysis.clustered_interval(hits, clusters.tolist())
+    naive = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    assert high - low > 3 * (naive.high - naive.low)
+    assert (low, high) == analysis.clustered_interval(hits, clusters.tolist())
+
+
+def test_learning_curve_and_shares_add_up(suite):
+    run = run_of(suite, episodes=100)
+    curve = analysis.learning_curve(run, window=10)
+    assert len(curve) == analysis.rates(run)["repaired"].n
+    assert curve["rate"].iloc[-1] == curve["repaired"].tail(10).mean()
+    shares = analysis.arm_shares(run).dropna()
+    assert np.allclose(shares.sum(axis=1), 1)
+    table = analysis.repair_table(run)
+    assert table["chosen"].sum() == run.steps["context_error_class"].notna().sum()
