@@ -51,6 +51,14 @@ class RunFolderError(SQLBenchError, ValueError):
     """Raised when a run folder holds another configuration, is in use, or is damaged."""
 
 
+class RunInUseError(RunFolderError):
+    """Raised when another process is writing the run."""
+
+
+class ClusterError(SQLBenchError, RuntimeError):
+    """Raised when a cluster cannot be reached, or its workers cannot run what they are given."""
+
+
 class ModelSetupError(SQLBenchError, RuntimeError):
     """Raised before the first episode when a model cannot be used (missing key, bad URL)."""
 

@@ -20,12 +20,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
-from sqlbench.exceptions import RunFolderError
+from sqlbench.exceptions import RunFolderError, RunInUseError
+from sqlbench.frames import EPISODE_COLUMNS, step_frame
 from sqlbench.repair import Prompts
 
 if TYPE_CHECKING:
@@ -78,8 +80,6 @@ class Run:
     ----------
     config : RunConfig
         The configuration.
-    log : list of Episode
-        The finished episodes, in the order in which the policy learned from them.
     """
 
     def __init__(self, meta: dict[str, Any], folder: Path | None = None) -> None:
@@ -90,8 +90,8 @@ class Run:
             )
         self.meta, self.folder = meta, folder
         self.config = RunConfig(**meta["config"])
-        self.log: list[Episode] = []
-        self.failed: list[dict[str, Any]] = []
+        self._log: list[Episode] | None = [] if folder is None else None
+        self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
 
     @classmethod
@@ -101,12 +101,42 @@ class Run:
         Raises
         ------
         RunFolderError
-            If it is no run's folder, or its log is damaged before its last line.
+            If it is no run's folder. A log that is damaged before its last line raises when it is
+            first read, which may be now or with the first use of what is in it.
         """
         path = Path(folder)
-        run = cls(_read_json(path / "run.json"), path)
-        run._read_log()
-        return run
+        return cls(_read_json(path / "run.json"), path)
+
+    @property
+    def log(self) -> list[Episode]:
+        """The finished episodes, in the order in which the policy learned from them.
+
+        It is read when it is first asked for: a frame of a large run needs no objects.
+        """
+        if self._log is None:
+            assert self.folder is not None
+            lines = _read_lines(self.folder / "episodes.jsonl")
+            self._log = [Episode.from_record(r) for r in lines]
+        return self._log
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """The notes of the episodes that their model failed, and that are still owed."""
+        if self._failed is None:
+            failed: dict[int, dict[str, Any]] = {}
+            if self.folder is not None:
+                failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
+            finished = {e.index for e in self.log} if failed else set()
+            self._failed = [r for i, r in sorted(failed.items()) if i not in finished]
+        return self._failed
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """Yield the episodes' records, from the log's lines unless it is in memory already."""
+        if self._log is None and self.folder is not None:
+            yield from _read_lines(self.folder / "episodes.jsonl")
+        else:
+            for episode in self.log:
+                yield episode.record()
 
     @property
     def simulated(self) -> bool:
@@ -177,32 +207,7 @@ class Run:
     @property
     def steps(self) -> pd.DataFrame:
         """A row an attempt, in order of its episode's number."""
-        import pandas as pd
-
-        rows = [
-            {
-                "episode": e.index,
-                "attempt": s.attempt,
-                "action": s.action,
-                "context_error_class": s.context.error_class if s.context else None,
-                "error_class": s.error_class,
-                "propensity": s.propensity,
-                "score": s.score,
-                "base": s.breakdown.base,
-                "attempt_penalty": s.breakdown.attempt_penalty,
-                "severity_bonus": s.breakdown.severity_bonus,
-                "change_bonus": s.breakdown.change_bonus,
-                "reward": s.reward,
-                "success": s.success,
-                "sql": s.sql,
-                "error_message": s.error_message,
-                "ucb_scores": s.scores,
-            }
-            for e in self.log
-            for s in e.steps
-        ]
-        frame = pd.DataFrame(rows, columns=STEP_COLUMNS)
-        return frame.sort_values(["episode", "attempt"], kind="stable", ignore_index=True)
+        return step_frame(self._records())
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -234,49 +239,6 @@ class Run:
             model = load_model(spec, load_suite(self.config.suite))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
-
-    def _read_log(self) -> None:
-        assert self.folder is not None
-        self.log = [Episode.from_record(r) for r in _read_lines(self.folder / "episodes.jsonl")]
-        finished = {e.index for e in self.log}
-        failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
-        self.failed = [r for i, r in sorted(failed.items()) if i not in finished]
-
-
-EPISODE_COLUMNS = [
-    "episode",
-    "question_id",
-    "task_id",
-    "db_id",
-    "success",
-    "attempts",
-    "first",
-    "field",
-    "any",
-    "total_reward",
-    "model_calls",
-    "prompt_tokens",
-    "completion_tokens",
-    "simulated",
-]
-STEP_COLUMNS = [
-    "episode",
-    "attempt",
-    "action",
-    "context_error_class",
-    "error_class",
-    "propensity",
-    "score",
-    "base",
-    "attempt_penalty",
-    "severity_bonus",
-    "change_bonus",
-    "reward",
-    "success",
-    "sql",
-    "error_message",
-    "ucb_scores",
-]
 
 
 class RunWriter:
@@ -316,12 +278,13 @@ class RunWriter:
             _drop_torn_line(path)
             with _clear_errors(path):
                 self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        self.run._read_log()
+        self.run.log  # noqa: B018  a damaged log is refused before anything is written
 
     def append(self, episode: Episode) -> None:
         """Keep a finished episode; a failure that it had before is made good."""
         self.run.log.append(episode)
-        self.run.failed = [r for r in self.run.failed if r["episode"] != episode.index]
+        if self.run.failed:
+            self.run.failed[:] = [r for r in self.run.failed if r["episode"] != episode.index]
         self._write("episodes", episode.record())
         self._write("timings", episode.timings())
 
@@ -388,7 +351,7 @@ class RunWriter:
             # The kernel frees the lock with its process, however that ends.
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunFolderError(
+            raise RunInUseError(
                 f"Another process is writing the run in {str(folder)!r}; wait, or name another."
             ) from None
         if known:
@@ -480,11 +443,21 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return  # torn by a crash: owed again
             try:
-                yield json.loads(line.decode("utf-8", "surrogatepass"))
+                yield _parse(line)
             except ValueError as error:
                 raise RunFolderError(
                     f"{str(path)!r}, line {number}, is damaged: {error}."
                 ) from error
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:  # or a lone surrogate, which SQL from a model may contain
+        value = json.loads(line.decode("utf-8", "surrogatepass"))
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
 
 
 def _drop_torn_line(path: Path) -> None:

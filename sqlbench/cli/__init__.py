@@ -16,6 +16,7 @@ from sqlbench.cli.run import run
 from sqlbench.cli.show import show
 from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
+from sqlbench.cli.sweep import sweep
 from sqlbench.exceptions import BudgetReachedError, SQLBenchError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command()(report)
 app.command()(compare)
 app.command()(show)
 app.command()(suites)
+app.command()(sweep)
 app.command()(grade)
 
 
