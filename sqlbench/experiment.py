@@ -2,7 +2,7 @@
 
 Episode i acts on the policy as it stood after it had learned from episodes 0 … i − lag − 1, and
 keeps that snapshot to its end; learning takes episodes in order. So `lag` shapes the results, and
-`concurrency`, which only limits how many episodes are in flight, never does.
+`concurrency`, which only limits how many requests are in flight, never does.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
+
+# While some episodes run their SQL, others ask: so the requests in flight reach their limit.
+EPISODES_PER_REQUEST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ async def run_experiment(
     lag : int
         How many episodes the policy's knowledge lies behind; 0 is strictly one after another.
     concurrency : int
-        How many episodes may be in flight; more than ``lag + 1`` cannot be.
+        How many requests may be in flight; more than ``lag + 1`` cannot be.
     feedback, max_attempts, metric, temperature
         See `SQLAgentEnv`.
     hindsight : float
@@ -162,7 +165,8 @@ async def run_experiment(
     texts = Prompts.load(prompts)
     golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
-    writer = RunWriter(
+    writer = await asyncio.to_thread(
+        RunWriter,
         _meta(config, loaded, answering, texts, invalid),
         texts,
         Path(out) if out is not None else None,
@@ -184,8 +188,8 @@ async def run_experiment(
             disable=not progress,
         ) as bar:
             driver = _Driver(env, taught, writer, config, bar, caller.meter)
-            await driver.drive(todo, concurrency)
-        writer.finish(taught)
+            await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
+        await asyncio.to_thread(writer.finish, taught)
     finally:
         try:
             # Calls that are still out are paid for: they are stored before the store is closed.
@@ -241,8 +245,9 @@ class _Driver:
         self.answered = False
         self.successes = sum(e.success for e in writer.run.log)
 
-    async def drive(self, todo: Sequence[Slot], concurrency: int) -> None:
-        ready = self._replay(todo)
+    async def drive(self, todo: Sequence[Slot], most: int) -> None:
+        """Run the episodes that are owed, at most so many at once."""
+        ready = await asyncio.to_thread(self._replay, todo)  # a long log takes seconds
         running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
         finished: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
         results: dict[int, Episode | Failure] = {}
@@ -252,7 +257,7 @@ class _Driver:
         loop = asyncio.get_running_loop()
         try:
             while learned < len(todo):
-                while ready and len(running) < concurrency and stopped is None:
+                while ready and len(running) < most and stopped is None:
                     place, snapshot = ready.popleft()
                     running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
                 if stopped is not None and not running:

@@ -56,7 +56,7 @@ def run(
         ),
     ] = _DEFAULT.lag,
     concurrency: Annotated[
-        int, typer.Option(help="Episodes in flight (at most lag + 1); never changes a result.")
+        int, typer.Option(help="Requests in flight (at most lag + 1); never changes a result.")
     ] = 1,
     max_attempts: Annotated[
         int, typer.Option(help="Attempts an episode, 1 to 5.")

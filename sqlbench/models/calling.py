@@ -44,6 +44,7 @@ class PoliteModel:
         self.gate = Gate(concurrency)
         self.meter = meter or Meter()
         self._answered = False
+        self._hopeless: ModelError | None = None
         requests, tokens = calling.max_requests_per_minute, calling.max_tokens_per_minute
         self._requests = Window(requests) if requests else None
         self._tokens = Window(tokens) if tokens else None
@@ -117,6 +118,8 @@ class _Call:
     async def begin(self) -> None:
         """Wait for the limits per minute, and set aside what the call may cost."""
         owner = self.owner
+        if owner._hopeless is not None:
+            raise owner._hopeless  # the run is about to stop: nothing more goes out
         if owner._requests is not None:
             await owner._requests.take(1)
         if owner._tokens is not None:
@@ -143,6 +146,8 @@ class _Call:
             failure, self._usage = error.kind, error.usage
             if error.kind == "rate_limit":
                 owner.gate.was_limited(self._since)
+            if error.kind == "setup" or (error.kind == "bad_request" and not owner._answered):
+                owner._hopeless = error
         elif error is not None and self._usage is None:
             failure = "cancelled"
         else:

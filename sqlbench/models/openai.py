@@ -68,7 +68,7 @@ class OpenAIModel:
         self.endpoint = find_endpoint(environ, offline=self.calling.offline)
         self.name = name or environ.get("MODEL_NAME") or DEFAULT_MODEL
         self.spec = f"openai:{self.name}"
-        self._client: AsyncOpenAI | None = None
+        self._opening: asyncio.Future[AsyncOpenAI] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -96,9 +96,10 @@ class OpenAIModel:
             return completion
         started = time.perf_counter()
         try:
+            client = await self._open()
             async with (
                 asyncio.timeout(self.calling.answer_seconds),
-                self._create(request) as response,
+                self._create(client, request) as response,
             ):
                 body = bytearray()
                 async for part in response.iter_bytes():
@@ -154,47 +155,49 @@ class OpenAIModel:
 
     async def aclose(self) -> None:
         """Close the client's connections."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        if self._opening is not None and self._loop is asyncio.get_running_loop():
+            client = await self._opening
+            await client.close()
+        self._opening = None
 
     @property
     def _where(self) -> str:
         return f"{self.endpoint.base_url} (model {self.name})"
 
-    def _create(self, request: ModelRequest, **more: Any) -> Any:
-        return self._open().chat.completions.with_streaming_response.create(
-            **self.sent(request), **more
-        )
+    def _create(self, client: AsyncOpenAI, request: ModelRequest, **more: Any) -> Any:
+        return client.chat.completions.with_streaming_response.create(**self.sent(request), **more)
 
-    def _open(self) -> AsyncOpenAI:
+    async def _open(self) -> AsyncOpenAI:
+        """Return the client, made in a thread: its import and its certificates take a while."""
         if self.calling.offline:
             raise ModelError(f"{self._where} was to be called, and calls are off.", "setup")
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
+        if self._opening is None or self._loop is not loop:
             # Connections belong to their loop: another loop (a second asyncio.run) needs others.
-            import openai
-
-            limits = openai.Timeout(
-                self.calling.answer_seconds, connect=self.calling.connect_seconds
-            )
-            self._client = openai.AsyncOpenAI(
-                base_url=self.endpoint.base_url,
-                api_key=self.endpoint.key,
-                timeout=limits,
-                max_retries=0,
-            )
             self._loop = loop
-        return self._client
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._make_client))
+        return await asyncio.shield(self._opening)
+
+    def _make_client(self) -> AsyncOpenAI:
+        import openai
+
+        limits = openai.Timeout(self.calling.answer_seconds, connect=self.calling.connect_seconds)
+        return openai.AsyncOpenAI(
+            base_url=self.endpoint.base_url,
+            api_key=self.endpoint.key,
+            timeout=limits,
+            max_retries=0,
+        )
 
     async def _events(
         self, request: ModelRequest, stack: AsyncExitStack, started: float
     ) -> AsyncIterator[dict[str, Any]]:
         """Begin a streamed answer, and return its events."""
+        client = await self._open()
         limit = min(self.calling.first_token_seconds, self.calling.answer_seconds)
         async with asyncio.timeout(limit):
             response = await stack.enter_async_context(
-                self._create(request, stream=True, stream_options={"include_usage": True})
+                self._create(client, request, stream=True, stream_options={"include_usage": True})
             )
 
         async def events() -> AsyncIterator[dict[str, Any]]:
