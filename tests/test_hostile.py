@@ -92,6 +92,37 @@ def test_a_prompt_injection_in_the_data_is_only_text(tmp_path):
         assert database.execute("SELECT count(*) FROM singer").rows == [(3,)]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "printf('%d of %s', 3, 'x')",
+        "printf('%05.2f|%-8s|%+d', 2.5, 'ab', 7)",
+        "printf('%,d', 1234567)",
+        "printf('%*d', 6, 42)",
+        "printf(NULL)",
+        "printf()",
+        "printf('%s', x'4142')",
+        "format('%q', 'it''s')",
+        "printf('%.3c', 'z')",
+        "printf('%!.15g', 0.1)",
+        "printf('100%%')",
+        "printf(5)",
+    ],
+)
+def test_printf_is_sqlites_own_within_its_limit(singers, call):
+    with sqlite3.connect(":memory:") as plain:
+        expected = plain.execute(f"SELECT {call}").fetchall()
+    assert singers.execute(f"SELECT {call}").rows == expected
+
+
+@pytest.mark.parametrize("call", ["printf('%.*c', 1e9, 'x')", "printf('%999999999d', 1)"])
+def test_a_printf_that_fills_the_memory_is_refused_at_once(singers, call):
+    started = time.thread_time()
+    with pytest.raises(QueryError):
+        singers.execute(f"SELECT {call}")
+    assert time.thread_time() - started < 0.5
+
+
 MEMORY = """
 import resource, sys
 sys.path.insert(0, {tests!r})
