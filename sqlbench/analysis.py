@@ -59,13 +59,16 @@ def summarize(run: Run) -> dict[str, Any]:
     frame, config = run.episodes, run.config
     arms = run.steps["action"].value_counts()
     n = len(frame)
+    lost = sum(f["error_class"] == "database_error" for f in run.failed)
     return {
         "run": run.label,
         "simulated": run.simulated,
+        "caveat": run.caveat,
         "feedback": config.feedback,
         "episodes": n,
         "questions": int(frame["question_id"].nunique()),
-        "model_errors": len(run.failed),
+        "model_errors": len(run.failed) - lost,
+        "database_errors": lost,
         "invalid_questions": len(run.meta["invalid_questions"]),
         "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
@@ -210,7 +213,6 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
 def run_table(run: Run) -> str:
     """Return a run's rates and costs as a Markdown table, which reads well in a terminal too."""
     summary = run.summary
-    mark = " (simulated model)" if run.simulated else ""
     rows = [[name, str(r)] for name, r in rates(run).items()]
     rows += [
         ["mean attempts", f"{summary['mean_attempts']:.2f}" if run.log else "—"],
@@ -219,6 +221,8 @@ def run_table(run: Run) -> str:
         *_cost_rows(summary),
         ["model errors", str(summary["model_errors"])],
     ]
+    if summary["database_errors"]:
+        rows.append(["database errors", str(summary["database_errors"])])
     notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
     if summary["not_reproducible"]:
         notes.append(
@@ -227,7 +231,8 @@ def run_table(run: Run) -> str:
         )
     return "\n".join(
         [
-            f"{run.label}{mark}: {summary['episodes']} episodes, {summary['questions']} questions",
+            f"{run.label}{run.mark}: {summary['episodes']} episodes, "
+            f"{summary['questions']} questions",
             "",
             markdown_table(["", "rate [95% interval, by question] (count/n)"], rows),
             *(f"\nNote: {note}" for note in notes),

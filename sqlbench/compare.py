@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Workers, run_grid
 from sqlbench.repair import ARMS
@@ -276,8 +277,9 @@ class Comparison:
     def curves(self, name: str, window: int = 100) -> pd.DataFrame:
         """Return a variant's share of repaired failures in a moving window, a column a seed.
 
-        Index: the episode that ends the window, from ``window`` on.
+        Index: the episode that ends the window. A run shorter than the window is one window.
         """
+        window = min(window, self.config.episodes)
         hits, failures = (
             self._matrix(name, column).rolling(window).sum().dropna()
             for column in ("_repaired", "_failed")
@@ -288,9 +290,9 @@ class Comparison:
         """Return a variant's regret up to each episode, a column a seed."""
         return self._matrix(name, "regret").cumsum()
 
-    def area(self, name: str) -> pd.Series[float]:
+    def area(self, name: str, window: int = 100) -> pd.Series[float]:
         """Return the area under the learning curve for each seed: its mean height, 0 to 1."""
-        return self.curves(name).mean()
+        return self.curves(name, window).mean()
 
     def label(self, name: str) -> str:
         """Return a variant's name as tables and figures show it."""
@@ -349,3 +351,36 @@ class Comparison:
         if name not in self.names:
             raise UnknownNameError("variant", name, self.names)
         return self.episodes[self.episodes["policy"] == name]
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Return the summary as a Markdown table, best first; it reads well in a terminal too."""
+    c, names = comparison, comparison.names
+    first = c.rates[0]
+    gap = {"random", "oracle"} <= set(names) and c.config.feedback != "always"
+    header = ["policy", *(f"{r} [95%]" if r == first else r for r in c.rates)]
+    header += [f"difference from {c.baseline} [95%]", "calls", "tokens", "regret"]
+    header += ["gap closed [95%], last 30%"] if gap else []
+    rows = []
+    for row in c.summary.to_dict("records"):
+        name = str(row["policy"])
+        cells = [c.label(name), _range(row, first), *(f"{row[r]:.1%}" for r in c.rates[1:])]
+        cells += ["—" if name == c.baseline else _range(row, "difference", sign="+")]
+        cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
+        cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
+        cells += [str(c.gap_closed(name))] if gap else []
+        rows.append(cells)
+    mark = " (simulated model)" if c.simulated else ""
+    lines = [
+        f"{c.config.suite} · {c.config.model}{mark} · feedback {c.config.feedback}: "
+        f"{len(c.seeds)} seeds × {c.config.episodes} episodes; intervals by question; calls, "
+        "tokens and regret an episode",
+        "",
+        markdown_table(header, rows),
+    ]
+    return "\n".join(lines)
+
+
+def _range(row: Mapping[Any, Any], name: str, sign: str = "") -> str:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    return f"{value:{sign}.1%} [{low:{sign}.1%}, {high:{sign}.1%}]"

@@ -198,7 +198,7 @@ class SQLAgentEnv:
         """
         async for _ in self._attempt(action, streamed=False):
             pass
-        return self._observation(), self._reward_info()
+        return self.last_result()
 
     async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
@@ -214,6 +214,18 @@ class SQLAgentEnv:
                 yield event
         finally:
             await events.aclose()
+
+    def last_result(self) -> tuple[Observation, RewardInfo]:
+        """Return what the last attempt brought, as `step` did: for those who streamed it.
+
+        Raises
+        ------
+        RuntimeError
+            Before the episode's first attempt.
+        """
+        if self.episode is None or not self.episode.steps:
+            raise RuntimeError("last_result() before an attempt: call step() first.")
+        return self._observation(), self._reward_info()
 
     def state(self) -> dict[str, Any]:
         """Return where the episode stands, as a dict of JSON values."""
@@ -238,11 +250,26 @@ class SQLAgentEnv:
         }
 
     @property
+    def result(self) -> QueryResult | None:
+        """All rows of the last attempt; None if it did not run, or there was none."""
+        return self._result if self.episode is not None and self.episode.steps else None
+
+    @property
+    def next_action(self) -> str | None:
+        """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
+        return str(self._next.action) if self.episode is not None and self._next else None
+
+    @property
     def context(self) -> Context | None:
         """What the policy sees now; None before attempt 1 and when the episode is over."""
         if self.episode is None or self.episode.done or not self._history:
             return None
         return Context.from_history(self._history)
+
+    @property
+    def suggestion(self) -> Decision | None:
+        """What `auto` would do next; None before attempt 1 and when the episode is over."""
+        return self._next if self.episode is not None else None
 
     def messages(self, action: str) -> tuple[Message, ...]:
         """Return the messages that an action would send now."""

@@ -97,7 +97,7 @@ def estimate_run(
     prompts : path or None
         A folder whose texts override the package's.
     """
-    suite = load_suite(config.suite)
+    suite = load_suite(config.suite, config.database)
     offline = replace(calling, offline=True)
     model = load_model(config.model, suite, offline)
     repairing = load_model(config.repair_model, suite, offline) if config.repair_model else None
@@ -136,7 +136,9 @@ def estimate_run(
     calls = n, n * attempts
     answer = n * TYPICAL_ANSWER, n * attempts * TYPICAL_ANSWER
     cost = worst = None
+    parts = (getattr(model, "first", model), repairing)
+    longest = max(getattr(m, "max_tokens", MAX_COMPLETION_TOKENS) for m in parts if m is not None)
     if price is not None:
         cost = price.cost(Usage(prompt[0], answer[0])), price.cost(Usage(prompt[1], answer[1]))
-        worst = price.cost(Usage(prompt[1], calls[1] * MAX_COMPLETION_TOKENS))
+        worst = price.cost(Usage(prompt[1], calls[1] * longest))
     return Estimate(calls, prompt, answer, stored, cost, worst, model.simulated)

@@ -117,6 +117,14 @@ class WorkerError(SQLBenchError, RuntimeError):
         )
 
 
+class DatabaseFailure(SQLBenchError, RuntimeError):
+    """Raised when a database itself fails: a refused or broken connection, a server that stops.
+
+    It says nothing about the SQL that was running: like a model's failure it is recorded, and
+    never scored as wrong SQL.
+    """
+
+
 class MissingExtraError(SQLBenchError, ImportError):
     """Raised when an optional dependency is needed and not installed.
 

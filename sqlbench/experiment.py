@@ -26,7 +26,13 @@ from sqlbench.ablation import get_learner
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback, SQLAgentEnv
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
-from sqlbench.exceptions import BudgetReachedError, ConfigError, ModelSetupError, SuiteError
+from sqlbench.exceptions import (
+    BudgetReachedError,
+    ConfigError,
+    DatabaseFailure,
+    ModelSetupError,
+    SuiteError,
+)
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import Calling, ChatModel, ModelError, load_model
 from sqlbench.models.budget import Meter
@@ -38,8 +44,13 @@ from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
 
+# What is a wrong address or a wrong request, if nothing was ever answered.
+HOPELESS = ("connection", "bad_request", "not_api")
 # While some episodes run their SQL, others ask: so the requests in flight reach their limit.
 EPISODES_PER_REQUEST = 2
+# After so many episodes in a row that the database failed, it is down: what is left would only wait
+# for it. What was finished is kept, and the run goes on when it is started again.
+MAX_LOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +64,22 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An episode that its model failed."""
+    """An episode that its model or its database failed: neither says anything about its SQL."""
 
-    error: ModelError
+    error: ModelError | DatabaseFailure
     attempt: int
+
+    def record(self, slot: Slot) -> dict[str, Any]:
+        """Return what ``failures.jsonl`` keeps of it."""
+        model = isinstance(self.error, ModelError)
+        return {
+            "episode": slot.index,
+            "question_id": slot.question.id,
+            "attempt": self.attempt,
+            "error_class": "model_error" if model else "database_error",
+            "kind": self.error.kind if isinstance(self.error, ModelError) else "connection",
+            "message": str(self.error),
+        }
 
 
 async def run_experiment(
@@ -67,6 +90,7 @@ async def run_experiment(
     repair_model: ChatModel | str | None = None,
     episodes: int = 300,
     task: str | None = None,
+    database: str | None = None,
     seed: int = 0,
     lag: int = 0,
     concurrency: int = 1,
@@ -95,6 +119,8 @@ async def run_experiment(
         How many. The questions come in a fresh seeded order on every pass over them.
     task : str or None
         Ask only this task's questions.
+    database : str or None
+        Put the marketplace on PostgreSQL, see `load_suite`. The run keeps it without its password.
     seed : int
         All randomness derives from it.
     lag : int
@@ -121,7 +147,7 @@ async def run_experiment(
     Returns
     -------
     Run
-        The finished run; episodes whose model failed are in `Run.failed`.
+        The finished run; episodes whose model or database failed are in `Run.failed`.
 
     Raises
     ------
@@ -129,6 +155,8 @@ async def run_experiment(
         If a value does not exist or has the wrong form.
     ModelSetupError
         If the model cannot be used. What was finished is kept.
+    DatabaseFailure
+        If the database cannot be reached. What was finished is kept.
     RunFolderError
         If the folder holds another configuration, or cannot be written.
     BudgetReachedError
@@ -137,7 +165,7 @@ async def run_experiment(
         In replay, if a request was never stored.
     """
     calling = calling or Calling()
-    loaded = load_suite(suite) if isinstance(suite, str) else suite
+    loaded = load_suite(suite, database) if isinstance(suite, str) else suite
     first = load_model(model, loaded, calling) if isinstance(model, str) else model
     repairing = repair_model
     if isinstance(repairing, str):
@@ -149,6 +177,7 @@ async def run_experiment(
     config = make_config(
         suite=loaded.spec,
         task=task,
+        database=loaded.server,
         model=first.spec,
         repair_model=repairing.spec if repairing is not None else None,
         policy=policy,
@@ -167,7 +196,7 @@ async def run_experiment(
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     writer = await asyncio.to_thread(
         RunWriter,
-        _meta(config, loaded, answering, texts, invalid),
+        _meta(config, loaded, answering, texts, questions, invalid),
         texts,
         Path(out) if out is not None else None,
     )
@@ -243,6 +272,7 @@ class _Driver:
         self.bar, self.meter = bar, meter
         self.learn = get_learner(config.learner)
         self.answered = False
+        self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
 
     async def drive(self, todo: Sequence[Slot], most: int) -> None:
@@ -322,25 +352,22 @@ class _Driver:
                 self.answered = True
         except ModelError as error:
             # Nothing was ever answered, or nothing will be: that is the user's to mend, now.
-            hopeless = error.kind in ("connection", "bad_request") and not self.answered
+            hopeless = error.kind in HOPELESS and not self.answered
             if error.kind == "setup" or hopeless:
                 raise ModelSetupError(error.message) from error
+            return place, Failure(error, len(episode.steps) + 1)
+        except DatabaseFailure as error:
             return place, Failure(error, len(episode.steps) + 1)
         return place, episode
 
     def _take(self, slot: Slot, result: Episode | Failure) -> None:
         if isinstance(result, Failure):
-            self.writer.fail(
-                {
-                    "episode": slot.index,
-                    "question_id": slot.question.id,
-                    "attempt": result.attempt,
-                    "error_class": "model_error",
-                    "kind": result.error.kind,
-                    "message": result.error.message,
-                }
-            )
+            self.writer.fail(result.record(slot))
+            self.lost += isinstance(result.error, DatabaseFailure)
+            if self.lost >= MAX_LOST:
+                raise result.error
         else:
+            self.lost = 0
             self.learn(self.learner, result, self.config.hindsight)
             self.writer.append(result)
             self.successes += result.success
@@ -399,8 +426,19 @@ def make_slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
     return slots
 
 
+def _servers(suite: Suite) -> dict[str, str]:
+    """Return the version of the PostgreSQL server that a suite runs on, if any."""
+    versions = {getattr(d, "server_version", None) for d in suite.databases.values()} - {None}
+    return {"postgres": ", ".join(sorted(map(str, versions)))} if versions else {}
+
+
 def _meta(
-    config: RunConfig, suite: Suite, model: ChatModel, prompts: Prompts, invalid: dict[str, str]
+    config: RunConfig,
+    suite: Suite,
+    model: ChatModel,
+    prompts: Prompts,
+    questions: Sequence[Question],
+    invalid: dict[str, str],
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
@@ -414,7 +452,10 @@ def _meta(
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
             "sqlglot": version("sqlglot"),
+            **_servers(suite),
         },
         "notes": list(suite.notes),
+        "questions": len(questions),
+        "without_gold": sum(q.gold is None for q in questions),
         "invalid_questions": invalid,
     }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlbench.grading.graded import Graded
 
 _NAMED = 5
+_FEW = 10  # clusters: a bootstrap over fewer gives too narrow an interval
 
 
 def grade_text(graded: Graded) -> str:
@@ -64,14 +65,16 @@ def _pair_text(first: Graded, second: Graded) -> str:
     row = [c[k] for k in ("both", "only_first", "only_second", "neither", "n")]
     header = ["both right", f"only {first.name}", f"only {second.name}", "neither", "n"]
     low, high = float(str(c["low"])), float(str(c["high"]))
-    span = "" if math.isnan(low) else f" [{low:+.1%}, {high:+.1%}]"
+    n = int(str(c["databases"]))
+    by = f"paired bootstrap by database, of which there are {'only ' if n < _FEW else ''}{n}"
+    span = "" if math.isnan(low) else f" [{low:+.1%}, {high:+.1%}] ({by})"
     return "\n".join(
         [
             f"{first.name} against {second.name}:",
             "",
             markdown_table(header, [row]),
             "",
-            f"Difference {c['difference']:+.1%}{span} (paired bootstrap by database), "
+            f"Difference {c['difference']:+.1%}{span}; "
             f"McNemar's exact p = {c['p']:.2g}. {c['sentence']}",
         ]
     )

@@ -120,6 +120,7 @@ def run_grid(
         disable=not progress,
     ) as bar:
         gauge = _Gauge(todo.values(), bar, on_poll)
+        bar.initial = gauge.read()  # what an earlier call finished tells nothing of the speed
         deaths = 0
         while len(collected) < len(todo):
             before = gauge.read()
@@ -144,7 +145,7 @@ def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
     prompts = Prompts.load().hash
     cells = []
     for config in configs:
-        suite, model = _WORKER.suite(config.suite), _WORKER.model(config)
+        suite, model = _WORKER.suite(config), _WORKER.model(config)
         make_policy(config.policy, model)
         content = {
             "config": config.model_dump(),
@@ -187,7 +188,7 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
     if cell.finished:
         return collect(Run.open(cell.folder))
     config = cell.config.model_dump()
-    suite, model = _WORKER.suite(cell.config.suite), _WORKER.model(cell.config)
+    suite, model = _WORKER.suite(cell.config), _WORKER.model(cell.config)
     del config["suite"], config["model"]
     return collect(
         _WORKER.runner().run(
@@ -208,19 +209,20 @@ class _Worker(threading.local):
     """What a worker keeps between its cells: suites, models, and the loop that they live on."""
 
     def __init__(self) -> None:
-        self._suites: dict[str, Suite] = {}
-        self._models: dict[tuple[str, str], ChatModel] = {}
+        self._suites: dict[tuple[str, str | None], Suite] = {}
+        self._models: dict[tuple[str, str, str | None], ChatModel] = {}
         self._runner: asyncio.Runner | None = None
 
-    def suite(self, spec: str) -> Suite:
-        if spec not in self._suites:
-            self._suites[spec] = load_suite(spec)
-        return self._suites[spec]
+    def suite(self, config: RunConfig) -> Suite:
+        key = config.suite, config.database
+        if key not in self._suites:
+            self._suites[key] = load_suite(*key)
+        return self._suites[key]
 
     def model(self, config: RunConfig) -> ChatModel:
-        key = config.model, config.suite
+        key = config.model, config.suite, config.database
         if key not in self._models:
-            self._models[key] = load_model(config.model, self.suite(config.suite))
+            self._models[key] = load_model(config.model, self.suite(config))
         return self._models[key]
 
     def runner(self) -> asyncio.Runner:
@@ -250,8 +252,7 @@ class _Gauge:
                 place[0] += len(new)
                 place[1] += new.count(b"\n")
         total = sum(count for _, count in self._logs.values())
-        self._bar.n = total
-        self._bar.refresh()
+        self._bar.update(total - self._bar.n)
         if self._on_poll is not None and time.monotonic() - self._polled > VIEW_SECONDS:
             self._on_poll()
             self._polled = time.monotonic()

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.grading.neighbour_rows import Kind
 from sqlbench.stats import Rate, mcnemar, paired_difference, small_n_warning, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sqlbench.grading.graded import Graded
+    from sqlbench.grading.predictions import Predictions
+    from sqlbench.suites import Suite
 
 
 def share(count: int, n: int) -> Rate:
@@ -111,8 +114,8 @@ def compare_pair(first: Graded, second: Graded, seed: int = 0) -> dict[str, obje
     -------
     dict
         ``n``, ``both``, ``only_first``, ``only_second``, ``neither``; ``difference`` (first −
-        second) with ``low`` and ``high`` from a paired bootstrap clustered by database; ``p``
-        of McNemar's exact test; ``sentence``, the finding in words.
+        second) with ``low`` and ``high`` from a paired bootstrap clustered by database, of which
+        there are ``databases``; ``p`` of McNemar's exact test; ``sentence``, the finding in words.
 
     Raises
     ------
@@ -140,6 +143,7 @@ def compare_pair(first: Graded, second: Graded, seed: int = 0) -> dict[str, obje
         "difference": interval.estimate,
         "low": interval.low,
         "high": interval.high,
+        "databases": interval.clusters,
         "p": test.p_value,
         "sentence": _finding(right_a, right_b, names, test.p_value, interval.excludes_zero),
     }
@@ -172,3 +176,36 @@ def disagreements(graded: Sequence[Graded]) -> pd.DataFrame:
     table = pd.DataFrame(columns)
     matches = table == "match"
     return table[matches.any(axis=1) & ~matches.all(axis=1)]
+
+
+def reasons_by_file(graded: Sequence[Graded]) -> pd.DataFrame:
+    """Return the share of each reason among all answers of each file, best file first."""
+    import pandas as pd
+
+    by_name = {g.name: g for g in graded}
+    names = [str(name) for name in leaderboard(graded).index]
+    rows = {
+        name: frame.loc[~frame["correct"], "reason"].value_counts() / len(frame)
+        for name in names
+        for frame in [by_name[name].frame]
+    }
+    return pd.DataFrame(rows).T.reindex(names).fillna(0.0)
+
+
+def lucky_matches(graded: Graded, suite: Suite, predictions: Predictions) -> pd.DataFrame:
+    """Return the lucky matches with question, gold and prediction, to be read.
+
+    Columns: question_id, db_id, lucky_on, question, gold, prediction; those on plain neighbours
+    first.
+    """
+    frame = graded.frame
+    lucky = frame[frame["lucky"].fillna(False).astype(bool)]
+    questions = [suite.question(i) for i in lucky["question_id"]]
+    table = lucky[["question_id", "db_id", "lucky_on"]].assign(
+        question=[q.text for q in questions],
+        gold=[str(q.gold) for q in questions],
+        prediction=[predictions.sql[q.id] for q in questions],
+    )
+    order = [str(kind) for kind in Kind]
+    rank = table["lucky_on"].map(lambda on: order.index(on.rsplit(" ", 1)[0]))
+    return table.iloc[rank.argsort(kind="stable")].reset_index(drop=True)

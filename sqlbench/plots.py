@@ -2,7 +2,7 @@
 
 What is drawn is computed in `sqlbench.analysis`. The colours are Okabe and Ito's, which the
 colour-blind can tell apart; an arm has the same colour in every figure. A figure that a simulated
-model feeds says so in its title.
+model feeds, or questions without gold queries, says so in its title.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ def _legend_beside(ax: Axes) -> None:
 
 
 def _marked(title: str, run: Run) -> str:
-    return f"{title}\n(simulated model)" if run.simulated else title
+    return f"{title}\n({run.caveat})" if run.caveat else title
 
 
 def _titled(ax: Axes, title: str, run: Run) -> Axes:

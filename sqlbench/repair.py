@@ -42,7 +42,7 @@ ARMS: tuple[RepairAction, ...] = tuple(RepairAction)
 
 _DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 _ALLOWED = {
-    "system": {"dialect"},
+    "system": {"dialect", "schema"},
     "generate": {"dialect", "schema", "question", "evidence"},
     "repair": {"dialect", "schema", "question", "evidence", "sql", "error", "token", "history"},
     **{str(a): {"dialect", "dialect_notes"} for a in RepairAction},
@@ -120,7 +120,7 @@ class Prompts:
             dialect=dialect_name, schema=schema, question=question, evidence=_hint(evidence)
         )
         return (
-            {"role": "system", "content": self._system(dialect_name)},
+            {"role": "system", "content": self._system(dialect_name, schema)},
             {"role": "user", "content": user},
         )
 
@@ -164,12 +164,14 @@ class Prompts:
             dialect=dialect_name, dialect_notes=_DIALECT_NOTES.get(dialect, "")
         )
         return (
-            {"role": "system", "content": f"{self._system(dialect_name)}\n\n{suffix}"},
+            {"role": "system", "content": f"{self._system(dialect_name, schema)}\n\n{suffix}"},
             {"role": "user", "content": user},
         )
 
-    def _system(self, dialect_name: str) -> str:
-        return Template(self.texts["system"]).substitute(dialect=dialect_name)
+    def _system(self, dialect_name: str, schema: str) -> str:
+        # The schema stands here, before anything that differs from call to call: servers keep
+        # what they have read of a common beginning, and the schema is nearly all of a prompt.
+        return Template(self.texts["system"]).substitute(dialect=dialect_name, schema=schema)
 
 
 def _hint(evidence: str) -> str:
@@ -202,7 +204,10 @@ def _overrides(folder: Path) -> dict[str, str]:
                 f"The prompt file {str(path)!r} has no use; "
                 f"a prompts folder may hold: {', '.join(f'{n}.txt' for n in _ALLOWED)}."
             )
-        text = path.read_text(encoding="utf-8").strip()
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The prompt file {str(path)!r} cannot be read: {error}.") from error
         if not text:
             raise ConfigError(f"The prompt file {str(path)!r} is empty.")
         template = Template(text)

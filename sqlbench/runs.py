@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback
@@ -46,6 +46,7 @@ class RunConfig(BaseModel):
 
     suite: str = "marketplace"
     task: str | None = None
+    database: str | None = None
     model: str = "simulated"
     repair_model: str | None = None
     policy: str = "linucb"
@@ -64,6 +65,17 @@ class RunConfig(BaseModel):
         """The spec of the model whose calls cost money; None if none does, or two that differ."""
         paid = {m for m in (self.model, self.repair_model) if m and m.startswith("openai")}
         return paid.pop() if len(paid) == 1 else None
+
+    @field_validator("database")
+    @classmethod
+    def _without_password(cls, value: str | None) -> str | None:
+        # Whoever makes a configuration: what is written from it never holds a password.
+        login = (value or "").partition("://")[2].rpartition("@")[0]
+        if value is None or (":" not in login and "password" not in value):
+            return value
+        from sqlbench.databases.postgres_url import PostgresURL
+
+        return PostgresURL.parse(value).shown
 
 
 class Run:
@@ -144,6 +156,26 @@ class Run:
         return bool(self.meta["simulated"])
 
     @property
+    def without_gold(self) -> int:
+        """How many of the questions that could be asked have no gold query."""
+        return int(self.meta["without_gold"])
+
+    @property
+    def caveat(self) -> str:
+        """What every figure and table of it must say beside the numbers; mostly nothing."""
+        parts = ["simulated model"] if self.simulated else []
+        if self.without_gold:
+            asked = self.meta["questions"]
+            which = "" if self.without_gold == asked else f" on {self.without_gold} of {asked}"
+            parts.append(f"no gold query{which}: success means it ran and returned rows")
+        return "; ".join(parts)
+
+    @property
+    def mark(self) -> str:
+        """The caveat in parentheses, to stand behind a name."""
+        return f" ({self.caveat})" if self.caveat else ""
+
+    @property
     def finished(self) -> bool:
         """Whether every episode is in the log."""
         return len(self.log) >= self.config.episodes
@@ -152,8 +184,9 @@ class Run:
     def label(self) -> str:
         """Return one line that says what ran."""
         c = self.config
+        suite = f"{c.suite} on {c.database}" if c.database else c.suite
         model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
-        return f"{c.suite} · {model} · {c.policy} · seed {c.seed}"
+        return f"{suite} · {model} · {c.policy} · seed {c.seed}"
 
     @cached_property
     def price(self) -> Price | None:
@@ -236,7 +269,7 @@ class Run:
         model = None
         if self.config.policy.startswith("oracle"):
             spec = self.config.repair_model or self.config.model
-            model = load_model(spec, load_suite(self.config.suite))
+            model = load_model(spec, load_suite(self.config.suite, self.config.database))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 

@@ -141,6 +141,8 @@ def cluster_bootstrap(
             return Interval(estimate, math.nan, math.nan, len(rows), k)
         drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
         resampled = statistic(drawn @ sums)
+    if np.isnan(resampled).all():
+        return Interval(estimate, math.nan, math.nan, len(rows), k)
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high), len(rows), k)

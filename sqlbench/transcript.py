@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlbench.databases.base import QueryError
 from sqlbench.episode import Episode, Step
@@ -79,25 +80,30 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     """
     episode = find_episode(run, index)
     question = suite.question(episode.question_id)
-    mark = " (simulated model)" if run.simulated else ""
     lines = [
-        f"Episode {episode.index} of {run.label}{mark}",
+        f"Episode {episode.index} of {run.label}{run.mark}",
         f"Question {question.id} ({episode.task_id}, {episode.db_id}): {question.text}",
     ]
     if question.evidence:
         lines.append(f"Evidence: {question.evidence}")
     for step in episode.steps:
-        lines += ["", *_step_lines(step)]
-        if prompts:
-            for message in sent_messages(run, suite, episode, step):
-                lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]
-            lines.append("  --- end of prompt ---")
-        lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
-        lines += _outcome_lines(step)
+        sent = sent_messages(run, suite, episode, step) if prompts else ()
+        lines += ["", step_text(step, sent)]
     outcome = "success" if episode.success else "failure"
     lines += ["", f"{outcome} after {len(episode.steps)} attempts, total reward "
               f"{episode.total_reward:+.2f}"]  # fmt: skip
     return "\n".join(lines)
+
+
+def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = True) -> str:
+    """Return one attempt as readable text: why, what was sent, the SQL, what came of it."""
+    lines = _step_lines(step)
+    for message in messages:
+        lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]
+    if messages:
+        lines.append("  --- end of prompt ---")
+    lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
+    return "\n".join([*lines, *_outcome_lines(step)[: None if reward else 1]])
 
 
 def repair_story(run: Run, episode: Episode) -> str:
@@ -111,7 +117,7 @@ def repair_story(run: Run, episode: Episode) -> str:
         One of its episodes that was repaired.
     """
     before, after = episode.steps[-2:]
-    mark = ", simulated model" if run.simulated else ""
+    mark = f", {run.caveat}" if run.caveat else ""
     return "\n\n".join(
         [
             f"**Episode {episode.index}**, question `{episode.question_id}`{mark}. "
@@ -120,7 +126,7 @@ def repair_story(run: Run, episode: Episode) -> str:
             f"failed: `{before.error_class}`, {_code(before.error_message or '')}. "
             f"`{after.action}` gave:",
             _fenced(after.sql),
-            f"which is right ({after.row_count} rows).",
+            f"which {_verdict(after, 'is right')} ({after.row_count} rows).",
         ]
     )
 
@@ -155,15 +161,21 @@ def _step_lines(step: Step) -> list[str]:
 def _outcome_lines(step: Step) -> list[str]:
     b = step.breakdown
     if step.success:
-        result = f"right, {step.row_count} rows"
+        result = f"{_verdict(step)}, {step.row_count} rows"
     else:
-        result = f"{step.error_class} ({step.reason}): {step.error_message}"
+        message = (step.error_message or "").replace("\n", "\n     ")
+        result = f"{step.error_class} ({step.reason}): {message}"
     return [
         f"  -> {result}",
         f"  reward {step.reward:+.2f} = base {b.base:+.2f}, attempt {b.attempt_penalty:+.2f}, "
         f"severity {b.severity_bonus:+.2f}, change {b.change_bonus:+.2f}; "
         f"task score {step.score:.3f}",
     ]
+
+
+def _verdict(step: Step, right: str = "right") -> str:
+    """Return what success means: without a gold query nobody knows that it is right."""
+    return "ran" if step.reason == "no_gold" else right
 
 
 def _indented(text: str, by: int) -> str:

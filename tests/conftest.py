@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
+
+from sqlbench.databases.postgres_embedded import embedded_server
+from sqlbench.databases.postgres_url import PostgresURL
+
+if TYPE_CHECKING:
+    from serving import Served
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -31,3 +43,49 @@ def spider_dir() -> Path:
 def traces_dir() -> Path:
     """Stored repairs by real models."""
     return _shared_folder("traces")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Served]:
+    """`sqlbench serve` with its defaults, in a process of its own."""
+    from serving import serve  # the import of openenv takes seconds
+
+    with serve() as served:
+        yield served
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A real server: its superuser, a role that may only read, and one that may make schemas.
+
+    The last one's URL has a password, which must never be seen anywhere.
+    """
+
+    owner: PostgresURL
+    reader: PostgresURL
+    bench: str
+
+
+SECRET = "s3cr3t/p@ss"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own."""
+    import psycopg
+
+    # Not in pytest's folder, which is closed to the user that the server runs as under root.
+    folder = Path(tempfile.mkdtemp(prefix="sqlbench-pg-"))
+    folder.chmod(0o755)
+    server = embedded_server(folder / "data")
+    with psycopg.connect(server.owner.url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE bench LOGIN PASSWORD '{SECRET}'")
+        connection.execute("GRANT CREATE ON DATABASE postgres TO bench")
+    socket = server.owner.url.partition("?")[2]
+    yield Postgres(
+        server.owner,
+        server.reader,
+        f"postgresql://bench:{quote(SECRET, safe='')}@/postgres?{socket}",
+    )
+    server.handle.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)

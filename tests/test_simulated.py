@@ -326,7 +326,7 @@ def test_a_bad_setting_is_refused(suite: Suite, model: SimulatedModel) -> None:
         SimulatedModel(suite, failure_rate=2)
     with pytest.raises(UnknownNameError, match="Unknown question 'nowhere'"):
         answer(model, first("nowhere", 1))
-    with pytest.raises(UnknownNameError, match=r"valid are: default, drift\. Did you mean 'drift'"):
+    with pytest.raises(UnknownNameError, match=r"default, drift, .* Did you mean 'drift'"):
         load_model("simulated:drfit", suite)
     with pytest.raises(ValueError, match="'guess'"):
         answer(model, repair(next(iter(suite)).id, 1, ErrorClass.OTHER, "guess"))

@@ -9,10 +9,15 @@ import sys
 
 import typer
 
+from sqlbench.cli.ask import ask
+from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
+from sqlbench.cli.evaluate import evaluate
 from sqlbench.cli.grade import grade
+from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
@@ -31,10 +36,15 @@ app = typer.Typer(
 app.command()(run)
 app.command()(report)
 app.command()(compare)
+app.command()(collect)
+app.command()(replay)
+app.command()(evaluate)
+app.command()(serve)
 app.command()(show)
-app.command()(suites)
 app.command()(sweep)
+app.command()(ask)
 app.command()(grade)
+app.add_typer(suites, name="suites")
 
 
 def main() -> None:

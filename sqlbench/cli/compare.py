@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from sqlbench.runs import RunConfig
-
-if TYPE_CHECKING:
-    from sqlbench.compare import Comparison
 
 _DEFAULT = RunConfig()
 
@@ -56,6 +52,7 @@ def compare(
 ) -> None:
     """Compare policies on the same questions and random numbers: rates, costs, differences."""
     from sqlbench.compare import compare as run_comparison
+    from sqlbench.compare import comparison_table
     from sqlbench.experiment import make_config
     from sqlbench.grid import processes
 
@@ -77,7 +74,7 @@ def compare(
     )
     comparison.runs.to_csv(out / "runs.csv", index=False)
     comparison.summary.to_csv(out / "summary.csv", index=False)
-    print(summary_text(comparison))
+    print(comparison_table(comparison))
     print(f"\nTables: {out / 'runs.csv'}, {out / 'summary.csv'}")
 
 
@@ -112,38 +109,3 @@ def parse_seeds(text: str) -> list[int]:
             f"Seeds are a range like 0-9 or a list like 0,1,5, not {text!r}."
         ) from None
     return seeds
-
-
-def summary_text(comparison: Comparison) -> str:
-    """Return the summary as a table for the terminal, best first."""
-    from sqlbench.analysis import markdown_table
-
-    c, names = comparison, comparison.names
-    first = c.rates[0]
-    gap = {"random", "oracle"} <= set(names) and c.config.feedback != "always"
-    header = ["policy", *(f"{r} [95%]" if r == first else r for r in c.rates)]
-    header += [f"difference from {c.baseline} [95%]", "calls", "tokens", "regret"]
-    header += ["gap closed [95%], last 30%"] if gap else []
-    rows = []
-    for row in c.summary.to_dict("records"):
-        name = str(row["policy"])
-        cells = [c.label(name), _range(row, first), *(f"{row[r]:.1%}" for r in c.rates[1:])]
-        cells += ["—" if name == c.baseline else _range(row, "difference", sign="+")]
-        cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
-        cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
-        cells += [str(c.gap_closed(name))] if gap else []
-        rows.append(cells)
-    mark = " (simulated model)" if c.simulated else ""
-    lines = [
-        f"{c.config.suite} · {c.config.model}{mark} · feedback {c.config.feedback}: "
-        f"{len(c.seeds)} seeds × {c.config.episodes} episodes; intervals by question; calls, "
-        "tokens and regret an episode",
-        "",
-        markdown_table(header, rows),
-    ]
-    return "\n".join(lines)
-
-
-def _range(row: Mapping[Any, Any], name: str, sign: str = "") -> str:
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    return f"{value:{sign}.1%} [{low:{sign}.1%}, {high:{sign}.1%}]"

@@ -18,12 +18,22 @@ _CALLING = Calling()
 
 def run(
     suite: Annotated[
-        str, typer.Option(help="marketplace (built in), spider:DIR or bird:DIR.")
+        str, typer.Option(help="marketplace (built in), spider:DIR, bird:DIR, or FILE.yaml.")
     ] = _DEFAULT.suite,
     task: Annotated[
         str | None,
         typer.Option(help="Ask only this task's questions, e.g. join_queries. Default: all."),
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Put the marketplace on PostgreSQL: pg-embedded (a server from a wheel), or "
+            "postgresql://USER:PASSWORD@HOST/DATABASE. Default: SQLite."
+        ),
+    ] = None,
+    allow_superuser: Annotated[
+        bool, typer.Option(help="Let SQL from a model run as a PostgreSQL superuser.")
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -102,9 +112,12 @@ def run(
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
     from sqlbench.analysis import run_table
     from sqlbench.experiment import run_experiment
+    from sqlbench.suites import load_suite
 
+    loaded = load_suite(suite, database, allow_superuser=allow_superuser)
+    place = f"{suite}-postgres" if database else suite
     models = f"{model}+{repair_model}" if repair_model else model
-    folder = out or default_folder(suite, models, policy, seed)
+    folder = out or default_folder(place, models, policy, seed)
     calling = Calling(
         cache=cache,
         cache_mode=cache_mode,  # type: ignore[arg-type]
@@ -125,6 +138,7 @@ def run(
 
         config = make_config(
             suite=suite,
+            database=database,
             task=task,
             model=model,
             repair_model=repair_model,
@@ -140,7 +154,7 @@ def run(
         return
     finished = run_stoppable(
         run_experiment(
-            suite,
+            loaded,
             model,
             policy,
             repair_model=repair_model,

@@ -22,7 +22,7 @@ def show(
     from sqlbench.transcript import transcript
 
     run = Run.open(run_dir)
-    suite = load_suite(run.config.suite)
+    suite = load_suite(run.config.suite, run.config.database)
     if suite.content_hash != run.meta["suite_hash"]:
         print("sqlbench: the suite has changed since this run.", file=sys.stderr)
     print(transcript(run, episode, suite, prompts=prompt))

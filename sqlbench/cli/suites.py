@@ -1,28 +1,164 @@
-"""``sqlbench suites``: what can be asked."""
+"""``sqlbench suites``: what can be asked, whether it is sound, and how sharply it asks."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from sqlbench.mutation import Mutation
+    from sqlbench.suites import Suite
 
 
-def suites(
-    spec: Annotated[
-        str | None, typer.Argument(help="A suite's spec; without it, the kinds of suites.")
-    ] = None,
-) -> None:
-    """List the suites, or the tasks, questions and databases of one."""
+class _ShowsSuites(TyperGroup):
+    """Takes what is no command for a suite: ``sqlbench suites marketplace``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put ``show`` before a suite's spec."""
+        if args and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+suites = typer.Typer(
+    cls=_ShowsSuites,
+    help="List suites, look into one, check it, measure how well it discriminates, begin your own.",
+    invoke_without_command=True,
+)
+
+Spec = Annotated[str, typer.Argument(help="marketplace, spider:DIR, bird:DIR or FILE.yaml.")]
+
+
+@suites.callback()
+def kinds(context: typer.Context) -> None:
+    """List the kinds of suites."""
+    if context.invoked_subcommand is None:
+        list_kinds()
+
+
+@suites.command("list")
+def list_kinds() -> None:
+    """List the kinds of suites."""
+    from sqlbench.suites import SUITE_SPECS
+
+    print("\n".join(SUITE_SPECS))
+    print("\nLook into one: sqlbench suites SPEC")
+
+
+@suites.command()
+def show(spec: Spec) -> None:
+    """Show the tasks of a suite, with their questions counted, and its databases."""
     from sqlbench.analysis import markdown_table
-    from sqlbench.suites import SUITE_SPECS, load_suite
+    from sqlbench.suites import load_suite
 
-    if spec is None:
-        print("\n".join(SUITE_SPECS))
-        print("\nLook into one: sqlbench suites SPEC")
-        return
     suite = load_suite(spec)
     rows = [[t.id, t.difficulty, len(t.questions)] for t in suite.tasks.values()]
     print(markdown_table(["task", "difficulty", "questions"], rows))
-    print(f"\n{len(suite)} questions on {len(suite.databases)} databases")
+    print(f"\n{_size(suite)}")
+    _print_notes(suite)
+
+
+@suites.command()
+def check(spec: Spec) -> None:
+    """Run every gold query and say what is wrong; exit 1 if anything is."""
+    from sqlbench.analysis import markdown_table
+    from sqlbench.suites import load_suite
+    from sqlbench.suites.check import check_suite
+
+    suite = load_suite(spec)
+    findings = check_suite(suite)
+    wrong = {(f.question.task_id, f.question.id) for f in findings}
+    rows = [
+        [
+            task.id,
+            task.difficulty,
+            len(task.questions),
+            sum(q.gold is None for q in task.questions),
+            sum(t == task.id for t, _ in wrong),
+        ]
+        for task in suite.tasks.values()
+    ]
+    print(markdown_table(["task", "difficulty", "questions", "without gold", "wrong"], rows))
+    if findings:
+        print()
+        print(
+            markdown_table(["question", "problem"], [[f.question.id, f.problem] for f in findings])
+        )
+    _print_notes(suite)
+    if findings:
+        raise typer.Exit(1)
+    print(f"\n{_size(suite)}: nothing is wrong.")
+
+
+@suites.command()
+def mutate(
+    spec: Spec,
+    task: Annotated[str | None, typer.Option(help="Only this task's questions.")] = None,
+    metric: Annotated[str, typer.Option(help="How results are compared.")] = "exact",
+    survivors: Annotated[
+        int, typer.Option(help="How many survivors to print with both queries; -1 prints all.")
+    ] = -1,
+    at_least: Annotated[
+        float, typer.Option(min=0, max=1, help="Exit 1 if a smaller share is told apart.")
+    ] = 0.0,
+) -> None:
+    """Change each gold query in small ways, and count the variants that are judged wrong."""
+    from sqlbench.mutation import mutate_suite
+    from sqlbench.suites import load_suite
+
+    mutation = mutate_suite(load_suite(spec), metric, task)
+    print(mutation_text(mutation, survivors))
+    if (mutation.rate.rate or 0.0) < at_least:
+        raise typer.Exit(1)
+
+
+@suites.command()
+def new(
+    database: Annotated[Path, typer.Option(help="A SQLite file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write. Default: the database's name, .yaml.")
+    ] = None,
+) -> None:
+    """Write a first suite for a database, with questions that it can answer."""
+    from sqlbench.suites.template import write_template
+
+    written = write_template(database, out)
+    print(f"Suite: {written}\nNext: put your questions in, then  sqlbench suites check {written}")
+
+
+def mutation_text(mutation: Mutation, survivors: int = -1) -> str:
+    """Return the shares by kind and by question, and the survivors with both queries."""
+    from sqlbench.analysis import markdown_table
+
+    invalid = mutation.invalid()
+    rows = [[kind, str(r), invalid[kind]] for kind, r in mutation.by(lambda m: m.kind).items()]
+    rows.append(["all", str(mutation.rate), invalid.total()])
+    head = "told apart [95% interval] (count/n)"
+    parts = [markdown_table(["kind", head, "do not run"], rows)]
+    questions = mutation.by(lambda m: m.question.id)
+    weak = [[name, str(r)] for name, r in questions.items() if r.rate != 1]
+    parts.append(f"{len(questions) - len(weak)} of {len(questions)} questions tell all apart.")
+    if weak:
+        parts.append(markdown_table(["question", head], weak))
+    if mutation.skipped:
+        parts.append(f"Left out, without a gold query that runs: {', '.join(mutation.skipped)}")
+    shown = mutation.survivors if survivors < 0 else mutation.survivors[:survivors]
+    for number, mutant in enumerate(shown, start=1):
+        parts.append(
+            f"Survivor {number}, {mutant.question.id}, {mutant.kind}\n"
+            f"gold:\n{mutant.question.gold}\nvariant:\n{mutant.sql}"
+        )
+    return "\n\n".join(parts)
+
+
+def _size(suite: Suite) -> str:
+    databases = len(suite.databases)
+    return f"{len(suite)} questions on {databases} database{'s' * (databases != 1)}"
+
+
+def _print_notes(suite: Suite) -> None:
     for note in suite.notes:
         print(f"Note: {note}")

@@ -78,17 +78,23 @@ class ForeignKey:
     columns: tuple[str, ...]
     ref_table: str
     ref_columns: tuple[str, ...]
+    ref_schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its columns, keys, row count and a few sample values for each column."""
+    """A table with its columns, keys, row count and a few sample values for each column.
+
+    ``schema`` is set where the table's name alone does not find it (PostgreSQL).
+    """
 
     name: str
     columns: tuple[Column, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
     row_count: int | None = None
     samples: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    schema: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class Schema:
         samples : int
             How many sample values a column shows at most.
         """
-        return "\n\n".join(_table_text(table, samples) for table in self.tables)
+        return "\n\n".join(_table_text(table, samples, self.dialect) for table in self.tables)
 
 
 class Database(Protocol):
@@ -115,7 +121,8 @@ class Database(Protocol):
 
     `execute` may be called from several threads at once, and `run` from several tasks. Both
     return a `QueryResult` or raise `QueryError`; nothing that a statement contains may change
-    the database, read or write another file, outlive the limits, or raise anything else.
+    the database, read or write another file, outlive the limits, or raise anything else. A database
+    on a server raises `DatabaseFailure` where the server fails, and not the statement.
     `schema` is computed once. A closed database raises `RuntimeError`.
     """
 
@@ -139,38 +146,72 @@ class Database(Protocol):
         ...
 
 
-def _table_text(table: Table, samples: int) -> str:
+# What PostgreSQL reserves (its manual, appendix C), and most of what SQLite does.
+_reserved_words = (
+    "all analyse analyze and any array as asc asymmetric authorization binary both case cast "
+    "check collate collation column concurrently constraint create cross current_catalog "
+    "current_date current_role current_schema current_time current_timestamp current_user default "
+    "deferrable desc distinct do else end except false fetch for foreign freeze from full grant "
+    "group having ilike in initially inner intersect into is isnull join lateral leading left "
+    "like limit localtime localtimestamp natural not notnull null offset on only or order outer "
+    "overlaps placing primary references returning right select session_user similar some "
+    "symmetric system_user table tablesample then to trailing true union unique user using "
+    "variadic verbose when where window with"
+)
+_RESERVED = frozenset(_reserved_words.split())
+
+
+def _table_text(table: Table, samples: int, dialect: str) -> str:
+    def quoted(name: str) -> str:
+        return quote_name(name, dialect)
+
+    def names(several: Sequence[str]) -> str:
+        return ", ".join(map(quoted, several))
+
+    def full(schema: str, name: str) -> str:
+        return f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
+
     lines = []
     for column in table.columns:
-        text = f"  {quote_name(column.name)} {column.type}".rstrip()
+        text = f"  {quoted(column.name)} {column.type}".rstrip()
         if column.primary_key:
             text += " PRIMARY KEY" if sum(c.primary_key for c in table.columns) == 1 else ""
-        notes = [column.comment] if column.comment else []
+        notes = [_one_line(column.comment)] if column.comment else []
         values = table.samples.get(column.name, ())[:samples]
         if values:
             notes.append("e.g. " + ", ".join(_shown(v) for v in values))
         lines.append((text, "; ".join(notes)))
     keys = [c.name for c in table.columns if c.primary_key]
     if len(keys) > 1:
-        lines.append((f"  PRIMARY KEY ({_names(keys)})", ""))
+        lines.append((f"  PRIMARY KEY ({names(keys)})", ""))
     for key in table.foreign_keys:
-        target = f"{quote_name(key.ref_table)} ({_names(key.ref_columns)})"
-        lines.append((f"  FOREIGN KEY ({_names(key.columns)}) REFERENCES {target}", ""))
+        target = f"{full(key.ref_schema, key.ref_table)} ({names(key.ref_columns)})"
+        lines.append((f"  FOREIGN KEY ({names(key.columns)}) REFERENCES {target}", ""))
     body = "\n".join(
         text + ("," if i < len(lines) - 1 else "") + (f"  -- {note}" if note else "")
         for i, (text, note) in enumerate(lines)
     )
-    return f"CREATE TABLE {quote_name(table.name)} (\n{body}\n);"
+    head = f"-- {_one_line(table.comment)}\n" if table.comment else ""
+    return f"{head}CREATE TABLE {full(table.schema, table.name)} (\n{body}\n);"
 
 
-def quote_name(name: str) -> str:
-    """Quote an identifier where it is no plain lower- or mixed-case word."""
+def quote_name(name: str, dialect: str = "sqlite") -> str:
+    """Quote an identifier where it would not stand for itself without quotes.
+
+    Parameters
+    ----------
+    name : str
+        The identifier.
+    dialect : str
+        On ``postgres``, names without quotes fold to lower case.
+    """
     plain = name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()
+    plain = plain and not (dialect == "postgres" and (name != name.lower() or name in _RESERVED))
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(quote_name(n) for n in names)
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _shown(value: Any) -> str:

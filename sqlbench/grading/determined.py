@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from sqlbench.databases.base import Database, QueryError, QueryResult, Row
+from sqlbench.databases.base import Database, QueryError, Row
 
 # Parsing takes longer than most queries: what has none of these words has no LIMIT.
 _LIMITS = re.compile(r"\b(?:limit|fetch|top)\b", re.IGNORECASE)
@@ -41,6 +41,11 @@ def _ordered_by_tokens(sql: str, dialect: str) -> bool:
     return False
 
 
+def limits_rows(sql: str) -> bool:
+    """Whether a query may have a LIMIT: False means that it has none."""
+    return _LIMITS.search(sql) is not None
+
+
 def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool:
     """Whether a LIMIT of the query cuts through a tie.
 
@@ -57,24 +62,14 @@ def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool:
     width : int or None
         How many columns its result has, where that is known: ``SELECT *`` does not say.
     """
-    if not _LIMITS.search(sql):
+    if not limits_rows(sql):
         return False
-    return _differ(
-        sql,
-        database,
-        lambda tree, desc: _refine(tree, desc, width, lambda q: bool(q.args.get("limit"))),
-        Counter,
-    )
+    return _differ(sql, database, lambda t: _refine(t, width, _has_limit), Counter)
 
 
 def leaves_order_open(sql: str, database: Database, width: int | None = None) -> bool:
     """Whether rows tie in the outermost ORDER BY, so that another order would be as right."""
-    return _differ(
-        sql,
-        database,
-        lambda tree, desc: _refine(tree, desc, width, lambda q: q is tree),
-        list,
-    )
+    return _differ(sql, database, lambda t: _refine(t, width, lambda q: q is t), list)
 
 
 def has_open_columns(sql: str, database: Database) -> bool:
@@ -91,27 +86,37 @@ def has_open_columns(sql: str, database: Database) -> bool:
 def _differ(
     sql: str,
     database: Database,
-    change: Callable[[exp.Expr, bool], bool],
+    change: Callable[[exp.Expr], list[tuple[exp.Expr, str, object]]],
     view: Callable[[list[Row]], object],
 ) -> bool:
-    """Whether a query changed in two opposite ways has two results."""
-    results: list[QueryResult] = []
-    for way in (False, True):
-        try:
-            tree = sqlglot.parse_one(sql, read=database.dialect)
-            if not change(tree, way):
-                return False
-            results.append(database.execute(tree.sql(dialect=database.dialect)))
-        except (SqlglotError, RecursionError, QueryError):
-            return False  # the change is not valid here (an ordinal that the dialect refuses)
-    return view(results[0].rows) != view(results[1].rows)
+    """Whether a query changed in two opposite ways has two results.
+
+    ``change`` changes a tree in the first way, and returns what to set in which of its nodes to
+    have it changed in the second.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read=database.dialect)
+        opposite = change(tree)
+        if not opposite:
+            return False
+        first = database.execute(tree.sql(dialect=database.dialect))
+        for node, key, value in opposite:
+            node.set(key, value)
+        second = database.execute(tree.sql(dialect=database.dialect))
+    except (SqlglotError, RecursionError, QueryError):
+        return False  # the change is not valid here (an ordinal that the dialect refuses)
+    return view(first.rows) != view(second.rows)
+
+
+def _has_limit(query: exp.Query) -> bool:
+    return bool(query.args.get("limit"))
 
 
 def _refine(
-    tree: exp.Expr, desc: bool, width: int | None, wanted: Callable[[exp.Query], bool]
-) -> bool:
-    """Append all output columns to the ORDER BY of the wanted queries; False if there are none."""
-    changed = False
+    tree: exp.Expr, width: int | None, wanted: Callable[[exp.Query], bool]
+) -> list[tuple[exp.Expr, str, object]]:
+    """Append all output columns to the ORDER BY of the wanted queries, ascending."""
+    opposite: list[tuple[exp.Expr, str, object]] = []
     for query in list(tree.find_all(exp.Query)):
         if not wanted(query) or isinstance(query, exp.Subquery):
             continue
@@ -121,15 +126,15 @@ def _refine(
         if not columns:
             continue
         order = query.args.get("order")
+        added = [exp.Ordered(this=exp.Literal.number(i), desc=False) for i in range(1, columns + 1)]
         keys = list(order.expressions) if order else []
-        keys += [exp.Ordered(this=exp.Literal.number(i), desc=desc) for i in range(1, columns + 1)]
-        query.set("order", exp.Order(expressions=keys))
-        changed = True
-    return changed
+        query.set("order", exp.Order(expressions=[*keys, *added]))
+        opposite += [(key, "desc", True) for key in added]
+    return opposite
 
 
-def _wrap_bare_columns(tree: exp.Expr, largest: bool) -> bool:
-    changed = False
+def _wrap_bare_columns(tree: exp.Expr) -> list[tuple[exp.Expr, str, object]]:
+    opposite: list[tuple[exp.Expr, str, object]] = []
     for query in list(tree.find_all(exp.Select)):
         group = query.args.get("group")
         if group is None or query.find(exp.Min, exp.Max):
@@ -139,8 +144,7 @@ def _wrap_bare_columns(tree: exp.Expr, largest: bool) -> bool:
             inner = selected.unalias()
             if not isinstance(inner, exp.Column) or inner.is_star or inner.sql().lower() in keys:
                 continue
-            function = exp.Max if largest else exp.Min
-            name = selected.alias_or_name
-            selected.replace(exp.alias_(function(this=inner.copy()), name, quoted=True))
-            changed = True
-    return changed
+            function = exp.Anonymous(this="MIN", expressions=[inner.copy()])
+            selected.replace(exp.alias_(function, selected.alias_or_name, quoted=True))
+            opposite.append((function, "this", "MAX"))
+    return opposite

@@ -24,6 +24,7 @@ from sqlbench.grading.compare import Verdict, compare, failed
 from sqlbench.grading.gold import Gold, run_gold
 from sqlbench.grading.graded import INVALID_GOLD, SCHEMA_VERSION, Grade, Graded, VerdictLog
 from sqlbench.grading.metrics import find_metric
+from sqlbench.grading.neighbours import VERSION as NEIGHBOURS_VERSION
 from sqlbench.grading.predictions import Predictions, read_predictions
 from sqlbench.suites import load_suite
 from sqlbench.suites.base import Question, Suite
@@ -137,7 +138,9 @@ def _grade(
         raise ConfigError(f"neighbours and seed are at least 0, not {neighbours!r} and {seed!r}.")
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     files = [_read(p, loaded) for p in predictions]
-    luck_meta = {"neighbours": neighbours, "seed": seed if neighbours else None}
+    luck_meta: dict[str, Any] = {"neighbours": neighbours}
+    if neighbours:
+        luck_meta |= {"seed": seed, "neighbours_version": NEIGHBOURS_VERSION}
     logs: list[VerdictLog] = []
     try:
         for i, file in enumerate(files):

@@ -51,6 +51,19 @@ def literals_by_column(
     return {name: sorted(values, key=_order) for name, values in found.items()}
 
 
+def sorting_columns(queries: Iterable[str], dialect: str = "sqlite") -> set[str]:
+    """Return the names, in lower case, of the columns that stand in an ORDER BY."""
+    found: set[str] = set()
+    for query in queries:
+        try:
+            tree = sqlglot.parse_one(query, read=dialect)
+        except (SqlglotError, RecursionError):
+            continue
+        for order in tree.find_all(exp.Order):
+            found |= {column.name.lower() for column in order.find_all(exp.Column)}
+    return found
+
+
 def _values(node: exp.Expr, known: set[str]) -> Iterator[Value]:
     for literal in node.find_all(exp.Literal):
         if literal.is_string:

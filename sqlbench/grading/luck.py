@@ -2,7 +2,8 @@
 
 A neighbour does not count for a question whose gold fails there, is empty (or all NULL), cuts a
 tie, or does not fix its own answer. A difference does not count that another reading of the gold
-would lack: an order of rows that its ORDER BY leaves open, or the dust of floats.
+would lack: an order of rows that its ORDER BY leaves open, the other rows of a tie that look the
+same, or the dust of floats.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_sandbox import Limits
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.compare import compare
-from sqlbench.grading.determined import has_open_columns, leaves_order_open
+from sqlbench.grading.determined import has_open_columns, leaves_order_open, limits_rows
 from sqlbench.grading.gold import Gold, run_gold
 from sqlbench.grading.neighbour_rows import Kind, kind_of
 from sqlbench.grading.neighbours import neighbours
@@ -63,7 +64,7 @@ class Neighbourhood:
         """
         usable = self._usable_golds(question, gold)
         for name, neighbour in usable:
-            if sql != gold.sql and self._fails(neighbour, sql):
+            if self._fails(neighbour, sql):
                 return True, name
         return (False, None) if usable else (None, None)
 
@@ -124,6 +125,8 @@ class Neighbourhood:
         verdict = compare(gold, result, self._metric)
         if verdict.match or verdict.reason == "truncated":
             return False
+        if verdict.reason == "duplicates" and limits_rows(gold.sql):
+            return False  # a tie of rows that look alike
         if verdict.reason == "order":
             width = len(gold.result.columns)
             return gold.ordered and not leaves_order_open(gold.sql, gold.database, width)

@@ -9,7 +9,8 @@ with, and keeps every reference pointing at a row.
 There are three kinds, since what they show weighs differently. Of four neighbours two are *plain*:
 texts that no two rows share (names, titles) stay different, and NULLs stand only where the original
 has them. The third repeats such *names*: it tells grouping by a name from grouping by a key. The
-fourth has *NULLs* wherever the schema allows them.
+fourth has *NULLs* wherever the schema allows them, but not in columns that golds sort by: SQLite
+sorts NULL first, and no question for the smallest means that.
 
 Neighbours are seeded, and kept in the cache folder.
 """
@@ -30,12 +31,12 @@ from typing import Any
 from sqlbench.databases.base import Table as SchemaTable
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_sandbox import open_readonly
-from sqlbench.grading.literals import Value, literals_by_column
+from sqlbench.grading.literals import Value, literals_by_column, sorting_columns
 from sqlbench.grading.neighbour_rows import Reference, RowMaker, Table, kind_of
 from sqlbench.paths import cache_folder
 from sqlbench.seeds import Role, generator
 
-VERSION = 2
+VERSION = 3
 
 
 def neighbours(
@@ -92,12 +93,13 @@ def _read(database: SQLiteDatabase, golds: Sequence[str]) -> _Original:
         }
         infos = {name: _columns(connection, name) for name in created}
         literals = literals_by_column(golds, [c for info in infos.values() for c, *_ in info])
+        sorting = sorting_columns(golds)
         places = {
             name: {column.lower(): i for i, (column, *_) in enumerate(info)}
             for name, info in infos.items()
         }
         tables = {
-            name: _table(connection, schema[name], infos[name], places, schema, literals)
+            name: _table(connection, schema[name], infos[name], places, schema, literals, sorting)
             for name in created
         }
     order = _parents_first(tables)
@@ -123,6 +125,7 @@ def _table(
     places: dict[str, dict[str, int]],
     schema: dict[str, SchemaTable],
     literals: dict[str, list[Value]],
+    sorting: set[str],
 ) -> Table:
     mine = places[table.name]
     keys = {i for i, (_, _, primary) in enumerate(info) if primary}
@@ -152,7 +155,7 @@ def _table(
         table.name,
         columns,
         rows,
-        tuple(nullable for _, nullable, _ in info),
+        tuple(nullable and name.lower() not in sorting for name, nullable, _ in info),
         frozenset(keys),
         primary,
         tuple(references),

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlbench.databases.base import QueryResult, Row
@@ -43,6 +44,7 @@ def join_operators(sql: str) -> str:
     return _CURRENT_YEAR.sub("2020", sql)
 
 
+@lru_cache(maxsize=1024)  # models often give the same query
 def _strip_distinct(sql: str) -> str:
     """Drop every token DISTINCT of the first statement, as the evaluator cuts tokens."""
     from sqlparse.engine import FilterStack

@@ -20,6 +20,7 @@ from sqlbench.exceptions import SQLBenchError
 from sqlbench.suites.base import Entry, Suite
 
 BIRD_SEPARATOR = "\t----- bird -----\t"
+_NAMED = re.compile(r"\t *\w+ *$")
 _SQL_FIELDS = ("pred", "sql", "SQL")
 
 
@@ -127,15 +128,16 @@ class _Reader:
                 min(len(lines), len(self.entries)),
                 f"the file has {len(lines)} lines, expected {self.expected}{hint}.",
             )
+        known = {e.db_id for e in self.entries}
+        # A tab may also stand inside a query: a column of names is in every line.
+        named = all(_NAMED.search(line) for line in lines if line.strip())
         sql = {}
         for number, (line, entry) in enumerate(zip(lines, self.entries, strict=True), 1):
             query, tab, db_id = line.rpartition("\t")
-            if not tab:
-                query = line
-            elif db_id.strip() in self.suite.databases or _is_name(db_id):
+            if tab and (named or db_id.strip() in known):
                 self._check_database(number, entry, db_id.strip())
             else:
-                query = line  # a tab inside the query
+                query = line
             if entry.question_id is not None:
                 sql[entry.question_id] = query.strip()
         return sql
@@ -145,7 +147,8 @@ class _Reader:
         try:
             record = json.loads(first)
         except ValueError:
-            return not _parses(text)  # broken in its first line: JSONL's error names the line
+            # A JSON file that is laid out over lines begins with a bracket alone.
+            return len(first.strip()) > 1 and not _parses(text)
         return isinstance(record, dict) and ("index" in record or "question_id" in record)
 
     def jsonl(self, text: str) -> dict[str, str]:
@@ -265,10 +268,6 @@ def _parses(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_name(text: str) -> bool:
-    return re.fullmatch(r"\s*\w+\s*", text) is not None
 
 
 def _line_of(key: str, text: str) -> int | None:

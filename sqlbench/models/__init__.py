@@ -40,7 +40,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
     Parameters
     ----------
     spec : str
-        ``simulated``, ``simulated:PROFILE``, ``openai:NAME`` (any OpenAI-compatible endpoint) or
+        ``simulated``, ``simulated:PROFILE``, ``openai:NAME`` (any OpenAI-compatible endpoint;
+        ``openai:NAME?max_tokens=N`` limits the length of an answer) or
         ``predictions:FILE`` (first answers of a prediction file).
     suite : Suite
         The simulated model answers from its gold queries.

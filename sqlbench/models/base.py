@@ -109,8 +109,9 @@ class ModelError(Exception):
         What went wrong, in one sentence.
     kind : str
         ``"timeout"``, ``"rate_limit"``, ``"connection"`` (it cannot be reached), ``"broken"`` (the
-        answer broke off), ``"refused"``, ``"empty"``, ``"server"``, ``"bad_request"`` (the endpoint
-        will not take this request) or ``"setup"`` (no later call can succeed: stop the run).
+        answer broke off), ``"refused"``, ``"empty"``, ``"server"``, ``"not_api"`` (something else
+        answers there), ``"bad_request"`` (the endpoint will not take this request) or ``"setup"``
+        (no later call can succeed: stop the run).
     transient : bool
         Whether the same request may succeed if it is sent again.
     retry_after : float or None

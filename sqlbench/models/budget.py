@@ -58,7 +58,7 @@ def load_price(model: str, path: str | Path | None = None) -> Price | None:
     ConfigError
         If the file is missing or malformed.
     """
-    name = model.removeprefix("openai:")
+    name = model.removeprefix("openai:").partition("?")[0]
     shown = str(path) if path is not None else "sqlbench/models/prices.toml"
     try:
         if path is None:
@@ -149,7 +149,9 @@ class Meter:
         self.calls += calls
         self.spent += spent
 
-    async def reserve(self, request: ModelRequest) -> float:
+    async def reserve(
+        self, request: ModelRequest, max_tokens: int = MAX_COMPLETION_TOKENS
+    ) -> float:
         """Set aside the most that a call can cost; wait for calls in flight if that is too much.
 
         Raises
@@ -159,7 +161,7 @@ class Meter:
         """
         most = 0.0
         if self.price is not None:
-            most = self.price.cost(Usage(most_tokens(request), MAX_COMPLETION_TOKENS))
+            most = self.price.cost(Usage(most_tokens(request), max_tokens))
         while self.budget is not None and self.spent + self._reserved + most > self.budget:
             if self.spent + most <= self.budget:
                 settled = asyncio.get_running_loop().create_future()

@@ -99,8 +99,8 @@ class PoliteModel:
         """Wait before the next try, or raise if there is none."""
         patience = error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER
         retries = self.calling.retries
-        if error.kind == "connection" and not self._answered:
-            retries = min(1, retries)  # a wrong address, most likely: say so soon
+        if error.kind in ("connection", "not_api") and not self._answered:
+            retries = min(2, retries)  # a wrong address, most likely: say so soon
         if not error.transient or retry > retries or not patience:
             raise error
         await asyncio.sleep(pause_before(retry, error.retry_after, rng))
@@ -120,12 +120,14 @@ class _Call:
         owner = self.owner
         if owner._hopeless is not None:
             raise owner._hopeless  # the run is about to stop: nothing more goes out
+        model = answering(owner.model, self.request)
+        limit = getattr(model, "max_tokens", MAX_COMPLETION_TOKENS)
         if owner._requests is not None:
             await owner._requests.take(1)
         if owner._tokens is not None:
-            most = estimate_tokens(self.request) + MAX_COMPLETION_TOKENS
+            most = estimate_tokens(self.request) + limit
             self._entry = await owner._tokens.take(most)
-        self._reserved = await owner.meter.reserve(self.request)
+        self._reserved = await owner.meter.reserve(self.request, limit)
         self._since = time.monotonic()
 
     def __enter__(self) -> None:

@@ -170,7 +170,9 @@ def _and(clause: exp.Expr | None, condition: exp.Expr) -> exp.Expr:
 
 def is_number(column: Column) -> bool:
     """Whether a column is declared to hold numbers."""
-    return bool(re.search(r"int|real|num|dec|float|doub|money", column.type, re.IGNORECASE))
+    # PostgreSQL's "interval" and "point" only look like integers.
+    kinds = r"(?<!po)int(?!erval)|real|num|dec|float|doub|money"
+    return bool(re.search(kinds, column.type, re.IGNORECASE))
 
 
 def is_date(column: Column) -> bool:

@@ -15,7 +15,7 @@ from sqlbench.databases.base import QueryError
 from sqlbench.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ModelSetupError
 from sqlbench.grading import METRICS, Gold, Golds, compare
-from sqlbench.models import fault_raised, fault_silent
+from sqlbench.models import fault_postgres, fault_raised, fault_silent
 from sqlbench.models.fault_edits import Query
 from sqlbench.suites.base import Question, Suite
 
@@ -35,6 +35,14 @@ EDITS: dict[ErrorClass, Callable[[Query], Iterator[str]]] = {
     ErrorClass.OTHER: fault_raised.other,
     ErrorClass.EMPTY_RESULT: fault_silent.empty_result,
     ErrorClass.WRONG_RESULT: fault_silent.wrong_result,
+}
+_DIALECT_EDITS = {
+    "postgres": {
+        ErrorClass.DATATYPE_MISMATCH: fault_postgres.datatype_mismatch,
+        ErrorClass.NO_SUCH_FUNCTION: fault_postgres.no_such_function,
+        ErrorClass.AGGREGATION_ERROR: fault_postgres.aggregation_error,
+        ErrorClass.OTHER: fault_postgres.other,
+    }
 }
 _SILENT = (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT)
 
@@ -148,8 +156,9 @@ class QuestionFaults:
 
     def _verified(self, error_class: ErrorClass) -> Iterator[str]:
         seen = {self._query.sql}
+        edits = EDITS | _DIALECT_EDITS.get(self.gold.database.dialect, {})
         try:
-            for sql in islice(EDITS[error_class](self._query), MAX_PROPOSALS):
+            for sql in islice(edits[error_class](self._query), MAX_PROPOSALS):
                 if sql not in seen and self._fails_as(error_class, sql):
                     yield sql
                 seen.add(sql)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Completion, ModelError, ModelRequest, Usage
 from sqlbench.models.endpoint import Endpoint, find_endpoint
 from sqlbench.models.options import Calling
@@ -41,9 +44,10 @@ class OpenAIModel:
     ----------
     name : str or None
         The model's name at the endpoint; None reads ``MODEL_NAME``, by default
-        ``Qwen/Qwen2.5-72B-Instruct``.
+        ``Qwen/Qwen2.5-72B-Instruct``. ``NAME?max_tokens=N`` limits the length of an answer.
     environ : mapping of str to str or None
-        Where addresses and keys are read; None takes the process's environment.
+        Where addresses, keys and ``MODEL_TIMEOUT`` (seconds, in place of the time limits on the
+        answer and its first token) are read; None takes the process's environment.
     calling : Calling or None
         Time limits, whether `complete` streams, and whether there is any calling (``replay``
         needs no key).
@@ -65,9 +69,17 @@ class OpenAIModel:
     ) -> None:
         environ = os.environ if environ is None else environ
         self.calling = calling or Calling()
+        if limit := environ.get("MODEL_TIMEOUT"):
+            seconds = _timeout(limit)
+            self.calling = replace(
+                self.calling, answer_seconds=seconds, first_token_seconds=seconds
+            )
         self.endpoint = find_endpoint(environ, offline=self.calling.offline)
+        # The limit shapes results, so it stands in the spec; the timeout is the machine's affair.
+        name, _, query = (name or "").partition("?")
         self.name = name or environ.get("MODEL_NAME") or DEFAULT_MODEL
-        self.spec = f"openai:{self.name}"
+        self.spec = f"openai:{self.name}" + (f"?{query}" if query else "")
+        self.max_tokens = _max_tokens(self.spec, query)
         self._opening: asyncio.Future[AsyncOpenAI] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -83,7 +95,7 @@ class OpenAIModel:
             "messages": list(request.messages),
             "temperature": request.temperature,
             "seed": request.seed,
-            "max_tokens": MAX_COMPLETION_TOKENS,
+            "max_tokens": self.max_tokens,
         }
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -195,22 +207,28 @@ class OpenAIModel:
         """Begin a streamed answer, and return its events."""
         client = await self._open()
         limit = min(self.calling.first_token_seconds, self.calling.answer_seconds)
-        async with asyncio.timeout(limit):
+        async with _no_later(limit, limit):
             response = await stack.enter_async_context(
                 self._create(client, request, stream=True, stream_options={"include_usage": True})
             )
 
         async def events() -> AsyncIterator[dict[str, Any]]:
-            size, told = 0, False
+            size = 0
+            kind = response.headers.get("content-type", "")
+            if "event-stream" not in kind:  # an answer that is no stream: it says why
+                body = bytearray()
+                async for part in response.iter_bytes():
+                    body += part
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise _EndlessError
+                self._parsed(body)
+                raise ModelError(f"{self._where} did not stream.", "not_api", transient=True)
             async for line in response.iter_lines():
                 size += len(line)
                 if size > MAX_ANSWER_BYTES:
                     raise _EndlessError
                 if not line.startswith("data:"):
-                    if line and not told and not line.startswith((":", "event:", "id:", "retry:")):
-                        self._parsed(line.encode())  # an answer that is no stream: it says why
                     continue
-                told = True
                 data = line.removeprefix("data:").strip()
                 if data == "[DONE]":
                     return
@@ -224,10 +242,11 @@ class OpenAIModel:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            shown = " ".join(body[:80].decode("utf-8", "replace").split())
+            shown = _short(bytes(body).decode("utf-8", "replace")) or "nothing"
             raise ModelError(
-                f"{self._where} gave an answer that is not the API's: {shown!r}.",
-                "server",
+                f"{self._where} answered with {shown}, which is not the API's JSON; check the base "
+                "URL (it often ends in /v1).",
+                "not_api",
                 transient=True,
             )
         if value.get("error"):
@@ -271,10 +290,9 @@ class OpenAIModel:
             text = f"{where} cannot be reached: {_reason(error)}."
             return ModelError(text, "connection", transient=True, usage=Usage())
         if isinstance(error, openai.APITimeoutError | TimeoutError):
-            seconds = self.calling.answer_seconds
-            return ModelError(
-                f"{where} did not answer in time ({seconds:g} s).", "timeout", transient=True
-            )
+            late = error.args[0] if isinstance(error, _LateError) else self.calling.answer_seconds
+            text = f"{where} did not answer in {late:g} s."
+            return ModelError(text, "timeout", transient=True)
         if isinstance(error, _EndlessError):
             return ModelError(f"{where} gave an answer without end.", "server", transient=True)
         if isinstance(error, openai.APIStatusError):
@@ -287,11 +305,29 @@ class _EndlessError(Exception):
     """An answer passed `MAX_ANSWER_BYTES`."""
 
 
+class _LateError(TimeoutError):
+    """A limit passed; its seconds are the argument."""
+
+
+@asynccontextmanager
+async def _no_later(seconds: float, limit: float) -> AsyncIterator[None]:
+    """Give so many seconds, the last of a limit."""
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            yield
+    except TimeoutError:
+        raise _LateError(limit) from None
+
+
 def _refusal(where: str, error: Any) -> ModelError:
     """Explain an answer with an error status."""
     status = int(error.status_code)
-    message = " ".join(str(error.message).split())[:300]
+    # The client knows no message where the body is not the API's.
+    message = _short(error.body if isinstance(error.body, str) else str(error.message))
     text = f"{where} answered {status}: {message}"
+    if status == 400 and "context" in f"{error.code} {error.type}":
+        # This prompt is too long; the next one need not be.
+        return ModelError(text, "refused", usage=Usage())
     if status in _SETUP or getattr(error, "code", None) == "insufficient_quota":
         return ModelError(text, "setup", usage=Usage())
     if status in _TRANSIENT or status >= 500:
@@ -322,7 +358,7 @@ async def _until(
     """Pass events on, within the time limits. No limit runs while the consumer is at work."""
     limit = min(calling.first_token_seconds, calling.answer_seconds)
     while True:
-        async with asyncio.timeout(max(0.0, started + limit - time.perf_counter())):
+        async with _no_later(started + limit - time.perf_counter(), limit):
             try:
                 event = await anext(events)
             except StopAsyncIteration:
@@ -361,3 +397,32 @@ def _usage(usage: Any) -> Usage:
         count(usage.get("prompt_tokens_details"), "cached_tokens"),
         count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    if re.match(r"<(!doctype|html)", text, re.IGNORECASE):
+        title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE)
+        return "an HTML page" + (f" ({title[1][:80]})" if title else "")
+    return text[:300]
+
+
+def _max_tokens(spec: str, query: str) -> int:
+    key, _, value = query.partition("=")
+    if not query:
+        return MAX_COMPLETION_TOKENS
+    if key != "max_tokens":
+        raise ConfigError(f"The model {spec!r} may have one parameter, max_tokens=N, not {key!r}.")
+    if not value.isdigit() or not int(value):
+        raise ConfigError(f"max_tokens of the model {spec!r} is a number from 1, not {value!r}.")
+    return int(value)
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"MODEL_TIMEOUT is a number of seconds above 0, not {text!r}.")
+    return seconds

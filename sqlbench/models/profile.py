@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NoReturn
 
-from sqlbench.context import Context
+from sqlbench.context import MAX_ATTEMPTS, Context
 from sqlbench.errors import ErrorClass
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.repair import RepairAction
@@ -36,8 +36,10 @@ _KEYS = {
     "first_attempt",
     "repair",
     "drift",
+    "retry",
     *_PROBABILITIES,
 }
+NO_DECAY = (1.0,) * (MAX_ATTEMPTS - 1)
 # Medians of 200 equally likely slices of a standard normal: a mean over these is a mean over
 # questions.
 _DIFFICULTIES = tuple(NormalDist().inv_cdf((i + 0.5) / 200) for i in range(200))
@@ -71,6 +73,8 @@ class Profile:
         The progress from which ``drift_repair`` replaces rows of ``repair``.
     drift_repair : mapping of ErrorClass to (mapping of RepairAction to float)
         Those rows.
+    retry : tuple of float
+        What P(fixed) is multiplied by at attempts 2, 3, 4 and 5, whichever arm is tried.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Profile:
     repair: Mapping[ErrorClass, Row]
     drift_at: float | None = None
     drift_repair: Mapping[ErrorClass, Row] = field(default_factory=dict)
+    retry: tuple[float, ...] = NO_DECAY
 
     def row(self, error_class: ErrorClass | None, progress: float = 0.0) -> Row:
         """Return P(fixed) by arm for a class; None (rows that nobody judged) counts as wrong."""
@@ -96,6 +101,7 @@ class Profile:
     def p_fixed(self, context: Context, action: RepairAction, progress: float = 0.0) -> float:
         """Return P(fixed) of an arm in a context."""
         p = self.row(context.error_class, progress)[action]
+        p *= self.retry[context.attempt_number - 2]
         repeated = context.previous_action == action and not context.error_changed
         return p * self.repeat_factor if repeated else p
 
@@ -109,7 +115,10 @@ class Profile:
     def hash(self) -> str:
         """SHA-256 of everything that shapes an answer."""
         content = [
-            [getattr(self, key) for key in (*_PROBABILITIES, "difficulty_spread", "drift_at")],
+            [
+                getattr(self, key)
+                for key in (*_PROBABILITIES, "difficulty_spread", "drift_at", "retry")
+            ],
             *(getattr(self, key) for key in ("first_attempt", "repair", "drift_repair")),
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -204,7 +213,14 @@ def _profile(name: str, source: str, data: dict[str, Any]) -> Profile:
         repair=_rows(source, "repair", rows),
         drift_at=drift_at,
         drift_repair=drift_repair,
+        retry=_retry(source, data.get("retry", list(NO_DECAY))),
     )
+
+
+def _retry(source: str, value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != len(NO_DECAY):
+        _fail(source, "retry", value, "a list of 4 numbers in [0, 1], for attempts 2 to 5")
+    return tuple(_number(source, f"retry[{i}]", v) for i, v in enumerate(value))
 
 
 def _rows(source: str, key: str, rows: Any) -> dict[ErrorClass, Row]:

@@ -94,6 +94,8 @@ class Suite:
         The benchmark's own order, by default that of the tasks.
     hardness_by : str
         Who says how hard a question is: the benchmark, or a rule of ours.
+    server : str or None
+        The database server it runs on, without a password; None for the suite's own files.
     """
 
     spec: str
@@ -103,6 +105,7 @@ class Suite:
     notes: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
     hardness_by: str = "its authors"
+    server: str | None = None
     _by_id: dict[str, Question] = field(init=False, repr=False)
     _schema_texts: dict[str, str] = field(init=False, repr=False, default_factory=dict)
 

@@ -60,7 +60,9 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     for name in _SOURCES:
         # Line endings may differ between checkouts; the rows do not.
-        digest.update(name.encode() + b"\0" + _text(name).replace("\r\n", "\n").encode() + b"\0")
+        digest.update(
+            name.encode() + b"\0" + read_text(name).replace("\r\n", "\n").encode() + b"\0"
+        )
     return digest.hexdigest()
 
 
@@ -68,7 +70,7 @@ def fingerprint() -> str:
 def tasks() -> dict[str, Task]:
     """Return the tasks by id, in order of difficulty."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content = yaml.load(_text("questions.yaml"), Loader=loader)
+    content = yaml.load(read_text("questions.yaml"), Loader=loader)
     return {
         task["id"]: Task(
             id=task["id"],
@@ -89,7 +91,8 @@ def tasks() -> dict[str, Task]:
     }
 
 
-def _text(name: str) -> str:
+def read_text(name: str) -> str:
+    """Return one of the texts beside this module."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
@@ -130,7 +133,7 @@ def _write_database(path: Path) -> None:
         # The file is thrown away if anything fails, so a journal would only cost time.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript("BEGIN;" + _text("schema.sql"))
+        connection.executescript("BEGIN;" + read_text("schema.sql"))
         for table, rows in build_rows().items():
             marks = ", ".join("?" * len(rows[0]))
             connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)

@@ -1,0 +1,132 @@
+"""``sqlbench replay``: policies on a repair table, exactly and without a model call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.repair_table import RepairTable
+
+
+def replay(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="The folder that `sqlbench collect` filled, or a file of real records "
+            "(bird_gpt35_repair_table.jsonl)."
+        ),
+    ],
+    policies: Annotated[
+        str, typer.Option(help="Comma-separated specs, e.g. 'linucb,table,rules,fixed:fix_column'.")
+    ] = "linucb,lints,epsilon-greedy,ucb1,table,rules,random",
+    seeds: Annotated[str, typer.Option(help="E.g. 0-99, or 1,2,5; at least two.")] = "0-99",
+    decisions: Annotated[
+        int | None,
+        typer.Option(help="First repairs that each seed makes. Default: one pass over the table."),
+    ] = None,
+    hold_out: Annotated[
+        bool,
+        typer.Option(
+            "--hold-out-databases",
+            help="Learn on all databases but one and decide on that one, for each database.",
+        ),
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the summary to this file too.")] = None,
+) -> None:
+    """Replay any policy's first repair on a repair table, with its regret."""
+    from sqlbench.cli.compare import parse_seeds
+    from sqlbench.exceptions import ConfigError
+    from sqlbench.repair_table import load_table
+
+    loaded = load_table(table)
+    specs = [p.strip() for p in policies.split(",") if p.strip()]
+    numbers = parse_seeds(seeds)
+    if hold_out and decisions is not None:
+        raise ConfigError("--decisions does not go with --hold-out-databases: it asks each once.")
+    frame = (
+        _held_out(loaded, specs, numbers)
+        if hold_out
+        else (_replayed(loaded, specs, numbers, decisions))
+    )
+    for note in loaded.notes:
+        print(f"Note: {note}")
+    if csv is not None:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(csv, index=False)
+        print(f"Written: {csv}")
+
+
+def _replayed(
+    table: RepairTable, specs: list[str], seeds: list[int], decisions: int | None
+) -> pd.DataFrame:
+    from sqlbench.analysis import markdown_table
+    from sqlbench.replay import replay as replay_table
+
+    found = replay_table(table, specs, seeds, decisions, progress=True)
+    frame = found.summary()
+    print(f"{_title(table)}, {found.rows.shape[1]:,} first repairs × {len(seeds)} seeds\n")
+    print(
+        markdown_table(
+            ["policy", "right after it [95%, over seeds]", "last third", "regret [95%]"],
+            [
+                [
+                    r["policy"],
+                    f"{r['fixed']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
+                    f"{r['late']:.1%}",
+                    f"{r['regret']:.1f} [{r['regret_low']:.1f}, {r['regret_high']:.1f}]",
+                ]
+                for r in frame.to_dict("records")
+            ],
+        )
+    )
+    print()
+    for name, value in found.bounds().items():
+        print(f"{name}: {value:.1%}")
+    print("Regret: against the best policy on the error class, on mean outcomes.")
+    return frame
+
+
+def _held_out(table: RepairTable, specs: list[str], seeds: list[int]) -> pd.DataFrame:
+    from sqlbench.analysis import markdown_table
+    from sqlbench.crossvalidate import cross_validate
+
+    found = cross_validate(table, specs, seeds)
+    frame = found.summary()
+    databases = len(set(table.db_ids))
+    print(f"{_title(table)}; each of {databases} databases held out once, {len(seeds)} seeds\n")
+    print(
+        markdown_table(
+            [
+                "policy",
+                "right [95%, by question]",
+                f"points against {found.baseline} [by question] [by database]",
+                "gap closed [95%]",
+            ],
+            [
+                [
+                    r["policy"],
+                    f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
+                    ""
+                    if r["policy"] == found.baseline
+                    else f"{100 * r['difference']:+.1f} [{100 * r['difference_low']:+.1f}, "
+                    f"{100 * r['difference_high']:+.1f}] [{100 * r['database_low']:+.1f}, "
+                    f"{100 * r['database_high']:+.1f}]",
+                    ""
+                    if r["policy"] == found.baseline
+                    else f"{r['gap_closed']:.0%} [{r['gap_low']:.0%}, {r['gap_high']:.0%}]",
+                ]
+                for r in frame.to_dict("records")
+            ],
+        )
+    )
+    return frame
+
+
+def _title(table: RepairTable) -> str:
+    who = "simulated model" if table.simulated else table.model
+    return f"{table.name} ({who}): {len(table)} rows, {len(table.choices)} arms"

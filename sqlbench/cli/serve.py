@@ -1,0 +1,71 @@
+"""``sqlbench serve``: the environment as an OpenEnv server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    suite: Annotated[
+        str, typer.Option(help="What is asked, as in `run`.", envvar="SQLBENCH_SUITE")
+    ] = "marketplace",
+    model: Annotated[
+        str, typer.Option(help="Who answers, as in `run`.", envvar="SQLBENCH_MODEL")
+    ] = "simulated",
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Who chooses repairs for the action 'auto', as in `run`; it learns from every "
+            "episode that ends.",
+            envvar="SQLBENCH_POLICY",
+        ),
+    ] = "linucb",
+    reward: Annotated[
+        str,
+        typer.Option(
+            help="What OpenEnv's reward is: score (the task score, 0.05 to 0.95) or shaped.",
+            envvar="SQLBENCH_REWARD",
+        ),
+    ] = "score",
+    host: Annotated[
+        str, typer.Option(help="The address to bind; all but loopback need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8000,
+    max_sessions: Annotated[
+        int, typer.Option(help="Sessions at a time.", envvar="SQLBENCH_MAX_SESSIONS")
+    ] = 64,
+    session_timeout: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without a step after which a session is closed.",
+            envvar="SQLBENCH_SESSION_TIMEOUT",
+        ),
+    ] = 600.0,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="A secret that every request must then carry. Better given as an environment "
+            "variable: a command line can be read by others.",
+            envvar="SQLBENCH_TOKEN",
+        ),
+    ] = None,
+) -> None:
+    """Serve the environment over OpenEnv, to any OpenEnv client."""
+    from sqlbench.server import ServerConfig
+    from sqlbench.server import serve as run_server
+
+    run_server(
+        ServerConfig(
+            suite=suite,
+            model=model,
+            policy=policy,
+            reward=reward,
+            max_sessions=max_sessions,
+            session_timeout=session_timeout,
+            token=token,
+        ),
+        host,
+        port,
+    )

@@ -1,0 +1,382 @@
+"""Full information: call every repair for every failing first answer, and keep what came of it.
+
+A table is a folder: ``table.json`` says what was asked, ``calls.jsonl`` has a line for each
+finished call, ``failures.jsonl`` one for each call that its model failed (owed again). A line
+counts once it ends in a newline, so a killed collection goes on where it was, and pays for no
+call twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm.auto import tqdm
+
+from sqlbench.environment import Action, SQLAgentEnv
+from sqlbench.episode import Step
+from sqlbench.exceptions import ConfigError, ModelSetupError
+from sqlbench.experiment import askable
+from sqlbench.grading import Golds
+from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.policies import make_policy
+from sqlbench.repair import ARMS, GENERATE, Prompts
+from sqlbench.repair_table import (
+    RESAMPLE,
+    TABLE_VERSION,
+    RepairTable,
+    TableError,
+    load_table,
+    read_calls,
+    read_meta,
+)
+from sqlbench.runs import _drop_torn_line, write_json
+from sqlbench.suites import Suite, load_suite
+
+CALLS, FAILURES = "calls.jsonl", "failures.jsonl"
+_CHARS_PER_TOKEN = 4
+# What an answer is long, for the estimate of the cost before any call was made.
+_ANSWER_TOKENS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that is owed: a first answer, or a repair of one."""
+
+    question_id: str
+    answer: int
+    arm: str
+    sample: int = 0
+
+
+@dataclass
+class Cost:
+    """Calls and tokens, made and still owed."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    failures: int = 0
+    owed: int = 0
+
+    def add(self, step: Step) -> None:
+        """Count a finished call."""
+        self.calls += 1
+        self.prompt_tokens += step.prompt_tokens
+        self.completion_tokens += step.completion_tokens
+
+    def __str__(self) -> str:
+        return (
+            f"{self.calls:,} calls, {self.prompt_tokens:,} tokens in, "
+            f"{self.completion_tokens:,} out"
+        )
+
+
+@dataclass
+class _Collector:
+    """Makes calls and writes what came of them."""
+
+    suite: Suite
+    model: ChatModel
+    config: dict[str, Any]
+    prompts: Prompts
+    golds: Golds
+    folder: Path
+    cost: Cost = field(default_factory=Cost)
+
+    async def first_answer(self, call: Call) -> Step:
+        return await _step(self.env(call.question_id, call.answer), GENERATE)
+
+    async def repair(self, call: Call, sql: str) -> Step:
+        """Repair a stored first answer, with the seeds that an ordinary run would use."""
+        repeat = call.answer + call.sample * int(self.config["answers"])
+        env = self.env(call.question_id, repeat)
+        await _step(env, Action(custom_sql=sql))
+        return await _step(env, GENERATE if call.arm == RESAMPLE else call.arm)
+
+    def env(self, question_id: str, repeat: int) -> SQLAgentEnv:
+        env = SQLAgentEnv(
+            self.suite,
+            self.model,
+            make_policy("random"),
+            seed=self.config["seed"],
+            metric=self.config["metric"],
+            temperature=self.config["temperature"],
+            prompts=self.prompts,
+            golds=self.golds,
+        )
+        question = self.suite.question(question_id)
+        env.reset_with_question(question.task_id, question.id, repeat=repeat)
+        return env
+
+
+async def _step(env: SQLAgentEnv, action: Action | str) -> Step:
+    await env.step(action)
+    assert env.episode is not None
+    return env.episode.steps[-1]
+
+
+async def collect(
+    suite: Suite | str,
+    model: ChatModel | str,
+    out: str | Path,
+    *,
+    samples: int = 1,
+    answers: int = 1,
+    task: str | None = None,
+    seed: int = 0,
+    metric: str = "exact",
+    temperature: float = 0.1,
+    prompts: str | Path | None = None,
+    concurrency: int = 1,
+    say: Callable[[str], None] | None = None,
+    progress: bool = True,
+) -> RepairTable:
+    """Collect a repair table, or go on with one.
+
+    Parameters
+    ----------
+    suite, model : Suite, ChatModel, or the spec of one
+        What is asked, and who answers.
+    out : path
+        The table's folder.
+    samples : int
+        How often each repair (and `resample`) of a failing first answer is called.
+    answers : int
+        How many first answers each question gets; every failing one is a row of the table.
+    task : str or None
+        Ask only this task's questions.
+    seed, metric, temperature, prompts
+        As for `sqlbench.experiment.run_experiment`.
+    concurrency : int
+        Calls in flight; never changes a result.
+    say : callable or None
+        Told what the collection will cost, before it starts and when the first answers are in.
+    progress : bool
+        Whether to show a progress bar with the cost so far.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, SuiteError
+        If a value does not exist or has the wrong form.
+    TableError
+        If the folder holds a table of another suite or configuration.
+    ModelSetupError
+        If the model cannot be used. What was finished is kept.
+    """
+    for name, value in (("samples", samples), ("answers", answers), ("concurrency", concurrency)):
+        if value < 1:
+            raise ConfigError(f"{name} is at least 1, not {value!r}.")
+    loaded = load_suite(suite) if isinstance(suite, str) else suite
+    answering = load_model(model, loaded) if isinstance(model, str) else model
+    texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)
+    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+    for question in questions:
+        if question.gold is None:
+            raise ConfigError(
+                f"A repair table holds right and wrong outcomes, and question {question.id!r} of "
+                f"{loaded.spec!r} has no gold query to judge by."
+            )
+    arms = (*(str(a) for a in ARMS), RESAMPLE)
+    config: dict[str, Any] = {
+        "suite": loaded.spec,
+        "task": task,
+        "model": answering.spec,
+        "samples": samples,
+        "answers": answers,
+        "seed": seed,
+        "metric": metric,
+        "temperature": temperature,
+        "arms": list(arms),
+    }
+    meta = {
+        "table_version": TABLE_VERSION,
+        "config": config,
+        "simulated": answering.simulated,
+        "suite_hash": loaded.content_hash,
+        "prompts_hash": texts.hash,
+        "questions": [q.id for q in questions],
+        "invalid_questions": invalid,
+    }
+    lock = _take_folder(folder, meta)
+    collector = _Collector(loaded, answering, config, texts, golds, folder)
+    done = {_key(c): c for c in read_calls(folder)}
+    firsts = [Call(q.id, a, GENERATE) for a in range(answers) for q in questions]
+    owed = [c for c in firsts if c not in done]
+    tell = say or (lambda text: None)
+    tell(
+        _estimate(
+            collector, questions[0].id, len(firsts), len(owed), len(arms) * samples, len(done)
+        )
+    )
+    with tqdm(desc="first answers", total=len(owed), unit="call", disable=not progress) as bar:
+        await _make(collector, owed, {}, done, concurrency, bar)
+    failing = [c for c in firsts if c in done and not done[c]["success"]]
+    sql = {(c.question_id, c.answer): str(done[c]["sql"]) for c in failing}
+    wanted = [
+        Call(c.question_id, c.answer, arm, s)
+        for c in failing
+        for arm in arms
+        for s in range(samples)
+    ]
+    owed = [c for c in wanted if c not in done]
+    tell(
+        f"{len(failing)} of {len(firsts)} first answers failed: {len(wanted):,} repairs, "
+        f"{len(owed):,} of them still to be called"
+        + (f", about {_tokens(done, len(owed))} tokens." if owed else ".")
+    )
+    with tqdm(desc="repairs", total=len(owed), unit="call", disable=not progress) as bar:
+        await _make(collector, owed, sql, done, concurrency, bar)
+    lock.close()
+    tell(f"Called now: {collector.cost}; {collector.cost.failures} calls failed and are owed.")
+    return load_table(folder)
+
+
+async def _make(
+    collector: _Collector,
+    owed: Sequence[Call],
+    sql: dict[tuple[str, int], str],
+    done: dict[Call, dict[str, Any]],
+    concurrency: int,
+    bar: Any,
+) -> None:
+    """Make calls, a few at a time; keep the finished ones in the order of ``owed``."""
+    async for call, step in _results(collector, owed, sql, concurrency):
+        if isinstance(step, ModelError):
+            collector.cost.failures += 1
+            _append(collector.folder / FAILURES, _failure(call, step))
+        else:
+            collector.cost.add(step)
+            done[call] = _record(call, step, collector.suite.question(call.question_id).db_id)
+            _append(collector.folder / CALLS, done[call])
+        bar.set_postfix_str(str(collector.cost), refresh=False)
+        bar.update()
+
+
+async def _results(
+    collector: _Collector,
+    owed: Sequence[Call],
+    sql: dict[tuple[str, int], str],
+    concurrency: int,
+) -> AsyncIterator[tuple[Call, Step | ModelError]]:
+    async def one(call: Call) -> Step | ModelError:
+        try:
+            if call.arm == GENERATE:
+                return await collector.first_answer(call)
+            return await collector.repair(call, sql[call.question_id, call.answer])
+        except ModelError as error:
+            nothing_yet = collector.cost.calls == 0
+            if error.kind == "setup" or (error.kind == "connection" and nothing_yet):
+                raise ModelSetupError(error.message) from error
+            return error
+
+    tasks: list[asyncio.Task[Step | ModelError]] = []
+    try:
+        for place, call in enumerate(owed):
+            while len(tasks) < min(place + concurrency, len(owed)):
+                tasks.append(asyncio.create_task(one(owed[len(tasks)])))
+            yield call, await tasks[place]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _key(record: dict[str, Any]) -> Call:
+    return Call(record["question_id"], record["answer"], record["arm"], record["sample"])
+
+
+def _record(call: Call, step: Step, db_id: str) -> dict[str, Any]:
+    return {
+        "question_id": call.question_id,
+        "db_id": db_id,
+        "answer": call.answer,
+        "arm": call.arm,
+        "sample": call.sample,
+        "sql": step.sql,
+        "success": step.success,
+        "error_class": step.error_class,
+        "error_message": step.error_message,
+        "reward": step.reward,
+        "score": step.score,
+        "prompt_tokens": step.prompt_tokens,
+        "completion_tokens": step.completion_tokens,
+    }
+
+
+def _failure(call: Call, error: ModelError) -> dict[str, Any]:
+    return {
+        "question_id": call.question_id,
+        "answer": call.answer,
+        "arm": call.arm,
+        "sample": call.sample,
+        "kind": error.kind,
+        "message": error.message,
+    }
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    with path.open("ab") as file:
+        file.write(line.encode("utf-8", "surrogatepass") + b"\n")
+
+
+def _take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
+    """Make the folder a table's, or check that it is this one's; return the lock on it."""
+    if folder.exists() and not folder.is_dir():
+        raise TableError(f"The table's folder {str(folder)!r} is a file.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "table.json").exists():
+        raise TableError(
+            f"The folder {str(folder)!r} holds files and no repair table; name an empty or new one."
+        )
+    if not (folder / "table.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "table.json", meta)
+    was = read_meta(folder)
+    for place in ("config", "suite_hash", "prompts_hash", "questions"):
+        if was[place] != meta[place]:
+            what = place.replace("_", " ")
+            if place == "config":
+                old, new = was["config"], meta["config"]
+                keys = [k for k in new if old.get(k) != new[k]]
+                shown = ", ".join(f"{k} was {old.get(k)!r}, now {new[k]!r}" for k in keys)
+                what = f"configuration ({shown})"
+            raise TableError(
+                f"The folder {str(folder)!r} holds a repair table of another {what}; "
+                "name another folder, or repeat the first configuration to go on with it."
+            )
+    lock = (folder / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise TableError(
+            f"Another process is collecting into {str(folder)!r}; wait, or name another."
+        ) from None
+    _drop_torn_line(folder / CALLS)
+    return lock
+
+
+def _estimate(
+    collector: _Collector, question_id: str, firsts: int, owed: int, repairs: int, done: int
+) -> str:
+    """Return what it will cost at most, from the length of one question's prompt."""
+    env = collector.env(question_id, 0)
+    length = sum(len(m["content"]) for m in env.messages(GENERATE))
+    tokens = length // _CHARS_PER_TOKEN + _ANSWER_TOKENS
+    most = owed + firsts * repairs
+    return (
+        f"{firsts} first answers ({done:,} calls of this table are there already), then {repairs} "
+        f"repairs for each that fails: at most {most:,} calls, about {most * tokens:,} tokens "
+        "(an estimate by the length of the prompt)."
+    )
+
+
+def _tokens(done: dict[Call, dict[str, Any]], calls: int) -> str:
+    used = [c["prompt_tokens"] + c["completion_tokens"] for c in done.values()]
+    # A repair's prompt holds the first answer and its error beside what the first prompt held.
+    return f"{int(1.3 * calls * sum(used) / max(len(used), 1)):,}"

@@ -1,0 +1,219 @@
+"""PostgreSQL as a `Database`: a pool of sandboxed sessions and a few worker threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlbench.databases.base import QueryError, QueryResult, Schema
+from sqlbench.databases.postgres_schema import read_schema
+from sqlbench.databases.postgres_session import ConnectionLost, PostgresLimits, PostgresSession
+from sqlbench.databases.postgres_url import PostgresURL
+from sqlbench.exceptions import DatabaseFailure
+
+T = TypeVar("T")
+
+# A function may be called if the database says that it has no effects: that is what it declares
+# as STABLE or IMMUTABLE, and what runs with the rights of the one who calls it.
+_VOLATILE = (
+    "SELECT DISTINCT proname::text FROM pg_catalog.pg_proc WHERE provolatile = 'v' OR prosecdef"
+)
+
+
+class PostgresDatabase:
+    """A PostgreSQL database behind the sandbox; implements `Database`.
+
+    Connections are opened when first needed and kept in a pool. A connection that breaks is
+    replaced, and its statement is run again, once.
+
+    Parameters
+    ----------
+    url : str or PostgresURL
+        ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``. The password is in no repr, log or
+        message.
+    db_id : str, optional
+        The name of the database, by default the URL without its password.
+    schemas : sequence of str, optional
+        The schemas that are searched and shown; by default the role's search path, and everything
+        that the role may read.
+    limits : PostgresLimits, optional
+        What one statement may cost.
+    allow_superuser : bool
+        Whether to log in as a superuser.
+    workers : int, optional
+        Threads that serve `run`; each is at work on a connection of its own.
+
+    Raises
+    ------
+    ConfigError
+        If the URL is none.
+    MissingExtraError
+        If psycopg is not installed.
+    """
+
+    dialect = "postgres"
+
+    def __init__(
+        self,
+        url: str | PostgresURL,
+        db_id: str | None = None,
+        *,
+        schemas: Sequence[str] = (),
+        limits: PostgresLimits | None = None,
+        allow_superuser: bool = False,
+        workers: int = 2,
+    ) -> None:
+        self.url = PostgresURL.parse(url) if isinstance(url, str) else url
+        self.db_id = db_id if db_id is not None else self.url.shown
+        self.schemas = tuple(schemas)
+        self.limits = limits if limits is not None else PostgresLimits()
+        self._allow_superuser = allow_superuser
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._idle: list[PostgresSession] = []
+        self._running: set[threading.Event] = set()
+        self._volatile: frozenset[str] | None = None
+        self._schema: Schema | None = None
+        self._closed = False
+        # Its threads start with the first `run`.
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="postgres")
+
+    def execute(self, sql: str) -> QueryResult:
+        """Run one statement in this thread.
+
+        Parameters
+        ----------
+        sql : str
+            The statement, from any source.
+
+        Raises
+        ------
+        QueryError
+            The statement did not run: PostgreSQL's message, or the sandbox's.
+        DatabaseFailure
+            The server cannot be reached, or the connection broke twice.
+        """
+        return self._execute(sql, threading.Event())
+
+    async def run(self, sql: str) -> QueryResult:
+        """Run one statement in a worker thread; cancelling the caller stops the query."""
+        self._check_open()
+        ticket = threading.Event()
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._workers, self._execute, sql, ticket)
+        finally:
+            ticket.set()  # only matters if this task was cancelled while the worker is at it
+
+    def schema(self) -> Schema:
+        """Return tables and views with columns, keys, comments and sample values.
+
+        Raises
+        ------
+        DatabaseFailure
+            The server cannot be reached.
+        """
+        self._check_open()
+        with self._reading:
+            if self._schema is None:
+                self._schema = self._on_session(
+                    lambda session: read_schema(session.read, self.db_id, self.schemas)
+                )
+            return self._schema
+
+    @property
+    def server_version(self) -> str:
+        """The server's version, for a run's notes."""
+        return self._on_session(lambda session: session.server_version)
+
+    def close(self) -> None:
+        """Stop what is running and close every connection; later calls raise `RuntimeError`."""
+        with self._lock:
+            self._closed = True
+            for ticket in self._running:
+                ticket.set()
+        self._drop_idle()
+        self._workers.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"PostgresDatabase({self.url.shown!r}, {self.db_id!r})"
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"The database {self.db_id!r} is closed.")
+
+    def _execute(self, sql: str, ticket: threading.Event) -> QueryResult:
+        with self._lock:
+            self._check_open()
+            self._running.add(ticket)
+        try:
+            unsafe = self._unsafe()
+            return self._on_session(lambda session: session.execute(sql, ticket, unsafe))
+        except QueryError:
+            if ticket.is_set():
+                self._check_open()
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(ticket)
+
+    def _unsafe(self) -> frozenset[str]:
+        """Return the functions that may have effects, as the database knows them."""
+        if self._volatile is None:
+            rows = self._on_session(lambda session: session.read(_VOLATILE))
+            self._volatile = frozenset(name for (name,) in rows)
+        return self._volatile
+
+    def _on_session(self, work: Callable[[PostgresSession], T]) -> T:
+        """Do something on a session; if its connection breaks, once more on a new one."""
+        try:
+            return self._try(work)
+        except ConnectionLost:
+            self._drop_idle()  # they are as old as the one that broke
+        try:
+            return self._try(work)
+        except ConnectionLost as lost:
+            raise DatabaseFailure(
+                f"The connection to PostgreSQL at {self.url.shown} broke, and broke again: "
+                f"{self.url.scrub(str(lost))}"
+            ) from None
+
+    def _try(self, work: Callable[[PostgresSession], T]) -> T:
+        with self._lock:
+            self._check_open()
+            # The connection used last is used next: its server process is warm.
+            session = self._idle.pop() if self._idle else None
+        if session is None:
+            session = PostgresSession(
+                self.url, self.limits, self.schemas, allow_superuser=self._allow_superuser
+            )
+        try:
+            return work(session)
+        finally:
+            with self._lock:
+                keep = session.usable and not self._closed
+                if keep:
+                    self._idle.append(session)
+            if not keep:
+                session.close()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()

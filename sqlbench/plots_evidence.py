@@ -1,0 +1,191 @@
+"""Figures of evidence: replays, real repairs, off-policy estimates, the sensitivity sweep.
+
+Each takes an Axes (or makes one) and returns it; what is drawn was computed elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from sqlbench.crossvalidate import OPTIMUM
+from sqlbench.offpolicy import ESTIMATORS
+from sqlbench.plots import _axes, _styled
+from sqlbench.stats import seed_band
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.crossvalidate import CrossValidation
+    from sqlbench.offpolicy_validation import Validation
+    from sqlbench.repair_table import RepairTable
+    from sqlbench.replay import Replay
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7F7F7F", "#000000")
+_INK = "#333333"
+_SIMULATED = "\n(simulated model)"
+
+
+@_styled
+def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) -> Axes:
+    """Draw each arm's mean outcome in each context, with its count; rare contexts together."""
+    labels, codes = table.groups
+    sizes = np.bincount(codes)
+    kept = [i for i in np.argsort(-sizes, kind="stable") if sizes[i] >= least]
+    rows = [(f"{labels[i]} ({sizes[i]})", codes == i) for i in kept]
+    rare = ~np.isin(codes, kept)
+    if rare.any():
+        rows.append((f"others ({int(rare.sum())})", rare))
+    rows.append((f"all ({len(table)})", np.ones(len(table), dtype=bool)))
+    ax = _axes(ax, (8, 0.36 * len(rows) + 1.5))
+    values = np.array([table.means[mine].mean(axis=0) for _, mine in rows])
+    top = max(0.6, float(values.max()))
+    image = ax.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto")
+    for i, j in np.ndindex(*values.shape):
+        colour = "white" if values[i, j] < 0.55 * top else "black"
+        ax.text(j, i, f"{values[i, j]:.1%}", ha="center", va="center", color=colour, fontsize=9)
+    ax.set_xticks(range(len(table.arms)), list(table.arms))
+    if len(table.arms) > 6:
+        for label in ax.get_xticklabels():
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), [name for name, _ in rows])
+    ax.grid(False)
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.03, pad=0.02)
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel("arm")
+    ax.set_ylabel("class seen (first answers)")
+    return _titled(ax, "How often each arm ends right, by what the agent saw", table.simulated)
+
+
+@_styled
+def held_out(validation: CrossValidation, ax: Axes | None = None) -> Axes:
+    """Draw each policy's difference from the best fixed arm, paired, on held-out databases."""
+    frame = validation.summary()
+    frame = frame[frame["policy"] != validation.baseline].iloc[::-1]
+    ax = _axes(ax, (8, 0.34 * len(frame) + 1.2))
+    y = np.arange(len(frame))
+    for i, row in enumerate(frame.to_dict("records")):
+        colour = "#7F7F7F" if row["policy"] == OPTIMUM else "#0072B2"
+        ax.plot([row["database_low"], row["database_high"]], [i, i], color=colour, lw=1, alpha=0.7)
+        ax.plot(
+            [row['difference_low'], row['difference_high']], [i, i],
+            color=colour, lw=5, alpha=0.35, solid_capstyle="butt",
+        )  # fmt: skip
+        ax.plot(row["difference"], i, "o", color=colour, ms=6)
+    ax.axvline(0, color=_INK, lw=1)
+    ax.set_yticks(y, frame["policy"].tolist())
+    ax.set_ylim(-0.6, len(frame) - 0.4)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel(
+        f"right answers against {validation.baseline}; thick: 95% by question, thin: by database"
+    )
+    n = len(set(validation.table.db_ids))
+    title = f"What policies reach on databases that they never saw ({n} held out in turn)"
+    return _titled(ax, title, validation.table.simulated)
+
+
+@_styled
+def replay_curves(
+    replay: Replay, policies: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the cumulated regret of policies over decisions, with 95% bands over seeds."""
+    ax = _axes(ax)
+    t = np.arange(1, replay.rows.shape[1] + 1)
+    shown = np.unique(np.linspace(0, len(t) - 1, 300).astype(int))
+    for i, policy in enumerate(policies or list(replay.chosen)):
+        mean, low, high = seed_band(replay.regret(policy)[:, shown])
+        colour = _COLOURS[i % len(_COLOURS)]
+        ax.plot(t[shown], mean, color=colour, label=policy)
+        ax.fill_between(t[shown], low, high, color=colour, alpha=0.15, lw=0)
+    ax.axhline(0, color=_INK, lw=0.8)
+    ax.set_xlim(0, len(t))
+    ax.set_xlabel("first repairs")
+    ax.set_ylabel("right answers lost so far")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+    title = f"Regret against the best policy on the error class ({len(replay.seeds)} seeds)"
+    return _titled(ax, title, replay.table.simulated)
+
+
+@_styled
+def estimator_errors(validations: Mapping[str, Validation], ax: Axes | None = None) -> Axes:
+    """Draw how far the estimators fall from the truth over many logs, with their coverage.
+
+    Parameters
+    ----------
+    validations : mapping of str to Validation
+        By the name of the logging policy.
+    ax : Axes or None
+        Where to draw.
+    """
+    ax = _axes(ax, (8, 3.6))
+    step = 1 / (len(validations) + 1)
+    for j, (name, found) in enumerate(validations.items()):
+        errors = [found.estimates[e][:, 0] - found.truth for e in ESTIMATORS]
+        places = np.arange(len(ESTIMATORS)) + (j - (len(validations) - 1) / 2) * step
+        boxes = ax.boxplot(
+            errors, positions=places, widths=0.8 * step, whis=(2.5, 97.5), patch_artist=True,
+            showfliers=False, medianprops={"color": "white"}, manage_ticks=False,
+        )  # fmt: skip
+        for box in boxes["boxes"]:
+            box.set(facecolor=_COLOURS[j], edgecolor=_COLOURS[j])
+        boxes["boxes"][0].set_label(f"logged by {name}")
+        for place, estimator, error in zip(places, ESTIMATORS, errors, strict=True):
+            ax.annotate(
+                f"{found.coverage(estimator):.1%}",
+                (place, float(np.quantile(error, 0.975))),
+                xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_INK,
+            )  # fmt: skip
+    ax.axhline(0, color=_INK, lw=1)
+    ax.set_xticks(range(len(ESTIMATORS)), [e.upper() for e in ESTIMATORS])
+    ax.margins(y=0.12)
+    ax.set_ylabel("estimate − exact value")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+    logs = len(next(iter(next(iter(validations.values())).estimates.values())))
+    title = f"Errors over {logs} logs; above each box: coverage of its 95% intervals"
+    return _titled(ax, title, simulated=True)
+
+
+@_styled
+def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figure:
+    """Draw the first policy's lead over others, by sharpness, after so many first repairs.
+
+    Parameters
+    ----------
+    swept : mapping of str to DataFrame
+        What `sqlbench.sensitivity.sweep` returns, by how failures come: a row of panels each.
+    against : sequence of str
+        The policies that the first one is compared with: a column of panels each.
+    """
+    figure = Figure(figsize=(9, 3 * len(swept) + 0.4), layout="constrained")
+    axes = figure.subplots(len(swept), len(against), sharex=True, squeeze=False)
+    for row, (mix, frame) in zip(axes, swept.items(), strict=True):
+        first = str(frame["policy"].iloc[0])
+        for ax, other in zip(row, against, strict=True):
+            mine = frame[frame["policy"] == other]
+            for i, (n, part) in enumerate(mine.groupby("decisions")):
+                x, middle, low, high = (
+                    part[c].to_numpy(float) for c in ("sharpness", "difference", "low", "high")
+                )
+                ax.plot(x, middle, "o-", ms=4, color=_COLOURS[i], label=f"{n:,}")
+                ax.fill_between(x, low, high, color=_COLOURS[i], alpha=0.15, lw=0)
+            ax.axhline(0, color=_INK, lw=1)
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+            ax.set_ylabel(f"{first} − {other}")
+            ax.set_title(f"{first} against {other}; failures as {mix}", fontsize=11)
+    figure.supxlabel(
+        "sharpness of the assumed matrix (0: all arms alike, 1: as `default` has it)", fontsize=10
+    )
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, title="first repairs", loc="outside right upper")
+    figure.suptitle("How sharp must the matrix be? (simulated model)", x=0.01, ha="left")
+    return figure
+
+
+def _titled(ax: Axes, title: str, simulated: bool) -> Axes:
+    ax.set_title(title + (_SIMULATED if simulated else ""))
+    return ax

@@ -1,0 +1,9 @@
+"""The environment as an OpenEnv server (extra ``openenv``)."""
+
+from __future__ import annotations
+
+from sqlbench.server.app import create_app
+from sqlbench.server.bench import REWARDS, ServerConfig
+from sqlbench.server.run import serve
+
+__all__ = ["REWARDS", "ServerConfig", "create_app", "serve"]

@@ -1,0 +1,288 @@
+"""One client's session: `SQLAgentEnv` behind OpenEnv's `Environment`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+from uuid import uuid4
+
+from openenv.core.env_server.interfaces import Environment
+from openenv.core.env_server.types import EnvironmentMetadata
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import sqlbench
+from sqlbench.environment import Action, Observation, RewardInfo, SQLAgentEnv
+from sqlbench.exceptions import ConfigError, SQLBenchError
+from sqlbench.models import ModelError
+from sqlbench.server.bench import Workbench
+from sqlbench.suites import Question
+from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation, SQLState, sentence
+
+ENV_NAME = "sqlbench"
+MAX_CELL_CHARS = 500
+
+
+class SessionError(SQLBenchError, RuntimeError):
+    """Raised when a session cannot take a step: closed, not reset, or its model failed."""
+
+
+class _Reset(BaseModel):
+    """What `reset` takes. Strict: a misspelt name must not start another episode in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int | None = Field(default=None, ge=0)
+    episode_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
+    task_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
+    question_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
+    split: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
+    index: int | None = Field(default=None, ge=0)
+
+
+class SQLEnvironment(Environment):  # type: ignore[misc]
+    """A session's environment: one episode at a time, isolated from every other session.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What all sessions share.
+    """
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__()
+        self.bench = bench
+        self.env = bench.environment()
+        self._closed = False
+        self._episode_id: str | None = None
+
+    def reset(self, **kwargs: Any) -> SQLObservation:
+        """Run `reset_async` where no event loop runs."""
+        return asyncio.run(self.reset_async(**kwargs))
+
+    def step(self, action: SQLAction, **kwargs: Any) -> SQLObservation:
+        """Run `step_async` where no event loop runs."""
+        return asyncio.run(self.step_async(action, **kwargs))
+
+    async def reset_async(
+        self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
+    ) -> SQLObservation:
+        """Start an episode. An open one is closed as a failure.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Draws the question where none is named; without a seed it is the first.
+        episode_id : str, optional
+            The caller's name for the episode.
+        **kwargs
+            ``task_id`` and ``question_id``, or the Task API's ``split`` and ``index``.
+
+        Raises
+        ------
+        SQLBenchError
+            If a name or value will not do, or the session is closed.
+        """
+        self._check_open()
+        try:
+            asked = _Reset(seed=seed, episode_id=episode_id, **kwargs)
+        except ValidationError as error:
+            raise ConfigError(sentence(error, "reset()")) from None
+        question = self._question(asked)
+        await self.bench.prepare(question)
+        observation = start(self.bench, self.env, question)
+        self._episode_id = episode_id or str(uuid4())
+        return observe(self.bench, self.env, observation)
+
+    async def step_async(
+        self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any
+    ) -> SQLObservation:
+        """Make one attempt.
+
+        Raises
+        ------
+        SessionError
+            If the session is closed or not reset, the model fails or the step takes too long:
+            the attempt is not counted.
+        SQLBenchError
+            If the action does not exist or is not possible now.
+        """
+        self._check_open()
+        if self.env.episode is None:
+            raise SessionError(
+                "step() before reset(): call reset() first. Over plain HTTP every call has an "
+                "environment of its own: an episode needs the WebSocket /ws, or POST /stream."
+            )
+        limit = min(action.timeout_s or timeout_s or math.inf, self.bench.config.session_timeout)
+        deadline = asyncio.timeout(limit)
+        try:
+            async with deadline:
+                observation, reward = await self.env.step(to_env(action))
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise SessionError(
+                f"The step took longer than its limit of {limit:g} s: the attempt is not counted; "
+                f"step again or reset."
+            ) from None
+        except ModelError as error:
+            raise SessionError(model_error(error)) from None
+        self._check_open()
+        finish(self.bench, self.env)
+        return observe(self.bench, self.env, observation, reward)
+
+    @property
+    def state(self) -> SQLState:
+        """Where the episode stands."""
+        self._check_open()
+        state = self.env.state()
+        return SQLState(
+            episode_id=self._episode_id, step_count=state.get("attempt_number", 0), **state
+        )
+
+    def close(self) -> None:
+        """End the session: every later call raises `SessionError`."""
+        self._closed = True
+
+    def get_metadata(self) -> EnvironmentMetadata:
+        """Say what this environment is."""
+        return EnvironmentMetadata(
+            name=ENV_NAME,
+            description="Text-to-SQL repair: up to five attempts at a question on a real database.",
+            version=sqlbench.__version__,
+        )
+
+    def list_splits(self) -> list[dict[str, str]]:
+        """List the suite and its tasks as splits (OpenEnv's Task API)."""
+        return [{"name": name, "type": "validation"} for name in self.bench.splits()]
+
+    def list_tasks(self, split: str) -> list[dict[str, Any]]:
+        """List a split's questions."""
+        return [self._task(i, q) for i, q in enumerate(self.bench.split(split))]
+
+    def num_tasks(self, split: str) -> int:
+        """Count a split's questions."""
+        return len(self.bench.split(split))
+
+    def get_task(self, split: str, index: int) -> dict[str, Any]:
+        """Return one question of a split."""
+        questions = self.bench.split(split)
+        if not 0 <= index < len(questions):
+            raise ConfigError(
+                f"The split {split!r} has no index {index}: 0 to {len(questions) - 1}."
+            )
+        return self._task(index, questions[index])
+
+    def get_task_range(
+        self, split: str, start: int | None = None, stop: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the questions of a slice."""
+        return self.list_tasks(split)[slice(start, stop)]
+
+    def _task(self, index: int, question: Question) -> dict[str, Any]:
+        return {
+            "id": question.id,
+            "index": index,
+            "task_id": question.task_id,
+            "task_difficulty": self.bench.suite.task(question.task_id).difficulty,
+            "question_id": question.id,
+            "question": question.text,
+        }
+
+    def _question(self, asked: _Reset) -> Question:
+        if asked.split is None:
+            if asked.index is not None:
+                raise ConfigError("reset(): 'index' needs the split that it counts in.")
+            return self.bench.pick(asked.task_id, asked.question_id, asked.seed)
+        if asked.task_id is not None or asked.question_id is not None:
+            raise ConfigError("reset() takes split and index, or task_id and question_id.")
+        if asked.index is None:
+            return self.bench.draw(self.bench.split(asked.split), asked.split, asked.seed)
+        return self.bench.suite.question(self.get_task(asked.split, asked.index)["id"])
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionError(
+                "This session is over: it was closed, or had no step for "
+                f"{self.bench.config.session_timeout:g} s. Connect again for a new one."
+            )
+
+
+def start(
+    bench: Workbench, env: SQLAgentEnv, question: Question, policy: str | None = None
+) -> Observation:
+    """Start an episode, and learn from the one that it closes."""
+    open_episode = env.episode if env.episode is not None and not env.episode.done else None
+    env.policy = bench.policy(policy)
+    observation = env.reset_with_question(question.task_id, question.id)
+    if open_episode is not None and open_episode.steps:
+        bench.learn(open_episode)
+    return observation
+
+
+def finish(bench: Workbench, env: SQLAgentEnv) -> None:
+    """Learn from the episode if the step just made has ended it."""
+    if env.episode is not None and env.episode.done:
+        bench.learn(env.episode)
+
+
+def to_env(action: SQLAction) -> Action:
+    """Return the environment's action."""
+    return Action(repair_action=action.repair_action, custom_sql=action.custom_sql)
+
+
+def model_error(error: ModelError) -> str:
+    """Say that a model failed: never scored as wrong SQL."""
+    return (
+        f"model_error ({error.kind}): {error.message} The attempt is not counted; "
+        f"step again or reset."
+    )
+
+
+def observe(
+    bench: Workbench,
+    env: SQLAgentEnv,
+    observation: Observation,
+    reward: RewardInfo | None = None,
+) -> SQLObservation:
+    """Return what travels after a reset, or after a step with its reward."""
+    episode = env.episode
+    assert episode is not None
+    seen: dict[str, Any] = {
+        **observation.model_dump(),
+        "question_id": episode.question_id,
+        "simulated": bench.model.simulated,
+    }
+    if reward is not None:
+        step, info, suggestion = episode.steps[-1], reward.info, env.suggestion
+        seen |= {
+            "reward": reward.value if bench.config.reward == "score" else info["reward"],
+            "done": reward.done,
+            "action": step.action,
+            "propensity": step.propensity,
+            "success": reward.success,
+            "task_score": info["task_score"],
+            "shaped_reward": info["reward"],
+            "breakdown": info["breakdown"],
+            "suggested": suggestion.action if suggestion else None,
+            "ucb_scores": suggestion.scores if suggestion else {},
+            "columns": info["columns"],
+            "rows": [[cell(value) for value in row] for row in info["rows"]],
+            "row_count": info["row_count"],
+            "total_reward": episode.total_reward if episode.done else None,
+        }
+    return SQLObservation(**seen)
+
+
+def cell(value: Any) -> Any:
+    """Return a cell as a JSON value, cut short where it is long."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes):
+        value = f"x'{value[: MAX_CELL_CHARS // 2].hex()}'"
+    text = str(value).encode("utf-8", "replace").decode()
+    return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"

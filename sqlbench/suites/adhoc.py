@@ -1,0 +1,122 @@
+"""Your own database, and questions that nobody wrote a gold query for.
+
+Success on such a question means that a query ran and returned rows: whether they answer it is for a
+person to say, and everything that shows them says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlbench.databases.base import Database
+from sqlbench.databases.postgres_url import EXPECTED, is_postgres
+from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.exceptions import ConfigError, SuiteError
+from sqlbench.suites.base import Question, Suite, Task
+
+_EMBEDDED = "pg-embedded"
+
+
+def adhoc_suite(database: str, questions: Sequence[str], *, allow_superuser: bool = False) -> Suite:
+    """Return a suite of questions about a database.
+
+    Parameters
+    ----------
+    database : str
+        A SQLite file's path, ``postgresql://USER:PASSWORD@HOST/DATABASE``, or ``pg-embedded`` (the
+        marketplace on a PostgreSQL server from a wheel).
+    questions : sequence of str
+        The questions; their ids are q1, q2 and so on, in the task ``simple_queries``.
+    allow_superuser : bool
+        Whether the URL's role may be a superuser.
+
+    Raises
+    ------
+    ConfigError
+        If the database's spec is malformed, or a question is empty.
+    SuiteError
+        If the file is no SQLite database, or nothing in the database may be read.
+    DatabaseFailure
+        If the server cannot be reached.
+
+    Examples
+    --------
+    >>> suite = adhoc_suite("shop.sqlite", ["What sold best?"])  # doctest: +SKIP
+    >>> env = SQLAgentEnv(suite, model="openai", feedback="execution")  # doctest: +SKIP
+    """
+    if not questions or not all(q.strip() for q in questions):
+        raise ConfigError("A question must be a text that is not empty.")
+    opened = open_database(database, allow_superuser=allow_superuser)
+    if not opened.schema().tables:
+        raise SuiteError(f"The database {opened.db_id!r} has no table that may be read.")
+    asked = tuple(
+        Question(f"q{i}", text.strip(), None, opened.db_id, "simple_queries")
+        for i, text in enumerate(questions, start=1)
+    )
+    return Suite(
+        spec=f"ask:{opened.db_id}",
+        tasks={"simple_queries": Task("simple_queries", "easy", asked)},
+        databases={opened.db_id: opened},
+        fingerprints={opened.db_id: fingerprint(opened)},
+        notes=("No gold queries: success means that the query ran and returned rows.",),
+    )
+
+
+def open_database(
+    spec: str,
+    db_id: str | None = None,
+    *,
+    folder: Path | None = None,
+    allow_superuser: bool = False,
+) -> Database:
+    """Open a database by its spec.
+
+    Parameters
+    ----------
+    spec : str
+        A SQLite file's path, a PostgreSQL URL, or ``pg-embedded``.
+    db_id : str, optional
+        Its name, by default the file's or the URL without its password.
+    folder : Path, optional
+        Where a relative path begins.
+    allow_superuser : bool
+        Whether the URL's role may be a superuser.
+
+    Raises
+    ------
+    ConfigError
+        If the spec is malformed.
+    SuiteError
+        If the file is no SQLite database.
+    """
+    if spec == _EMBEDDED:
+        from sqlbench.suites.marketplace.postgres import load_marketplace
+
+        (database,) = load_marketplace("marketplace", spec).databases.values()
+        return database
+    if is_postgres(spec):
+        from sqlbench.databases.postgres import PostgresDatabase
+
+        return PostgresDatabase(spec, db_id, allow_superuser=allow_superuser)
+    if "://" in spec:
+        scheme = spec.partition("://")[0]
+        raise ConfigError(
+            f"There is no database for {scheme}:// URLs: expected a SQLite file's path, "
+            f"{EXPECTED}, or {_EMBEDDED}."
+        )
+    path = (folder or Path()) / Path(spec).expanduser()
+    from sqlbench.databases.sqlite_sandbox import open_readonly
+
+    open_readonly(path).close()  # says at once what is wrong with it
+    return SQLiteDatabase(path, db_id)
+
+
+def fingerprint(database: Database) -> str:
+    """Return a hash of a file's bytes; of a server's database, of its tables and columns alone."""
+    if isinstance(database, SQLiteDatabase):
+        with database.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    text = database.schema().prompt(samples=0)
+    return f"schema-{hashlib.sha256(text.encode()).hexdigest()}"

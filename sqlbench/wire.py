@@ -1,0 +1,144 @@
+"""What travels between an OpenEnv server of sqlbench and its clients: action, observation, state.
+
+Everything is a declared field: clients older than openenv 0.10 drop an observation's metadata.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from sqlbench.exceptions import MissingExtraError
+
+try:
+    from openenv.core.env_server.types import Action as OpenEnvAction
+    from openenv.core.env_server.types import Observation as OpenEnvObservation
+    from openenv.core.env_server.types import State as OpenEnvState
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] != "openenv":
+        raise
+    raise MissingExtraError("OpenEnv (sqlbench serve, sqlbench.client)", "openenv") from error
+
+MAX_SQL_CHARS = 100_000
+MAX_NAME_CHARS = 200
+MAX_STEP_SECONDS = 3600.0
+
+
+class SQLAction(OpenEnvAction):  # type: ignore[misc]
+    """What to do next: ``generate``, ``auto`` or a repair action; custom SQL skips the model."""
+
+    repair_action: str = Field(
+        default="auto",
+        max_length=MAX_NAME_CHARS,
+        description="generate, auto (the served policy chooses) or one of the 8 repair actions",
+    )
+    custom_sql: str | None = Field(
+        default=None,
+        max_length=MAX_SQL_CHARS,
+        description="SQL of your own, run in the model's place",
+    )
+    timeout_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_STEP_SECONDS,
+        allow_inf_nan=False,
+        description="seconds after which the step is given up and not counted",
+    )
+
+
+class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
+    """What the agent sees. Nothing of the gold query or its rows is ever in it.
+
+    ``reward`` and ``done`` are OpenEnv's own fields. Until the first step ``action`` and what
+    follows it describe nothing and hold their defaults.
+
+    Attributes
+    ----------
+    question, schema_info, current_sql, error_message, error_class, attempt_number, max_attempts,
+    task_id, task_difficulty
+        As in `sqlbench.environment.Observation`.
+    question_id : str
+        The question.
+    action : str or None
+        The action just taken: ``generate``, a repair action, or ``custom``.
+    propensity : float or None
+        The probability with which the policy chose it; None where the caller chose.
+    success : bool
+        Whether the result is right.
+    task_score : float or None
+        From 0 to 1, before clamping.
+    shaped_reward : float or None
+        The sum of the breakdown.
+    breakdown : dict
+        base, attempt_penalty, severity_bonus, change_bonus.
+    suggested : str or None
+        The repair that ``auto`` would take next.
+    ucb_scores : dict
+        The policy's scores of all arms for the next repair.
+    columns, rows, row_count
+        The result's column names, its first rows and their number; None if the query did not run.
+    total_reward : float or None
+        The attempts' shaped rewards and ±0.5 for the outcome, once the episode is over.
+    simulated : bool
+        Whether the model is simulated: label what you make of this.
+    """
+
+    # A client reads the observations of a newer server too.
+    model_config = ConfigDict(extra="ignore")
+
+    question: str
+    schema_info: str
+    current_sql: str | None = None
+    error_message: str | None = None
+    error_class: str | None = None
+    attempt_number: int = 0
+    max_attempts: int
+    task_id: str
+    task_difficulty: str
+    question_id: str
+    action: str | None = None
+    propensity: float | None = None
+    success: bool = False
+    task_score: float | None = None
+    shaped_reward: float | None = None
+    breakdown: dict[str, float] = Field(default_factory=dict)
+    suggested: str | None = None
+    ucb_scores: dict[str, float] = Field(default_factory=dict)
+    columns: list[str] = Field(default_factory=list)
+    rows: list[list[Any]] = Field(default_factory=list)
+    row_count: int | None = None
+    total_reward: float | None = None
+    simulated: bool = False
+
+
+class SQLState(OpenEnvState):  # type: ignore[misc]
+    """Where a session's episode stands; before the first reset only ``active`` is set."""
+
+    active: bool = False
+    task_id: str | None = None
+    question_id: str | None = None
+    question: str | None = None
+    attempt_number: int = 0
+    max_attempts: int | None = None
+    current_sql: str | None = None
+    error_message: str | None = None
+    error_class: str | None = None
+    done: bool = False
+    success: bool = False
+    step_rewards: list[float] = Field(default_factory=list)
+    total_reward: float | None = None
+
+
+def sentence(error: ValidationError | list[Any], what: str = "The request") -> str:
+    """Say in one sentence what is wrong with a value that pydantic refused."""
+    first = error.errors()[0] if isinstance(error, ValidationError) else error[0]
+    name = ".".join(str(part) for part in first["loc"] if part != "body")
+    message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    if first["type"] in ("missing", "extra_forbidden"):
+        return f"{what}: {name!r}: {message}."
+    if first["type"] == "json_invalid":
+        return f"{what} is not valid JSON: {first.get('ctx', {}).get('error', message)}."
+    given = ascii(first.get("input"))
+    given = given if len(given) <= 80 else f"{given[:77]}..."
+    return f"{what}: {f'{name}={given}' if name else given} will not do: {message}."

@@ -1,0 +1,176 @@
+"""Repair tables are collected once, gone on with, and never mixed up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from sqlbench.collect import CALLS, FAILURES, collect
+from sqlbench.exceptions import ConfigError, ModelSetupError
+from sqlbench.experiment import run_experiment
+from sqlbench.models import ModelError
+from sqlbench.models.simulated import SimulatedModel
+from sqlbench.repair import ARMS
+from sqlbench.repair_table import RESAMPLE, TableError, load_table
+from sqlbench.replay import replay
+from sqlbench.suites import Question, Suite, Task, load_suite
+
+TASK = "simple_queries"
+
+
+def gather(folder, **options):
+    options = {"task": TASK, "progress": False, "samples": 2, **options}
+    model = options.pop("model", "simulated")
+    return asyncio.run(collect("marketplace", model, folder, **options))
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("collect") / "table"
+    said: list[str] = []
+    table = gather(folder, say=said.append)
+    return folder, table, said
+
+
+def calls(folder):
+    return [json.loads(line) for line in (folder / CALLS).read_text().splitlines()]
+
+
+def test_every_failing_first_answer_gets_every_repair_and_a_new_answer(collected):
+    folder, table, _ = collected
+    firsts = [c for c in calls(folder) if c["arm"] == "generate"]
+    assert len(firsts) == len(load_suite("marketplace").task(TASK).questions)
+    assert len(table) == sum(not c["success"] for c in firsts)
+    assert table.arms == (*map(str, ARMS), RESAMPLE)
+    assert table.successes.shape == (len(table), 9, 2)
+    assert table.simulated and table.notes == ()
+    assert len(calls(folder)) == len(firsts) + len(table) * 9 * 2
+
+
+def test_the_cost_is_said_before_it_starts_and_at_the_end(collected):
+    folder, table, said = collected
+    assert "at most" in said[0] and "tokens" in said[0]
+    assert f"{len(table) * 18:,} of them still to be called" in said[1]
+    assert f"Called now: {len(calls(folder)):,} calls" in said[2]
+
+
+def test_a_finished_collection_calls_nothing_again(collected):
+    folder, table, _ = collected
+    before = (folder / CALLS).read_bytes()
+
+    class Never(SimulatedModel):
+        async def complete(self, request):
+            raise AssertionError("called again")
+
+    suite = load_suite("marketplace")
+    again = asyncio.run(collect(suite, Never(suite), folder, task=TASK, samples=2, progress=False))
+    assert (folder / CALLS).read_bytes() == before
+    assert (again.successes == table.successes).all()
+
+
+def test_a_killed_collection_goes_on_to_the_same_bytes(collected, tmp_path):
+    folder, _, _ = collected
+    whole = (folder / CALLS).read_bytes()
+    other = tmp_path / "table"
+    gather(other)
+    lines = whole.splitlines(keepends=True)
+    (other / CALLS).write_bytes(b"".join(lines[: len(lines) // 2]) + lines[-1][:25])
+    gather(other, concurrency=4)
+    assert (other / CALLS).read_bytes() == whole
+
+
+def test_the_first_sample_is_what_an_ordinary_run_would_get(collected):
+    folder, _, _ = collected
+    run = asyncio.run(
+        run_experiment(
+            task=TASK,
+            policy="fixed:fix_column",
+            episodes=len(load_suite("marketplace").task(TASK).questions),
+            max_attempts=2,
+            progress=False,
+        )
+    )
+    stored = {
+        c["question_id"]: c for c in calls(folder) if c["arm"] == "fix_column" and not c["sample"]
+    }
+    repaired = {e.question_id: e.steps[1] for e in run.log if len(e.steps) > 1}
+    assert stored.keys() == repaired.keys()
+    for question_id, step in repaired.items():
+        call = stored[question_id]
+        assert (call["sql"], call["success"], call["reward"]) == (
+            step.sql, step.success, step.reward
+        )  # fmt: skip
+
+
+def test_another_configuration_is_refused_by_what_differs(collected):
+    folder, _, _ = collected
+    with pytest.raises(TableError, match="samples was 2, now 3"):
+        gather(folder, samples=3)
+
+
+def test_a_table_of_another_suite_is_refused(collected, tmp_path):
+    folder, _, _ = collected
+    meta = json.loads((folder / "table.json").read_text())
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "table.json").write_text(json.dumps(meta | {"suite_hash": "0" * 64}))
+    with pytest.raises(TableError, match="another suite hash"):
+        gather(other)
+
+
+def test_folders_that_hold_no_table_are_refused(tmp_path):
+    with pytest.raises(TableError, match=r"table\.json is missing"):
+        load_table(tmp_path)
+    (tmp_path / "something").write_text("else")
+    with pytest.raises(TableError, match="holds files and no repair table"):
+        gather(tmp_path)
+    with pytest.raises(ConfigError, match="samples"):
+        gather(tmp_path / "new", samples=0)
+
+
+def test_a_call_that_its_model_failed_is_owed_and_its_row_named(tmp_path):
+    suite = load_suite("marketplace")
+    folder = tmp_path / "table"
+
+    class Flaky(SimulatedModel):
+        async def complete(self, request):
+            if request.action == "fix_table" and request.question_id.endswith("02"):
+                raise ModelError("The endpoint is busy.", kind="rate_limit")
+            return await super().complete(request)
+
+    options = {"task": TASK, "samples": 1, "progress": False}
+    table = asyncio.run(collect(suite, Flaky(suite), folder, **options))
+    failures = (folder / FAILURES).read_text().splitlines()
+    if not failures:
+        pytest.fail("question 02 must fail for this test to say anything")
+    assert "lack repairs and are left out" in table.notes[0]
+    complete = asyncio.run(collect(suite, SimulatedModel(suite), folder, **options))
+    assert len(complete) == len(table) + 1 and complete.notes == ()
+
+
+def test_a_model_that_cannot_be_used_stops_the_collection(tmp_path):
+    suite = load_suite("marketplace")
+
+    class Down(SimulatedModel):
+        async def complete(self, request):
+            raise ModelError("No route to the endpoint.", kind="connection")
+
+    with pytest.raises(ModelSetupError, match="No route"):
+        asyncio.run(collect(suite, Down(suite), tmp_path / "t", task=TASK, progress=False))
+
+
+def test_a_collected_table_replays_resample_and_the_oracle(collected):
+    _, table, _ = collected
+    found = replay(table, ["resample", "oracle", "linucb", "rules"], range(3), 200)
+    assert (found.chosen["resample"] == 8).all()
+    assert (found.chosen["linucb"] < 8).all(), "a bandit does not choose a new answer"
+
+
+def test_questions_without_a_gold_query_are_refused(tmp_path):
+    suite = load_suite("marketplace")
+    question = Question("own-1", "How many?", None, "marketplace", "own")
+    own = Suite("own", {"own": Task("own", "easy", (question,))}, suite.databases, {})
+    with pytest.raises(ConfigError, match="'own-1' of 'own' has no gold query"):
+        asyncio.run(collect(own, SimulatedModel(suite), tmp_path / "t", progress=False))

@@ -1,0 +1,100 @@
+"""Statistics: against textbook values, exact formulas and simulated truth."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from sqlbench.exceptions import ConfigError
+from sqlbench.stats import (
+    clustered_interval,
+    clustered_ratio,
+    mcnemar,
+    paired_difference,
+    pairs_needed,
+    rate,
+    seed_band,
+    small_n_warning,
+    wilson,
+    wilson_arrays,
+)
+
+
+def test_wilson_gives_the_textbook_interval_alone_and_in_arrays():
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, table I
+    low, high = wilson_arrays(np.array([81]), np.array([263]))
+    assert (low[0], high[0]) == pytest.approx(wilson(81, 263))
+
+
+def test_mcnemar_gives_the_exact_binomial_p_value():
+    first = [True] * 30 + [True] * 9 + [False] * 1 + [False] * 60
+    second = [True] * 30 + [False] * 9 + [True] * 1 + [False] * 60
+    found = mcnemar(first, second)
+    assert (found.n, found.only_first, found.only_second) == (100, 9, 1)
+    assert found.p_value == pytest.approx(2 * (1 + 10) / 2**10)
+    assert mcnemar(first, first).p_value == 1.0
+
+
+def test_the_clustered_interval_covers_where_the_independent_one_does_not():
+    rng, hits, naive = np.random.default_rng(0), 0, 0
+    for trial in range(200):
+        clusters = np.repeat(np.arange(40), 10)
+        values = rng.normal(0, 1, 40)[clusters] + rng.normal(0, 1, 400)
+        low, high = clustered_interval(values, clusters, seed=trial)
+        hits += low < 0 < high
+        naive += abs(values.mean()) < 1.96 * values.std() / math.sqrt(len(values))
+    assert 0.90 <= hits / 200 <= 0.99
+    assert naive / 200 < 0.75  # 60% in theory: the intervals are 2.3 times too narrow
+
+
+def test_pairs_are_resampled_as_pairs():
+    rng = np.random.default_rng(1)
+    questions = np.repeat(np.arange(50), 4)
+    luck = rng.normal(0, 10, 200)
+    found = paired_difference(luck + 1, luck, questions)
+    assert found.estimate == pytest.approx(1)
+    assert found.low == pytest.approx(1)
+    assert found.high == pytest.approx(1)
+    assert found.excludes_zero
+
+
+def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():
+    found = clustered_ratio([1, 0, 3], [2, 0, 4], ["a", "b", "b"])
+    assert found.estimate == pytest.approx(4 / 6)
+    assert math.isnan(clustered_ratio([1, 0], [1, 1], ["a", "a"]).low)
+
+
+def test_values_that_are_all_equal_get_wilsons_interval():
+    found = rate([True] * 10, ["a"] * 5 + ["b"] * 5)
+    assert found.low is not None
+    assert found.low == pytest.approx(wilson(10, 10)[0])
+
+
+def test_the_warning_names_how_many_pairs_would_do():
+    # (1.960·√0.3 + 0.842·√(0.3 − 0.01))² / 0.01
+    assert pairs_needed(0.1, 0.3) == pytest.approx(233.1, abs=0.1)
+    rng = np.random.default_rng(2)
+    first = rng.random(100) < 0.55
+    second = np.where(rng.random(100) < 0.2, ~first, first)
+    text = small_n_warning(first, second, ("linucb", "table"))
+    assert text is not None and "100 pairs are too few" in text and "linucb" in text
+    assert small_n_warning([True] * 400, [True] * 200 + [False] * 200, ("a", "b")) is None
+    assert "do not differ" in str(small_n_warning([True] * 5, [True] * 5, ("a", "b")))
+
+
+def test_a_band_needs_two_seeds_and_is_students():
+    mean, low, high = seed_band([[1.0, 2.0], [3.0, 2.0]])
+    assert mean.tolist() == [2.0, 2.0]
+    assert (high - low)[0] == pytest.approx(2 * 12.7062 * math.sqrt(2) / math.sqrt(2), abs=1e-3)
+    assert (high - low)[1] == 0
+    with pytest.raises(ConfigError, match="two seeds"):
+        seed_band([[1.0]])
+
+
+def test_what_does_not_pair_is_refused():
+    with pytest.raises(ConfigError, match="pairs"):
+        paired_difference([1, 2], [1, 2, 3], ["a", "b"])
+    with pytest.raises(ConfigError, match="pairs"):
+        mcnemar([True], [True, False])
