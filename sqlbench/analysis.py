@@ -18,6 +18,7 @@ from sqlbench.ablation import get_learner
 from sqlbench.context import featurize
 from sqlbench.episode import Episode
 from sqlbench.exceptions import ConfigError
+from sqlbench.models.base import Usage
 from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
@@ -74,9 +75,33 @@ def summarize(run: Run) -> dict[str, Any]:
         "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
         "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
         "model_calls": int(frame["model_calls"].sum()),
-        "prompt_tokens": int(frame["prompt_tokens"].sum()),
-        "completion_tokens": int(frame["completion_tokens"].sum()),
+        **costs(run),
         "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
+    }
+
+
+def costs(run: Run) -> dict[str, Any]:
+    """Return a run's tokens, what they cost, and both for each solved question.
+
+    They are those of the answers in the log, whether they were called for or came from a store; a
+    solved question is one with an episode that succeeded. Without a price costs are None.
+    """
+    steps = [s for e in run.log for s in e.steps]
+    usage = Usage(
+        sum(s.prompt_tokens for s in steps),
+        sum(s.completion_tokens for s in steps),
+        sum(s.cached_tokens for s in steps),
+        sum(s.reasoning_tokens for s in steps),
+    )
+    solved = len({e.question_id for e in run.log if e.success})
+    cost = run.price.cost(usage) if run.price is not None else None
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    return {
+        **asdict(usage),
+        "cost": None if cost is None else _rounded(cost),
+        "questions_solved": solved,
+        "tokens_per_solved": _rounded(tokens / solved) if solved else None,
+        "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
     }
 
 
@@ -193,7 +218,7 @@ def run_table(run: Run) -> str:
         ["mean attempts", f"{summary['mean_attempts']:.2f}" if run.log else "—"],
         ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
         ["model calls", f"{summary['model_calls']:,}"],
-        ["tokens in / out", f"{summary['prompt_tokens']:,} / {summary['completion_tokens']:,}"],
+        *_cost_rows(summary),
         ["model errors", str(summary["model_errors"])],
     ]
     if summary["database_errors"]:
@@ -213,6 +238,25 @@ def run_table(run: Run) -> str:
             *(f"\nNote: {note}" for note in notes),
         ]
     )
+
+
+def _cost_rows(summary: dict[str, Any]) -> list[list[str]]:
+    inside = [
+        f"{summary[f'{part}_tokens']:,} {part}"
+        for part in ("cached", "reasoning")
+        if summary[f"{part}_tokens"]
+    ]
+    tokens = f"{summary['prompt_tokens']:,} / {summary['completion_tokens']:,}"
+    each, cost = summary["tokens_per_solved"], summary["cost"]
+    rows = [
+        ["tokens in / out", tokens + (f" ({', '.join(inside)})" if inside else "")],
+        ["tokens per solved question", f"{each:,.0f}" if each is not None else "—"],
+    ]
+    if cost is not None:
+        share = summary["cost_per_solved"]
+        per_solved = f"{share:.4f}" if share is not None else "—"
+        rows.append(["cost / per solved question", f"{cost:.4f} / {per_solved}"])
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.episode import Step
 from sqlbench.exceptions import ConfigError, ModelSetupError
-from sqlbench.experiment import _askable
+from sqlbench.experiment import askable
 from sqlbench.grading import Golds
 from sqlbench.models import ChatModel, ModelError, load_model
 from sqlbench.policies import make_policy
@@ -175,7 +175,7 @@ async def collect(
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded) if isinstance(model, str) else model
     texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)
-    questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
+    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     for question in questions:
         if question.gold is None:
             raise ConfigError(

@@ -13,8 +13,8 @@ from sqlbench.episode import Episode, Step, learn
 from sqlbench.errors import ErrorClass, classify_error, extract_offending_token
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, Verdict, compare, failed, find_metric, task_score
-from sqlbench.models import Completion, ModelRequest, extract_sql, load_model
-from sqlbench.models.base import ChatModel, Message
+from sqlbench.models import Completion, ModelRequest, Usage, extract_sql, load_model
+from sqlbench.models.base import ChatModel, Message, Restart
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
 from sqlbench.reward import clamp_score, compute_reward
@@ -293,12 +293,14 @@ class SQLAgentEnv:
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
-            request = self._request(name, attempt)
+            request = self.request(name, attempt)
             completion: Completion | None = None
             if streamed:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
+                    elif isinstance(piece, Restart):  # what was shown so far does not count
+                        yield {"type": "sql_chunk", "chunk": "", "restart": True}
                     else:
                         yield {"type": "sql_chunk", "chunk": piece}
             else:
@@ -369,7 +371,8 @@ class SQLAgentEnv:
             return str(self._next.action), self._next, None
         return name, None, None
 
-    def _request(self, name: str, attempt: int) -> ModelRequest:
+    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
+        """Return what an action would ask the model now."""
         assert self.episode is not None
         repair = name != GENERATE
         return ModelRequest(
@@ -404,7 +407,7 @@ class SQLAgentEnv:
         over = self._is_over(attempt, result, verdict)
         seen, message, error_class = self._outcome(result, error, verdict)
         before = self.episode.steps[-1].error_class if self.episode.steps else None
-        usage = completion.usage if completion else None
+        usage = completion.usage if completion else Usage()
         step = Step(
             attempt=attempt,
             action=name,
@@ -420,8 +423,10 @@ class SQLAgentEnv:
             score=self._score(result, verdict),
             breakdown=compute_reward(verdict.match, attempt, error_class, before),
             reproducible=error is None or error.reproducible,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
             latency=completion.latency if completion else 0.0,
             elapsed=result.elapsed if result else 0.0,
         )

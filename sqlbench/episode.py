@@ -48,8 +48,8 @@ class Step:
     reproducible : bool
         False if the wall-clock backstop or the memory limit stopped the query: on another machine
         the same query may end otherwise.
-    prompt_tokens, completion_tokens : int
-        Of the model call; 0 for custom SQL.
+    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens : int
+        Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
     latency, elapsed : float
         Wall-clock seconds of the model call and of the query. They are in no record: see
         `timings`.
@@ -71,6 +71,8 @@ class Step:
     reproducible: bool = True
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     latency: float = field(default=0.0, compare=False)
     elapsed: float = field(default=0.0, compare=False)
 
@@ -107,6 +109,8 @@ class Step:
             "reproducible": self.reproducible,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "cached_tokens": self.cached_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
         }
 
     @classmethod

@@ -51,8 +51,47 @@ class RunFolderError(SQLBenchError, ValueError):
     """Raised when a run folder holds another configuration, is in use, or is damaged."""
 
 
+class RunInUseError(RunFolderError):
+    """Raised when another process is writing the run."""
+
+
+class ClusterError(SQLBenchError, RuntimeError):
+    """Raised when a cluster cannot be reached, or its workers cannot run what they are given."""
+
+
 class ModelSetupError(SQLBenchError, RuntimeError):
     """Raised before the first episode when a model cannot be used (missing key, bad URL)."""
+
+
+class StoreError(SQLBenchError, RuntimeError):
+    """Raised when a response store cannot be read or written."""
+
+
+class UnseenRequestError(StoreError):
+    """Raised in replay when a request was never stored: the message names question and attempt."""
+
+
+class BudgetReachedError(SQLBenchError, RuntimeError):
+    """Raised when the next call might pass the budget: the run stops, and can be gone on with.
+
+    Parameters
+    ----------
+    state : str
+        How far it came.
+    option : str
+        The option to raise.
+    """
+
+    def __init__(self, state: str, option: str) -> None:
+        self.state, self.option = state, option
+        super().__init__(state, option)
+
+    def __str__(self) -> str:
+        flag = self.option.replace("_", "-")
+        return (
+            f"Stopped: {self.state}. What was finished is kept; "
+            f"repeat the command with a larger --{flag} to go on."
+        )
 
 
 class WorkerError(SQLBenchError, RuntimeError):

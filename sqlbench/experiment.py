@@ -2,7 +2,7 @@
 
 Episode i acts on the policy as it stood after it had learned from episodes 0 … i − lag − 1, and
 keeps that snapshot to its end; learning takes episodes in order. So `lag` shapes the results, and
-`concurrency`, which only limits how many episodes are in flight, never does.
+`concurrency`, which only limits how many requests are in flight, never does.
 """
 
 from __future__ import annotations
@@ -26,9 +26,17 @@ from sqlbench.ablation import get_learner
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback, SQLAgentEnv
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
-from sqlbench.exceptions import ConfigError, DatabaseFailure, ModelSetupError, SuiteError
+from sqlbench.exceptions import (
+    BudgetReachedError,
+    ConfigError,
+    DatabaseFailure,
+    ModelSetupError,
+    SuiteError,
+)
 from sqlbench.grading import Golds, InvalidGoldError
-from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.models import Calling, ChatModel, ModelError, load_model
+from sqlbench.models.budget import Meter
+from sqlbench.models.caller import Caller
 from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
@@ -36,6 +44,10 @@ from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
 
+# What is a wrong address or a wrong request, if nothing was ever answered.
+HOPELESS = ("connection", "bad_request", "not_api")
+# While some episodes run their SQL, others ask: so the requests in flight reach their limit.
+EPISODES_PER_REQUEST = 2
 # After so many episodes in a row that the database failed, it is down: what is left would only wait
 # for it. What was finished is kept, and the run goes on when it is started again.
 MAX_LOST = 5
@@ -91,6 +103,7 @@ async def run_experiment(
     prompts: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
+    calling: Calling | None = None,
 ) -> Run:
     """Run an experiment, or go on with it.
 
@@ -113,7 +126,7 @@ async def run_experiment(
     lag : int
         How many episodes the policy's knowledge lies behind; 0 is strictly one after another.
     concurrency : int
-        How many episodes may be in flight; more than ``lag + 1`` cannot be.
+        How many requests may be in flight; more than ``lag + 1`` cannot be.
     feedback, max_attempts, metric, temperature
         See `SQLAgentEnv`.
     hindsight : float
@@ -128,6 +141,8 @@ async def run_experiment(
         run in memory.
     progress : bool
         Whether to show a progress bar.
+    calling : Calling or None
+        How the model is called: response store, limits, retries, budget. It changes no result.
 
     Returns
     -------
@@ -143,11 +158,18 @@ async def run_experiment(
     DatabaseFailure
         If the database cannot be reached. What was finished is kept.
     RunFolderError
-        If the folder holds another configuration.
+        If the folder holds another configuration, or cannot be written.
+    BudgetReachedError
+        If the next call might pass the budget. The run goes on when it is called with a larger one.
+    UnseenRequestError
+        In replay, if a request was never stored.
     """
+    calling = calling or Calling()
     loaded = load_suite(suite, database) if isinstance(suite, str) else suite
-    first = load_model(model, loaded) if isinstance(model, str) else model
-    repairing = load_model(repair_model, loaded) if isinstance(repair_model, str) else repair_model
+    first = load_model(model, loaded, calling) if isinstance(model, str) else model
+    repairing = repair_model
+    if isinstance(repairing, str):
+        repairing = load_model(repairing, loaded, calling)
     answering = with_repairs(first, repairing, max_attempts)
     taught = make_policy(policy, repairing or first)
     if concurrency < 1:
@@ -171,16 +193,22 @@ async def run_experiment(
     )
     texts = Prompts.load(prompts)
     golds = Golds(loaded, metric)
-    questions, invalid = await asyncio.to_thread(_askable, loaded, golds, task)
-    writer = RunWriter(
+    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+    writer = await asyncio.to_thread(
+        RunWriter,
         _meta(config, loaded, answering, texts, questions, invalid),
         texts,
         Path(out) if out is not None else None,
     )
-    env = _EnvFactory(loaded, answering, config, texts, golds)
+    try:
+        caller = Caller.prepare(answering, calling, concurrency, writer)
+    except BaseException:
+        writer.close()
+        raise
+    env = _EnvFactory(loaded, caller.model, config, texts, golds)
     try:
         done = {e.index for e in writer.run.log}
-        todo = [s for s in _slots(config, questions) if s.index not in done]
+        todo = [s for s in make_slots(config, questions) if s.index not in done]
         with tqdm(
             total=config.episodes,
             initial=len(done),
@@ -188,11 +216,19 @@ async def run_experiment(
             unit="ep",
             disable=not progress,
         ) as bar:
-            driver = _Driver(env, taught, writer, config, bar)
-            await driver.drive(todo, concurrency)
-        writer.finish(taught)
+            driver = _Driver(env, taught, writer, config, bar, caller.meter)
+            await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
+        await asyncio.to_thread(writer.finish, taught)
     finally:
-        writer.close()
+        try:
+            # Calls that are still out are paid for: they are stored before the store is closed.
+            await caller.aclose()
+            if isinstance(model, str):
+                await first.aclose()
+            if isinstance(repair_model, str) and repairing is not None:
+                await repairing.aclose()
+        finally:
+            writer.close()
     return writer.run
 
 
@@ -230,34 +266,39 @@ class _Driver:
         writer: RunWriter,
         config: RunConfig,
         bar: Any,
+        meter: Meter,
     ) -> None:
-        self.env, self.learner, self.writer, self.config, self.bar = (
-            env,
-            learner,
-            writer,
-            config,
-            bar,
-        )
+        self.env, self.learner, self.writer, self.config = env, learner, writer, config
+        self.bar, self.meter = bar, meter
         self.learn = get_learner(config.learner)
         self.answered = False
         self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
 
-    async def drive(self, todo: Sequence[Slot], concurrency: int) -> None:
-        ready = self._replay(todo)
+    async def drive(self, todo: Sequence[Slot], most: int) -> None:
+        """Run the episodes that are owed, at most so many at once."""
+        ready = await asyncio.to_thread(self._replay, todo)  # a long log takes seconds
         running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
+        finished: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
         results: dict[int, Episode | Failure] = {}
+        stopped: BudgetReachedError | None = None
         learned = 0
         syncing: asyncio.Future[None] | None = None
         loop = asyncio.get_running_loop()
         try:
             while learned < len(todo):
-                while ready and len(running) < concurrency:
+                while ready and len(running) < most and stopped is None:
                     place, snapshot = ready.popleft()
                     running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
+                if stopped is not None and not running:
+                    raise stopped
                 finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in finished:
-                    place, result = task.result()
+                    try:
+                        place, result = task.result()
+                    except BudgetReachedError as error:
+                        stopped = error  # what is in flight is paid for: it may land
+                        continue
                     results[place] = result
                 while learned in results:
                     self._take(todo[learned], results.pop(learned))
@@ -272,7 +313,7 @@ class _Driver:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*running, *finished, return_exceptions=True)
             if syncing is not None:
                 await syncing
 
@@ -311,7 +352,8 @@ class _Driver:
                 self.answered = True
         except ModelError as error:
             # Nothing was ever answered, or nothing will be: that is the user's to mend, now.
-            if error.kind == "setup" or (error.kind == "connection" and not self.answered):
+            hopeless = error.kind in HOPELESS and not self.answered
+            if error.kind == "setup" or hopeless:
                 raise ModelSetupError(error.message) from error
             return place, Failure(error, len(episode.steps) + 1)
         except DatabaseFailure as error:
@@ -331,7 +373,9 @@ class _Driver:
             self.successes += result.success
         finished = len(self.writer.run.log)
         if finished:
-            self.bar.set_postfix_str(f"success {self.successes / finished:.1%}", refresh=False)
+            spent = f", cost {self.meter.spent:.2f}" if self.meter.spent else ""
+            text = f"success {self.successes / finished:.1%}{spent}"
+            self.bar.set_postfix_str(text, refresh=False)
         self.bar.update()
 
 
@@ -353,7 +397,7 @@ def make_config(**values: Any) -> RunConfig:
         ) from None
 
 
-def _askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:
+def askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:
     """Return the questions whose gold runs, and the others with what is wrong with them."""
     questions, invalid = [], {}
     for question in suite.questions([task] if task is not None else None):
@@ -367,7 +411,9 @@ def _askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Questio
     return questions, invalid
 
 
-def _slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
+def make_slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
+    """Return a run's episodes in order: every pass over the questions in a fresh seeded one."""
+
     @cache
     def order(repeat: int) -> list[int]:
         rng = generator(config.seed, Role.ORDER, repeat=repeat)

@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -34,7 +35,7 @@ from tqdm.auto import tqdm
 import sqlbench
 from sqlbench.exceptions import WorkerError
 from sqlbench.experiment import run_experiment
-from sqlbench.models import ChatModel, load_model
+from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig
@@ -43,6 +44,7 @@ from sqlbench.suites import Suite, load_suite
 T = TypeVar("T")
 Workers = Callable[[], Executor]
 POLL_SECONDS = 0.5
+VIEW_SECONDS = 3.0
 # How often in a row workers may die without one episode's progress in between.
 MAX_DEATHS = 3
 
@@ -73,6 +75,8 @@ def run_grid(
     *,
     workers: Workers | None = None,
     progress: bool = True,
+    calling: Calling | None = None,
+    on_poll: Callable[[], None] | None = None,
 ) -> list[T]:
     """Run every configuration that has not been run yet, and collect something from each run.
 
@@ -89,6 +93,10 @@ def run_grid(
         Makes the executor, and makes it anew when its workers have died; None takes `processes()`.
     progress : bool
         Whether to show a progress bar, in episodes.
+    calling : Calling or None
+        How the models are called.
+    on_poll : callable or None
+        Is called every few seconds, to show more than a bar.
 
     Returns
     -------
@@ -111,14 +119,14 @@ def run_grid(
         unit="ep",
         disable=not progress,
     ) as bar:
-        gauge = _Gauge(todo.values(), bar)
+        gauge = _Gauge(todo.values(), bar, on_poll)
         bar.initial = gauge.read()  # what an earlier call finished tells nothing of the speed
         deaths = 0
         while len(collected) < len(todo):
             before = gauge.read()
             waiting = [cell for folder, cell in todo.items() if folder not in collected]
             try:
-                _run_all(waiting, collect, workers or processes(), gauge, collected)
+                _run_all(waiting, collect, calling, workers or processes(), gauge, collected)
             except BrokenExecutor as error:
                 deaths = 1 if gauge.read() > before else deaths + 1
                 if deaths >= MAX_DEATHS:
@@ -155,6 +163,7 @@ def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
 def _run_all(
     cells: Sequence[Cell],
     collect: Callable[[Run], T],
+    calling: Calling | None,
     workers: Workers,
     gauge: _Gauge,
     collected: dict[Path, T],
@@ -162,7 +171,7 @@ def _run_all(
     executor = workers()
     try:
         futures: dict[Future[T], Cell] = {
-            executor.submit(run_cell, cell, collect): cell for cell in cells
+            executor.submit(run_cell, cell, collect, calling): cell for cell in cells
         }
         pending = set(futures)
         while pending:
@@ -174,7 +183,7 @@ def _run_all(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def run_cell(cell: Cell, collect: Callable[[Run], T]) -> T:
+def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = None) -> T:
     """Run a cell, or open it if it is finished, and collect from it. This is what a worker does."""
     if cell.finished:
         return collect(Run.open(cell.folder))
@@ -190,6 +199,7 @@ def run_cell(cell: Cell, collect: Callable[[Run], T]) -> T:
                 concurrency=cell.config.lag + 1,
                 out=cell.folder,
                 progress=False,
+                calling=calling,
             )
         )
     )
@@ -227,9 +237,10 @@ _WORKER = _Worker()
 class _Gauge:
     """Counts the episodes in all cells' logs, and shows them."""
 
-    def __init__(self, cells: Any, bar: Any) -> None:
+    def __init__(self, cells: Any, bar: Any, on_poll: Callable[[], None] | None = None) -> None:
         self._logs = {cell.folder / "episodes.jsonl": [0, 0] for cell in cells}
         self._bar = bar
+        self._on_poll, self._polled = on_poll, 0.0
 
     def read(self) -> int:
         """Return how many episodes are finished."""
@@ -242,4 +253,7 @@ class _Gauge:
                 place[1] += new.count(b"\n")
         total = sum(count for _, count in self._logs.values())
         self._bar.update(total - self._bar.n)
+        if self._on_poll is not None and time.monotonic() - self._polled > VIEW_SECONDS:
+            self._on_poll()
+            self._polled = time.monotonic()
         return total

@@ -3,30 +3,37 @@
 ``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
 ``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
 ``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
-rates. A line counts once it ends in a newline: a torn last line is owed again.
+rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
+results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
+million tokens cost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
-from sqlbench.exceptions import RunFolderError
+from sqlbench.exceptions import RunFolderError, RunInUseError
+from sqlbench.frames import EPISODE_COLUMNS, step_frame
 from sqlbench.repair import Prompts
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sqlbench.models.budget import Price
     from sqlbench.policies import Policy
 
 SCHEMA_VERSION = 1
@@ -52,6 +59,12 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
     learner: str = "standard"
+
+    @property
+    def paid_model(self) -> str | None:
+        """The spec of the model whose calls cost money; None if none does, or two that differ."""
+        paid = {m for m in (self.model, self.repair_model) if m and m.startswith("openai")}
+        return paid.pop() if len(paid) == 1 else None
 
     @field_validator("database")
     @classmethod
@@ -79,8 +92,6 @@ class Run:
     ----------
     config : RunConfig
         The configuration.
-    log : list of Episode
-        The finished episodes, in the order in which the policy learned from them.
     """
 
     def __init__(self, meta: dict[str, Any], folder: Path | None = None) -> None:
@@ -91,8 +102,8 @@ class Run:
             )
         self.meta, self.folder = meta, folder
         self.config = RunConfig(**meta["config"])
-        self.log: list[Episode] = []
-        self.failed: list[dict[str, Any]] = []
+        self._log: list[Episode] | None = [] if folder is None else None
+        self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
 
     @classmethod
@@ -102,12 +113,42 @@ class Run:
         Raises
         ------
         RunFolderError
-            If it is no run's folder, or its log is damaged before its last line.
+            If it is no run's folder. A log that is damaged before its last line raises when it is
+            first read, which may be now or with the first use of what is in it.
         """
         path = Path(folder)
-        run = cls(_read_json(path / "run.json"), path)
-        run._read_log()
-        return run
+        return cls(_read_json(path / "run.json"), path)
+
+    @property
+    def log(self) -> list[Episode]:
+        """The finished episodes, in the order in which the policy learned from them.
+
+        It is read when it is first asked for: a frame of a large run needs no objects.
+        """
+        if self._log is None:
+            assert self.folder is not None
+            lines = _read_lines(self.folder / "episodes.jsonl")
+            self._log = [Episode.from_record(r) for r in lines]
+        return self._log
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """The notes of the episodes that their model failed, and that are still owed."""
+        if self._failed is None:
+            failed: dict[int, dict[str, Any]] = {}
+            if self.folder is not None:
+                failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
+            finished = {e.index for e in self.log} if failed else set()
+            self._failed = [r for i, r in sorted(failed.items()) if i not in finished]
+        return self._failed
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """Yield the episodes' records, from the log's lines unless it is in memory already."""
+        if self._log is None and self.folder is not None:
+            yield from _read_lines(self.folder / "episodes.jsonl")
+        else:
+            for episode in self.log:
+                yield episode.record()
 
     @property
     def simulated(self) -> bool:
@@ -148,6 +189,21 @@ class Run:
         return f"{suite} · {model} · {c.policy} · seed {c.seed}"
 
     @cached_property
+    def price(self) -> Price | None:
+        """What a million tokens of its model cost; None if no price is known."""
+        from sqlbench.models.budget import load_price, make_price
+
+        if self.folder is not None and (self.folder / "price.json").exists():
+            return make_price(_read_json(self.folder / "price.json"), "The run's price.json")
+        paid = self.config.paid_model
+        return load_price(paid) if paid else None
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of the requests that were sent, in the order of their answers."""
+        if self.folder is not None:
+            yield from _read_lines(self.folder / "calls.jsonl")
+
+    @cached_property
     def prompts(self) -> Prompts:
         """The texts that were sent."""
         if self.folder is None:
@@ -184,32 +240,7 @@ class Run:
     @property
     def steps(self) -> pd.DataFrame:
         """A row an attempt, in order of its episode's number."""
-        import pandas as pd
-
-        rows = [
-            {
-                "episode": e.index,
-                "attempt": s.attempt,
-                "action": s.action,
-                "context_error_class": s.context.error_class if s.context else None,
-                "error_class": s.error_class,
-                "propensity": s.propensity,
-                "score": s.score,
-                "base": s.breakdown.base,
-                "attempt_penalty": s.breakdown.attempt_penalty,
-                "severity_bonus": s.breakdown.severity_bonus,
-                "change_bonus": s.breakdown.change_bonus,
-                "reward": s.reward,
-                "success": s.success,
-                "sql": s.sql,
-                "error_message": s.error_message,
-                "ucb_scores": s.scores,
-            }
-            for e in self.log
-            for s in e.steps
-        ]
-        frame = pd.DataFrame(rows, columns=STEP_COLUMNS)
-        return frame.sort_values(["episode", "attempt"], kind="stable", ignore_index=True)
+        return step_frame(self._records())
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -242,49 +273,6 @@ class Run:
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 
-    def _read_log(self) -> None:
-        assert self.folder is not None
-        self.log = [Episode.from_record(r) for r in _read_lines(self.folder / "episodes.jsonl")]
-        finished = {e.index for e in self.log}
-        failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
-        self.failed = [r for i, r in sorted(failed.items()) if i not in finished]
-
-
-EPISODE_COLUMNS = [
-    "episode",
-    "question_id",
-    "task_id",
-    "db_id",
-    "success",
-    "attempts",
-    "first",
-    "field",
-    "any",
-    "total_reward",
-    "model_calls",
-    "prompt_tokens",
-    "completion_tokens",
-    "simulated",
-]
-STEP_COLUMNS = [
-    "episode",
-    "attempt",
-    "action",
-    "context_error_class",
-    "error_class",
-    "propensity",
-    "score",
-    "base",
-    "attempt_penalty",
-    "severity_bonus",
-    "change_bonus",
-    "reward",
-    "success",
-    "sql",
-    "error_message",
-    "ucb_scores",
-]
-
 
 class RunWriter:
     """Appends to a run, in memory and in its folder if it has one.
@@ -308,7 +296,7 @@ class RunWriter:
 
     def __init__(self, meta: dict[str, Any], prompts: Prompts, folder: Path | None) -> None:
         self.run = Run(meta, folder)
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, int] = {}
         self._lock: IO[bytes] | None = None
         if folder is None:
             self.run.meta = meta | {"prompts": dict(prompts.texts)}
@@ -318,16 +306,18 @@ class RunWriter:
             write_json(folder / "prompts.json", dict(prompts.texts))
         if not (folder / "run.json").exists():
             write_json(folder / "run.json", meta)
-        for name in ("episodes", "failures", "timings"):
+        for name in ("episodes", "failures", "timings", "calls"):
             path = folder / f"{name}.jsonl"
             _drop_torn_line(path)
-            self._files[name] = path.open("ab")
-        self.run._read_log()
+            with _clear_errors(path):
+                self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self.run.log  # noqa: B018  a damaged log is refused before anything is written
 
     def append(self, episode: Episode) -> None:
         """Keep a finished episode; a failure that it had before is made good."""
         self.run.log.append(episode)
-        self.run.failed = [r for r in self.run.failed if r["episode"] != episode.index]
+        if self.run.failed:
+            self.run.failed[:] = [r for r in self.run.failed if r["episode"] != episode.index]
         self._write("episodes", episode.record())
         self._write("timings", episode.timings())
 
@@ -336,10 +326,21 @@ class RunWriter:
         self.run.failed.append(record)
         self._write("failures", record)
 
+    def keep_price(self, price: Price) -> None:
+        """Keep what a million tokens cost, for every later table of this run."""
+        self.run.price = price
+        if self.run.folder is not None:
+            write_json(self.run.folder / "price.json", asdict(price))
+
+    def note_call(self, record: dict[str, Any]) -> None:
+        """Keep a note of a request that was sent, and what it cost."""
+        self._write("calls", record)
+
     def sync(self) -> None:
         """Wait until the log is on the disk. May run in another thread."""
         if "episodes" in self._files:
-            os.fsync(self._files["episodes"].fileno())
+            with _clear_errors(Path("episodes.jsonl")):
+                os.fsync(self._files["episodes"])
 
     def finish(self, policy: Policy) -> None:
         """Write the policy and the summary."""
@@ -348,18 +349,21 @@ class RunWriter:
         self.run._policy = policy
         if self.run.folder is not None:
             partial = self.run.folder / "policy.partial.npz"
-            save_policy(policy, partial)
-            partial.replace(self.run.folder / "policy.npz")
+            with _clear_errors(self.run.folder / "policy.npz"):
+                save_policy(policy, partial)
+                partial.replace(self.run.folder / "policy.npz")
             write_json(self.run.folder / "summary.json", self.run.summary)
 
     def close(self) -> None:
         """Sync, close the files and let the folder go."""
-        self.sync()
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-        if self._lock is not None:
-            self._lock.close()
+        try:
+            self.sync()
+        finally:
+            for file in self._files.values():
+                os.close(file)
+            self._files.clear()
+            if self._lock is not None:
+                self._lock.close()
 
     def _take_folder(self, folder: Path, meta: dict[str, Any]) -> None:
         if folder.exists() and not folder.is_dir():
@@ -380,7 +384,7 @@ class RunWriter:
             # The kernel frees the lock with its process, however that ends.
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunFolderError(
+            raise RunInUseError(
                 f"Another process is writing the run in {str(folder)!r}; wait, or name another."
             ) from None
         if known:
@@ -389,19 +393,44 @@ class RunWriter:
     def _write(self, name: str, record: dict[str, Any]) -> None:
         if name in self._files:
             line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-            self._files[name].write(line.encode("utf-8", "surrogatepass") + b"\n")
-            self._files[name].flush()
+            rest = memoryview(line.encode("utf-8", "surrogatepass") + b"\n")
+            with _clear_errors(Path(f"{name}.jsonl")):
+                # Without a buffer: what did not fit on a full disk must not follow later.
+                while rest:
+                    rest = rest[os.write(self._files[name], rest) :]
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file in one piece, or not at all."""
+    """Write a JSON file in one piece, or not at all.
+
+    Raises
+    ------
+    RunFolderError
+        If it cannot be written, as on a full disk.
+    """
     partial = path.with_name(path.name + ".partial")
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with _clear_errors(path):
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{path.name} of the run cannot be written: {error.strerror}. What was finished is "
+            "kept: make room, and repeat the command to go on."
+        ) from error
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
@@ -447,11 +476,21 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return  # torn by a crash: owed again
             try:
-                yield json.loads(line.decode("utf-8", "surrogatepass"))
+                yield _parse(line)
             except ValueError as error:
                 raise RunFolderError(
                     f"{str(path)!r}, line {number}, is damaged: {error}."
                 ) from error
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:  # or a lone surrogate, which SQL from a model may contain
+        value = json.loads(line.decode("utf-8", "surrogatepass"))
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -64,9 +64,7 @@ def server():
 
 def model_at(server, **more):
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    model = OpenAIModel("m", {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"} | more)
-    model._client = model._open().with_options(max_retries=0)  # the waiting is not the matter
-    return model
+    return OpenAIModel("m", {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"} | more)
 
 
 REQUEST = ModelRequest(({"role": "user", "content": "hi"},), "q", 0, 1, "generate", 1)
@@ -87,13 +85,13 @@ async def ask(model, streamed):
 @pytest.mark.parametrize(
     ("behaviour", "kind", "sentence"),
     [
-        ("html", "setup", "an HTML page (Welcome to nginx), which is not the API's JSON"),
+        ("html", "not_api", "an HTML page (Welcome to nginx), which is not the API's JSON"),
         ("html error", "server", "answered 502: an HTML page (Welcome to nginx)"),
         ("not found", "setup", "answered 404: an HTML page (Welcome to nginx)"),
-        ("text", "setup", "answered with It works!, which is not the API's JSON"),
-        ("nothing at all", "setup", "answered with nothing, which is not the API's JSON"),
+        ("text", "not_api", "answered with It works!, which is not the API's JSON"),
+        ("nothing at all", "not_api", "answered with nothing, which is not the API's JSON"),
         ("too long", "refused", "too many tokens"),
-        ("hang up", "connection", "cannot be reached"),
+        ("hang up", "broken", "broke off its answer"),
     ],
 )
 async def test_a_strange_answer_is_one_sentence(server, behaviour, kind, sentence, streamed):

@@ -1,6 +1,6 @@
 """The command line: a thin shell over the package.
 
-A user's mistake is one sentence on standard error and exit code 2.
+A user's mistake is one sentence on standard error and exit code 2; a budget that is used up, 3.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from sqlbench.cli.report import report
 from sqlbench.cli.run import run
 from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
+from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
-from sqlbench.exceptions import SQLBenchError
+from sqlbench.cli.sweep import sweep
+from sqlbench.exceptions import BudgetReachedError, SQLBenchError
 
 app = typer.Typer(
     name="sqlbench",
@@ -39,6 +41,7 @@ app.command()(replay)
 app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
+app.command()(sweep)
 app.command()(ask)
 app.command()(grade)
 app.add_typer(suites, name="suites")
@@ -48,9 +51,15 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
+    except BudgetReachedError as error:
+        print(f"sqlbench: {error}", file=sys.stderr)
+        sys.exit(3)
     except SQLBenchError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)
+    except Stopped as stopped:
+        print("\nsqlbench: stopped; what was finished is kept.", file=sys.stderr)
+        sys.exit(stopped.exit_code)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sqlbench.cli import calling as options
+from sqlbench.cli.stopping import run_stoppable
+from sqlbench.models.options import Calling
 from sqlbench.runs import RunConfig
 
 _DEFAULT = RunConfig()
+_CALLING = Calling()
 
 
 def run(
@@ -63,7 +66,7 @@ def run(
         ),
     ] = _DEFAULT.lag,
     concurrency: Annotated[
-        int, typer.Option(help="Episodes in flight (at most lag + 1); never changes a result.")
+        int, typer.Option(help="Requests in flight (at most lag + 1); never changes a result.")
     ] = 1,
     max_attempts: Annotated[
         int, typer.Option(help="Attempts an episode, 1 to 5.")
@@ -89,6 +92,22 @@ def run(
             "Default: results/SUITE-MODEL-POLICY-sSEED."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only print the number of calls and about what they cost."),
+    ] = False,
+    cache: options.Cache = None,
+    cache_mode: options.CacheMode = "auto",
+    max_requests_per_minute: options.MaxRequests = None,
+    max_tokens_per_minute: options.MaxTokens = None,
+    connect_seconds: options.ConnectSeconds = _CALLING.connect_seconds,
+    first_token_seconds: options.FirstTokenSeconds = _CALLING.first_token_seconds,
+    answer_seconds: options.AnswerSeconds = _CALLING.answer_seconds,
+    retries: options.Retries = _CALLING.retries,
+    stream: options.Stream = False,
+    budget: options.Budget = None,
+    max_calls: options.MaxCalls = None,
+    prices: options.Prices = None,
 ) -> None:
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
     from sqlbench.analysis import run_table
@@ -99,7 +118,41 @@ def run(
     place = f"{suite}-postgres" if database else suite
     models = f"{model}+{repair_model}" if repair_model else model
     folder = out or default_folder(place, models, policy, seed)
-    finished = asyncio.run(
+    calling = Calling(
+        cache=cache,
+        cache_mode=cache_mode,  # type: ignore[arg-type]
+        max_requests_per_minute=max_requests_per_minute,
+        max_tokens_per_minute=max_tokens_per_minute,
+        connect_seconds=connect_seconds,
+        first_token_seconds=first_token_seconds,
+        answer_seconds=answer_seconds,
+        retries=retries,
+        stream=stream,
+        budget=budget,
+        max_calls=max_calls,
+        prices=prices,
+    )
+    if dry_run:
+        from sqlbench.estimate import estimate_run
+        from sqlbench.experiment import make_config
+
+        config = make_config(
+            suite=suite,
+            database=database,
+            task=task,
+            model=model,
+            repair_model=repair_model,
+            policy=policy,
+            episodes=episodes,
+            seed=seed,
+            lag=lag,
+            feedback=feedback,
+            max_attempts=max_attempts,
+            temperature=temperature,
+        )
+        print(estimate_run(config, calling, out=folder, prompts=prompts).table())
+        return
+    finished = run_stoppable(
         run_experiment(
             loaded,
             model,
@@ -115,6 +168,7 @@ def run(
             temperature=temperature,
             prompts=prompts,
             out=folder,
+            calling=calling,
         )
     )
     print(run_table(finished))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 _MASK = 2**64 - 1
+_DIGITS = re.compile(r"\d+")
 
 
 def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> Callable[[], None]:
-    """Replace ``random``, ``randomblob`` and the two-argument ``trim`` family.
+    """Replace ``random``, ``randomblob``, ``printf`` and the two-argument ``trim`` family.
 
     Parameters
     ----------
@@ -53,7 +55,30 @@ def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> C
     # one step that nothing can interrupt.
     for name, strip in (("trim", str.strip), ("ltrim", str.lstrip), ("rtrim", str.rstrip)):
         connection.create_function(name, 2, _trimmer(strip), deterministic=True)
+    # ``printf('%.*c', 1e9, 'x')`` fills a gigabyte in one step before it is found to be too long.
+    printf = _formatter(max_value_bytes)
+    for name in ("printf", "format"):
+        connection.create_function(name, -1, printf, deterministic=True)
     return restart
+
+
+def _formatter(max_value_bytes: int) -> Callable[..., Any]:
+    """Return SQLite's own printf, run elsewhere, but for widths and precisions beyond the limit."""
+    own = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=16)
+    own.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value_bytes)
+
+    def printf(*values: Any) -> Any:
+        if values and isinstance(values[0], str | bytes):
+            text = _text(values[0])
+            widths = [float(digits) for digits in _DIGITS.findall(text)]
+            if "*" in text:  # taken from the arguments, whichever they are
+                widths += [abs(float(v)) for v in values[1:] if isinstance(v, int | float)]
+            if sum(widths) > max_value_bytes:
+                raise ValueError("a width or precision is too large")
+        marks = ", ".join("?" * len(values))
+        return own.execute(f"SELECT printf({marks})", values).fetchone()[0]
+
+    return printf
 
 
 def _trimmer(strip: Callable[[str, str], str]) -> Callable[[Any, Any], str | None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.models.base import ChatModel, Completion, Message, ModelError, ModelRequest, Usage
 from sqlbench.models.extract import extract_sql
+from sqlbench.models.options import Calling
 
 if TYPE_CHECKING:
     from sqlbench.suites.base import Suite
@@ -21,6 +22,7 @@ MODEL_SPECS = (
 
 __all__ = [
     "MODEL_SPECS",
+    "Calling",
     "ChatModel",
     "Completion",
     "Message",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 
-def load_model(spec: str, suite: Suite) -> ChatModel:
+def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatModel:
     """Load a model by its spec.
 
     Parameters
@@ -43,6 +45,8 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
         ``predictions:FILE`` (first answers of a prediction file).
     suite : Suite
         The simulated model answers from its gold queries.
+    calling : Calling or None
+        Time limits for a model behind an endpoint.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def load_model(spec: str, suite: Suite) -> ChatModel:
     if kind == "openai":
         from sqlbench.models.openai import OpenAIModel
 
-        return OpenAIModel(argument or None)
+        return OpenAIModel(argument or None, calling=calling)
     if kind == "predictions" and argument:
         from sqlbench.models.predictions import PredictionsModel
 

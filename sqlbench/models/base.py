@@ -18,10 +18,21 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call as the endpoint counts them."""
+    """Tokens of one call as the endpoint counts them.
+
+    Attributes
+    ----------
+    prompt_tokens, completion_tokens : int
+        What went in and what came out.
+    cached_tokens, reasoning_tokens : int
+        The part of the prompt that the provider had in its cache, and the part of the completion
+        that was thought and not said.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +49,15 @@ class Completion:
         Wall-clock seconds, for `timings.jsonl` only.
     finish_reason : str
         ``"stop"``, ``"length"``, …
+    reasoning : str
+        What the model thought before it answered; kept apart from the text, and never run.
     """
 
     text: str
     usage: Usage
     latency: float = 0.0
     finish_reason: str = "stop"
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +108,39 @@ class ModelError(Exception):
     message : str
         What went wrong, in one sentence.
     kind : str
-        ``"timeout"``, ``"rate_limit"``, ``"connection"``, ``"refused"``, ``"empty"``, ``"server"``
-        or ``"setup"`` (no later call can succeed: stop the run).
+        ``"timeout"``, ``"rate_limit"``, ``"connection"`` (it cannot be reached), ``"broken"`` (the
+        answer broke off), ``"refused"``, ``"empty"``, ``"server"``, ``"not_api"`` (something else
+        answers there), ``"bad_request"`` (the endpoint will not take this request) or ``"setup"``
+        (no later call can succeed: stop the run).
+    transient : bool
+        Whether the same request may succeed if it is sent again.
+    retry_after : float or None
+        How many seconds the endpoint asks to wait before that.
+    usage : Usage or None
+        What the failed call used all the same; None if nobody knows.
     """
 
-    def __init__(self, message: str, kind: str) -> None:
+    def __init__(
+        self,
+        message: str,
+        kind: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
+        self.transient = transient
+        self.retry_after = retry_after
+        self.usage = usage
+
+
+class Restart(str):
+    """An empty piece of a stream: the answer broke off and begins anew, forget what came before."""
+
+    __slots__ = ()
 
 
 class ChatModel(Protocol):
@@ -109,7 +148,8 @@ class ChatModel(Protocol):
 
     `complete` and `stream` answer the same request with the same text. Both raise `ModelError`
     when there is no usable answer, and nothing else for a call that failed. `stream` yields
-    pieces of text and, last, the whole `Completion`. `simulated` is True for a model that is not
+    pieces of text and, last, the whole `Completion`; a `Restart` among them takes back the pieces
+    before it. `simulated` is True for a model that is not
     real: everything that it feeds is labelled so. `fingerprint` is a hash of what its answers
     depend on beside its name (a profile, a file of predictions), empty where there is nothing.
     """

@@ -1,84 +1,40 @@
-"""Any model behind an OpenAI-compatible endpoint."""
+"""Any model behind an OpenAI-compatible endpoint: one call, whatever comes back.
+
+The answer is read as bytes and checked here, because an endpoint may send anything: half an
+answer, an error page, JSON of another shape, or no end. When a call is worth repeating is said
+by `ModelError.transient`; repeating it is `sqlbench.models.calling`'s affair.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from sqlbench.exceptions import ConfigError, ModelSetupError
+from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Completion, ModelError, ModelRequest, Usage
+from sqlbench.models.endpoint import Endpoint, find_endpoint
+from sqlbench.models.options import Calling
+from sqlbench.models.reasoning import SpokenPieces, split_reasoning
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-HUGGING_FACE_ROUTER = "https://router.huggingface.co/v1"
-OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "Qwen/Qwen2.5-72B-Instruct"
 MAX_COMPLETION_TOKENS = 1024
-TIMEOUT_SECONDS = 120.0
-_HUGGING_FACE_HOSTS = ("huggingface.co", "huggingface.cloud")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+MAX_ANSWER_BYTES = 4 * 2**20
+# What no later call will change: no key, no permission, no money, no such model.
+_SETUP = (401, 402, 403, 404)
+_TRANSIENT = (408, 409, 425, 429)
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to call, and the key that was set for that host."""
-
-    base_url: str
-    key: str
-
-
-def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Find the endpoint and its key in the environment's variables.
-
-    ``OPENAI_BASE_URL`` goes with ``OPENAI_API_KEY``; ``API_BASE_URL`` (by default the Hugging Face
-    router) with ``HF_TOKEN`` on Hugging Face's hosts and with ``API_KEY`` elsewhere. A key is sent
-    to no other host than the one that it was set for. An endpoint on this machine needs no key.
-
-    Raises
-    ------
-    ModelSetupError
-        If the key is missing, an address is malformed, or two different ones are set.
-    """
-    openai_url, api_url = environ.get("OPENAI_BASE_URL"), environ.get("API_BASE_URL")
-    if openai_url and api_url and openai_url != api_url:
-        raise ModelSetupError(
-            f"Both OPENAI_BASE_URL ({openai_url}) and API_BASE_URL ({api_url}) are set; unset one."
-        )
-    if openai_url:
-        url, variable = openai_url, "OPENAI_API_KEY"
-    elif api_url:
-        url, variable = api_url, "HF_TOKEN" if _on_hugging_face(api_url) else "API_KEY"
-    elif environ.get("OPENAI_API_KEY") and not environ.get("HF_TOKEN"):
-        url, variable = OPENAI_URL, "OPENAI_API_KEY"
-    else:
-        url, variable = HUGGING_FACE_ROUTER, "HF_TOKEN"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ModelSetupError(f"The endpoint {url!r} is no http(s) address.")
-    key = environ.get(variable, "")
-    if not key:
-        if parts.hostname not in _LOOPBACK:
-            raise ModelSetupError(
-                f"The model needs a key for {parts.hostname}: set {variable}"
-                + (
-                    ", or OPENAI_BASE_URL and OPENAI_API_KEY for another endpoint."
-                    if variable == "HF_TOKEN"
-                    else "."
-                )
-            )
-        key = "none"
-    return Endpoint(url, key)
-
-
-def _on_hugging_face(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return any(host == h or host.endswith(f".{h}") for h in _HUGGING_FACE_HOSTS)
+__all__ = ["DEFAULT_MODEL", "MAX_COMPLETION_TOKENS", "Endpoint", "OpenAIModel", "find_endpoint"]
 
 
 class OpenAIModel:
@@ -90,92 +46,50 @@ class OpenAIModel:
         The model's name at the endpoint; None reads ``MODEL_NAME``, by default
         ``Qwen/Qwen2.5-72B-Instruct``. ``NAME?max_tokens=N`` limits the length of an answer.
     environ : mapping of str to str or None
-        Where addresses, keys and ``MODEL_TIMEOUT`` (seconds) are read; None takes the process's
-        environment.
+        Where addresses, keys and ``MODEL_TIMEOUT`` (seconds, in place of the time limits on the
+        answer and its first token) are read; None takes the process's environment.
+    calling : Calling or None
+        Time limits, whether `complete` streams, and whether there is any calling (``replay``
+        needs no key).
 
     Raises
     ------
     ModelSetupError
         If the key is missing or an address is malformed.
-    ConfigError
-        If a parameter or the timeout has the wrong form.
     """
 
     simulated = False
     fingerprint = ""
 
-    def __init__(self, name: str | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        calling: Calling | None = None,
+    ) -> None:
         environ = os.environ if environ is None else environ
-        self.endpoint = find_endpoint(environ)
+        self.calling = calling or Calling()
+        if limit := environ.get("MODEL_TIMEOUT"):
+            seconds = _timeout(limit)
+            self.calling = replace(
+                self.calling, answer_seconds=seconds, first_token_seconds=seconds
+            )
+        self.endpoint = find_endpoint(environ, offline=self.calling.offline)
         # The limit shapes results, so it stands in the spec; the timeout is the machine's affair.
         name, _, query = (name or "").partition("?")
         self.name = name or environ.get("MODEL_NAME") or DEFAULT_MODEL
         self.spec = f"openai:{self.name}" + (f"?{query}" if query else "")
         self.max_tokens = _max_tokens(self.spec, query)
-        self.timeout = _timeout(environ.get("MODEL_TIMEOUT"))
-        self._client: AsyncOpenAI | None = None
+        self._opening: asyncio.Future[AsyncOpenAI] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def complete(self, request: ModelRequest) -> Completion:
-        """Answer a request."""
-        started = time.perf_counter()
-        try:
-            answer = await self._open().chat.completions.create(**self._arguments(request))
-        except Exception as error:
-            raise self._explained(error) from error
-        if isinstance(answer, str):  # what the client makes of a body that is not JSON
-            raise self._not_the_api(answer)
-        if not getattr(answer, "choices", None):
-            raise ModelError(f"The endpoint {self.endpoint.base_url} gave no choice.", "empty")
-        choice = answer.choices[0]
-        return self._completion(
-            choice.message.content or "",
-            choice.message.refusal,
-            choice.finish_reason,
-            answer.usage,
-            started,
-        )
+    @property
+    def address(self) -> str:
+        """The endpoint's URL: calls there cost money."""
+        return self.endpoint.base_url
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:
-        """Yield the answer's pieces as they come, then the `Completion`."""
-        started = time.perf_counter()
-        pieces: list[str] = []
-        refusal, finish_reason, usage = "", None, None
-        try:
-            chunks = await self._open().chat.completions.create(
-                **self._arguments(request), stream=True, stream_options={"include_usage": True}
-            )
-            if "event-stream" not in chunks.response.headers.get("content-type", ""):
-                raise self._not_the_api((await chunks.response.aread()).decode(errors="replace"))
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                for choice in chunk.choices[:1]:
-                    refusal += choice.delta.refusal or ""
-                    finish_reason = choice.finish_reason or finish_reason
-                    if choice.delta.content:
-                        pieces.append(choice.delta.content)
-                        yield choice.delta.content
-        except Exception as error:
-            raise self._explained(error) from error
-        if finish_reason is None:
-            raise ModelError("The endpoint broke off its answer.", "connection")
-        yield self._completion("".join(pieces), refusal, finish_reason, usage, started)
-
-    async def aclose(self) -> None:
-        """Close the client's connections."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-    def _open(self) -> AsyncOpenAI:
-        if self._client is None:
-            from openai import AsyncOpenAI
-
-            self._client = AsyncOpenAI(
-                base_url=self.endpoint.base_url, api_key=self.endpoint.key, timeout=self.timeout
-            )
-        return self._client
-
-    def _arguments(self, request: ModelRequest) -> dict[str, Any]:
+    def sent(self, request: ModelRequest) -> dict[str, Any]:
+        """Return what the endpoint is sent: all that an answer can depend on."""
         return {
             "model": self.name,
             "messages": list(request.messages),
@@ -184,51 +98,305 @@ class OpenAIModel:
             "max_tokens": self.max_tokens,
         }
 
+    async def complete(self, request: ModelRequest) -> Completion:
+        """Answer a request."""
+        if self.calling.stream:
+            completion = None
+            async for piece in self.stream(request):
+                completion = piece
+            assert isinstance(completion, Completion)
+            return completion
+        started = time.perf_counter()
+        try:
+            client = await self._open()
+            async with (
+                asyncio.timeout(self.calling.answer_seconds),
+                self._create(client, request) as response,
+            ):
+                body = bytearray()
+                async for part in response.iter_bytes():
+                    body += part
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise _EndlessError
+        except Exception as error:
+            raise self._explained(error) from error
+        answer = self._parsed(body)
+        choice = _first(answer.get("choices"))
+        message = choice.get("message") if choice else None
+        if not choice or not isinstance(message, dict):
+            raise ModelError(f"{self._where} gave no choice.", "empty", transient=True)
+        return self._completion(
+            _text(message.get("content")),
+            _thought(message),
+            message.get("refusal"),
+            choice.get("finish_reason"),
+            answer.get("usage"),
+            started,
+        )
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:
+        """Yield the answer's pieces as they come, then the `Completion`."""
+        started = time.perf_counter()
+        text, thought, refusal = "", "", ""
+        finish_reason, usage = None, None
+        spoken = SpokenPieces()
+        async with AsyncExitStack() as stack:
+            try:
+                events = await self._events(request, stack, started)
+                async for event in _until(events, started, self.calling):
+                    usage = event.get("usage") or usage
+                    choice = _first(event.get("choices"))
+                    if choice is None:
+                        continue
+                    finish_reason = choice.get("finish_reason") or finish_reason
+                    delta = choice.get("delta")
+                    delta = delta if isinstance(delta, dict) else {}
+                    refusal += _text(delta.get("refusal"))
+                    thought += _thought(delta)
+                    piece = _text(delta.get("content"))
+                    text += piece
+                    if shown := spoken.feed(piece):
+                        yield shown
+            except Exception as error:
+                raise self._explained(error) from error
+        if finish_reason is None:
+            raise ModelError(f"{self._where} broke off its answer.", "broken", transient=True)
+        if shown := spoken.end():
+            yield shown
+        yield self._completion(text, thought, refusal, finish_reason, usage, started)
+
+    async def aclose(self) -> None:
+        """Close the client's connections."""
+        if self._opening is not None and self._loop is asyncio.get_running_loop():
+            client = await self._opening
+            await client.close()
+        self._opening = None
+
+    @property
+    def _where(self) -> str:
+        return f"{self.endpoint.base_url} (model {self.name})"
+
+    def _create(self, client: AsyncOpenAI, request: ModelRequest, **more: Any) -> Any:
+        return client.chat.completions.with_streaming_response.create(**self.sent(request), **more)
+
+    async def _open(self) -> AsyncOpenAI:
+        """Return the client, made in a thread: its import and its certificates take a while."""
+        if self.calling.offline:
+            raise ModelError(f"{self._where} was to be called, and calls are off.", "setup")
+        loop = asyncio.get_running_loop()
+        if self._opening is None or self._loop is not loop:
+            # Connections belong to their loop: another loop (a second asyncio.run) needs others.
+            self._loop = loop
+            self._opening = asyncio.ensure_future(asyncio.to_thread(self._make_client))
+        return await asyncio.shield(self._opening)
+
+    def _make_client(self) -> AsyncOpenAI:
+        import openai
+
+        limits = openai.Timeout(self.calling.answer_seconds, connect=self.calling.connect_seconds)
+        return openai.AsyncOpenAI(
+            base_url=self.endpoint.base_url,
+            api_key=self.endpoint.key,
+            timeout=limits,
+            max_retries=0,
+        )
+
+    async def _events(
+        self, request: ModelRequest, stack: AsyncExitStack, started: float
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Begin a streamed answer, and return its events."""
+        client = await self._open()
+        limit = min(self.calling.first_token_seconds, self.calling.answer_seconds)
+        async with _no_later(limit, limit):
+            response = await stack.enter_async_context(
+                self._create(client, request, stream=True, stream_options={"include_usage": True})
+            )
+
+        async def events() -> AsyncIterator[dict[str, Any]]:
+            size = 0
+            kind = response.headers.get("content-type", "")
+            if "event-stream" not in kind:  # an answer that is no stream: it says why
+                body = bytearray()
+                async for part in response.iter_bytes():
+                    body += part
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise _EndlessError
+                self._parsed(body)
+                raise ModelError(f"{self._where} did not stream.", "not_api", transient=True)
+            async for line in response.iter_lines():
+                size += len(line)
+                if size > MAX_ANSWER_BYTES:
+                    raise _EndlessError
+                if not line.startswith("data:"):
+                    continue
+                data = line.removeprefix("data:").strip()
+                if data == "[DONE]":
+                    return
+                yield self._parsed(data.encode())
+
+        return events()
+
+    def _parsed(self, body: bytes | bytearray) -> dict[str, Any]:
+        try:
+            value = json.loads(body)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            shown = _short(bytes(body).decode("utf-8", "replace")) or "nothing"
+            raise ModelError(
+                f"{self._where} answered with {shown}, which is not the API's JSON; check the base "
+                "URL (it often ends in /v1).",
+                "not_api",
+                transient=True,
+            )
+        if value.get("error"):
+            message = " ".join(str(value["error"]).split())[:300]
+            raise ModelError(f"{self._where} failed: {message}", "server", transient=True)
+        return value
+
     def _completion(
-        self, text: str, refusal: str | None, finish_reason: str | None, usage: Any, started: float
+        self,
+        text: str,
+        thought: str,
+        refusal: Any,
+        finish_reason: Any,
+        usage: Any,
+        started: float,
     ) -> Completion:
         if refusal or finish_reason == "content_filter":
-            raise ModelError(f"The model refused: {refusal or 'content filter'}.", "refused")
-        if not text.strip():
-            raise ModelError(f"The model gave an empty answer ({finish_reason}).", "empty")
+            reason = refusal or "content filter"
+            raise ModelError(f"The model refused: {reason}.", "refused", usage=_usage(usage))
+        answer, aloud = split_reasoning(text)
+        if not answer.strip():
+            text = f"The model gave an empty answer ({finish_reason})."
+            raise ModelError(text, "empty", usage=_usage(usage))
         return Completion(
-            text=text,
-            usage=Usage(usage.prompt_tokens, usage.completion_tokens) if usage else Usage(),
+            text=answer,
+            usage=_usage(usage),
             latency=time.perf_counter() - started,
-            finish_reason=finish_reason or "stop",
+            finish_reason=str(finish_reason or "stop"),
+            reasoning="\n\n".join(t for t in (thought.strip(), aloud) if t),
         )
 
     def _explained(self, error: Exception) -> ModelError:
-        """Turn what the client raised into one sentence and a kind."""
+        """Turn what the client raised into one sentence, a kind, and whether to try again."""
         import openai
 
-        where = f"{self.endpoint.base_url} (model {self.name})"
+        where = self._where
         if isinstance(error, ModelError):
             return error
-        if isinstance(error, openai.APITimeoutError):
-            return ModelError(f"{where} did not answer in {self.timeout:g} s.", "timeout")
-        if isinstance(error, openai.APIConnectionError):
-            reason = str(error.__cause__ or error).rstrip(".")
-            return ModelError(f"{where} cannot be reached: {reason}.", "connection")
+        cause = type(error.__cause__).__name__
+        if isinstance(error, openai.APIConnectionError) and cause.startswith("Connect"):
+            text = f"{where} cannot be reached: {_reason(error)}."
+            return ModelError(text, "connection", transient=True, usage=Usage())
+        if isinstance(error, openai.APITimeoutError | TimeoutError):
+            late = error.args[0] if isinstance(error, _LateError) else self.calling.answer_seconds
+            text = f"{where} did not answer in {late:g} s."
+            return ModelError(text, "timeout", transient=True)
+        if isinstance(error, _EndlessError):
+            return ModelError(f"{where} gave an answer without end.", "server", transient=True)
         if isinstance(error, openai.APIStatusError):
-            kind = {429: "rate_limit", 408: "timeout", 409: "server"}.get(error.status_code)
-            kind = kind or ("setup" if error.status_code < 500 else "server")
-            if "context" in f"{error.code} {error.type}":
-                kind = "refused"  # this prompt is too long; the next one need not be
-            # The client knows no message where the body is not the API's.
-            message = _short(error.body if isinstance(error.body, str) else str(error.message))
-            return ModelError(f"{where} answered {error.status_code}: {message}", kind)
-        return ModelError(
-            f"{where} gave an answer that is not the API's: {type(error).__name__}: {error}",
-            "server",
-        )
+            return _refusal(where, error)
+        text = f"{where} broke off its answer: {type(error).__name__}: {_reason(error)}."
+        return ModelError(text, "broken", transient=True)
 
-    def _not_the_api(self, body: str) -> ModelError:
-        return ModelError(
-            f"{self.endpoint.base_url} answered with {_short(body) or 'nothing'}, which is not the "
-            "API's JSON; check the base URL (it often ends in /v1).",
-            "setup",
-        )
+
+class _EndlessError(Exception):
+    """An answer passed `MAX_ANSWER_BYTES`."""
+
+
+class _LateError(TimeoutError):
+    """A limit passed; its seconds are the argument."""
+
+
+@asynccontextmanager
+async def _no_later(seconds: float, limit: float) -> AsyncIterator[None]:
+    """Give so many seconds, the last of a limit."""
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            yield
+    except TimeoutError:
+        raise _LateError(limit) from None
+
+
+def _refusal(where: str, error: Any) -> ModelError:
+    """Explain an answer with an error status."""
+    status = int(error.status_code)
+    # The client knows no message where the body is not the API's.
+    message = _short(error.body if isinstance(error.body, str) else str(error.message))
+    text = f"{where} answered {status}: {message}"
+    if status == 400 and "context" in f"{error.code} {error.type}":
+        # This prompt is too long; the next one need not be.
+        return ModelError(text, "refused", usage=Usage())
+    if status in _SETUP or getattr(error, "code", None) == "insufficient_quota":
+        return ModelError(text, "setup", usage=Usage())
+    if status in _TRANSIENT or status >= 500:
+        kind = {429: "rate_limit", 503: "rate_limit", 408: "timeout"}.get(status, "server")
+        wait = retry_after(error.response.headers)
+        return ModelError(text, kind, transient=True, retry_after=wait, usage=Usage())
+    return ModelError(text, "bad_request", usage=Usage())
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an endpoint asks to wait: ``Retry-After`` in either form, or ms."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        return None if value is None else max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value or "").timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+async def _until(
+    events: AsyncIterator[dict[str, Any]], started: float, calling: Calling
+) -> AsyncIterator[dict[str, Any]]:
+    """Pass events on, within the time limits. No limit runs while the consumer is at work."""
+    limit = min(calling.first_token_seconds, calling.answer_seconds)
+    while True:
+        async with _no_later(started + limit - time.perf_counter(), limit):
+            try:
+                event = await anext(events)
+            except StopAsyncIteration:
+                return
+        limit = calling.answer_seconds
+        yield event
+
+
+def _reason(error: Exception) -> str:
+    return (str(error.__cause__ or error) or type(error).__name__).rstrip(".")
+
+
+def _first(choices: Any) -> dict[str, Any] | None:
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _thought(message: dict[str, Any]) -> str:
+    return _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+
+
+def _usage(usage: Any) -> Usage:
+    usage = usage if isinstance(usage, dict) else {}
+
+    def count(values: Any, name: str) -> int:
+        value = values.get(name) if isinstance(values, dict) else None
+        return value if isinstance(value, int) and value > 0 else 0
+
+    return Usage(
+        count(usage, "prompt_tokens"),
+        count(usage, "completion_tokens"),
+        count(usage.get("prompt_tokens_details"), "cached_tokens"),
+        count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+    )
 
 
 def _short(text: str) -> str:
@@ -250,9 +418,9 @@ def _max_tokens(spec: str, query: str) -> int:
     return int(value)
 
 
-def _timeout(text: str | None) -> float:
+def _timeout(text: str) -> float:
     try:
-        seconds = float(text) if text else TIMEOUT_SECONDS
+        seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):

@@ -31,6 +31,7 @@ class PredictionsModel:
     """
 
     simulated = False
+    free = True
 
     def __init__(self, path: str, suite: Suite) -> None:
         self.spec = f"predictions:{path}"
@@ -72,18 +73,27 @@ class TwoModels:
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Answer a request."""
-        return await self._model(request).complete(request)
+        return await self.answering(request).complete(request)
 
     def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:
         """Yield the answer's pieces as they come, then the `Completion`."""
-        return self._model(request).stream(request)
+        return self.answering(request).stream(request)
 
     async def aclose(self) -> None:
         """Close both."""
         await self.first.aclose()
         await self.repair.aclose()
 
-    def _model(self, request: ModelRequest) -> ChatModel:
+    @property
+    def address(self) -> str:
+        """The URL of the model that is called; an AttributeError if neither is behind one."""
+        for model in (self.repair, self.first):
+            if hasattr(model, "address"):
+                return str(model.address)
+        raise AttributeError("address")
+
+    def answering(self, request: ModelRequest) -> ChatModel:
+        """Return the model that answers a request."""
         return self.first if request.attempt == 1 else self.repair
 
 

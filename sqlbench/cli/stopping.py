@@ -1,0 +1,56 @@
+"""Run to the end, or stop cleanly when asked to: Ctrl-C, or SIGTERM as a scheduler sends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Stopped(BaseException):
+    """The run was told to stop, and what was finished is kept; typer would swallow Ctrl-C's own.
+
+    Parameters
+    ----------
+    signum : int
+        The signal.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.exit_code = 128 + signum
+
+
+def run_stoppable(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; SIGTERM cancels it as Ctrl-C does.
+
+    Raises
+    ------
+    Stopped
+        After SIGTERM or Ctrl-C.
+    """
+    terminated = False
+
+    async def watched() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            nonlocal terminated
+            terminated = True
+            task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+        return await main
+
+    try:
+        return asyncio.run(watched())
+    except asyncio.CancelledError:
+        if terminated:
+            raise Stopped(signal.SIGTERM) from None
+        raise
+    except KeyboardInterrupt:
+        raise Stopped(signal.SIGINT) from None

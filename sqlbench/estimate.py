@@ -1,0 +1,144 @@
+"""What a run would cost, before it is started: its calls and about how many tokens they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlbench.environment import SQLAgentEnv
+from sqlbench.experiment import askable, make_slots
+from sqlbench.grading import Golds
+from sqlbench.models import load_model
+from sqlbench.models.base import Usage
+from sqlbench.models.budget import estimate_tokens, load_price
+from sqlbench.models.cache import ResponseStore, request_key
+from sqlbench.models.caller import store_path
+from sqlbench.models.openai import MAX_COMPLETION_TOKENS
+from sqlbench.models.options import Calling
+from sqlbench.models.predictions import with_repairs
+from sqlbench.repair import Prompts
+from sqlbench.runs import Run, RunConfig
+from sqlbench.suites import load_suite
+
+# Tokens of a typical answer: a query of Spider or BIRD in a code block.
+TYPICAL_ANSWER = 100
+# Tokens that a repair's prompt has beyond that of a first answer, for each failed attempt.
+REPAIR_EXTRA = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Calls and tokens of a run: at least (all right at once) and at most (every attempt used).
+
+    Attributes
+    ----------
+    calls : (int, int)
+        Fewest and most calls.
+    prompt_tokens, completion_tokens : (int, int)
+        About, for the fewest and the most calls: four characters a token, a typical answer.
+    stored : int
+        How many of the first answers the response store holds already.
+    cost : (float, float) or None
+        None without a price.
+    worst_cost : float or None
+        If every attempt is used and every answer is as long as it may be.
+    simulated : bool
+        Whether the model is simulated.
+    """
+
+    calls: tuple[int, int]
+    prompt_tokens: tuple[int, int]
+    completion_tokens: tuple[int, int]
+    stored: int
+    cost: tuple[float, float] | None
+    worst_cost: float | None
+    simulated: bool = False
+
+    def table(self) -> str:
+        """Return the estimate as text."""
+        calls, prompt, answer = self.calls, self.prompt_tokens, self.completion_tokens
+        lines = [
+            f"calls              {calls[0]:,} to {calls[1]:,} (every first answer right; "
+            "every attempt used)",
+            f"prompt tokens      about {prompt[0]:,} to {prompt[1]:,} (4 characters a token)",
+            f"completion tokens  about {answer[0]:,} to {answer[1]:,} ({TYPICAL_ANSWER} an answer)",
+        ]
+        if self.stored:
+            lines.append(f"already stored     {self.stored:,} first answers, which cost nothing")
+        if self.cost is not None:
+            lines.append(
+                f"cost               about {self.cost[0]:.2f} to {self.cost[1]:.2f}; at most "
+                f"{self.worst_cost:.2f} if every answer is as long as it may be"
+            )
+        elif self.simulated:
+            lines.append("cost               nothing: the model is simulated")
+        else:
+            lines.append("cost               no price is known for this model (see --prices)")
+        return "\n".join(lines)
+
+
+def estimate_run(
+    config: RunConfig,
+    calling: Calling,
+    *,
+    out: str | Path | None = None,
+    prompts: str | Path | None = None,
+) -> Estimate:
+    """Estimate what a run would still cost, without a call.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    calling : Calling
+        Where answers may be stored already, and the prices.
+    out : path or None
+        The run's folder: what is finished there is not counted.
+    prompts : path or None
+        A folder whose texts override the package's.
+    """
+    suite = load_suite(config.suite, config.database)
+    offline = replace(calling, offline=True)
+    model = load_model(config.model, suite, offline)
+    repairing = load_model(config.repair_model, suite, offline) if config.repair_model else None
+    model = with_repairs(model, repairing, config.max_attempts)
+    golds = Golds(suite, config.metric)
+    env = SQLAgentEnv(
+        suite, model, "random", seed=config.seed, temperature=config.temperature,
+        prompts=Prompts.load(prompts), golds=golds,
+    )  # fmt: skip
+    folder = Path(out) if out is not None else None
+    known = folder is not None and (folder / "run.json").exists()
+    done = {e.index for e in Run.open(folder).log} if known and folder is not None else set()
+    questions, _ = askable(suite, golds, config.task)
+    price = load_price(config.paid_model, calling.prices) if config.paid_model else None
+    path = store_path(model, calling, folder)
+    store = ResponseStore(path, readonly=True) if path is not None and path.exists() else None
+    attempts = 2 if config.feedback == "always" else config.max_attempts
+    n = first = stored = 0
+    for slot in make_slots(config, questions):
+        if slot.index in done:
+            continue
+        env.reset_with_question(
+            slot.question.task_id,
+            slot.question.id,
+            repeat=slot.repeat,
+            progress=slot.index / config.episodes,
+        )
+        request = env.request()
+        n += 1
+        first += estimate_tokens(request)
+        stored += store is not None and request_key(model, request) in store
+    if store is not None:
+        store.close()
+    extra = REPAIR_EXTRA * n * sum(range(1, attempts))
+    prompt = first, first * attempts + extra
+    calls = n, n * attempts
+    answer = n * TYPICAL_ANSWER, n * attempts * TYPICAL_ANSWER
+    cost = worst = None
+    parts = (getattr(model, "first", model), repairing)
+    longest = max(getattr(m, "max_tokens", MAX_COMPLETION_TOKENS) for m in parts if m is not None)
+    if price is not None:
+        cost = price.cost(Usage(prompt[0], answer[0])), price.cost(Usage(prompt[1], answer[1]))
+        worst = price.cost(Usage(prompt[1], calls[1] * longest))
+    return Estimate(calls, prompt, answer, stored, cost, worst, model.simulated)

@@ -1,0 +1,209 @@
+"""What calls cost, and when to stop: prices from a TOML file, and a meter."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sqlbench.exceptions import BudgetReachedError, ConfigError
+from sqlbench.models.base import ModelRequest, Usage
+from sqlbench.models.openai import MAX_COMPLETION_TOKENS
+
+_MILLION = 1_000_000
+_CHARS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Prices of a million tokens.
+
+    Attributes
+    ----------
+    prompt, cached, completion : float
+        Prompt tokens, those of them that the provider had in its cache, and completion tokens
+        (those that were reasoning among them).
+    """
+
+    prompt: float
+    cached: float
+    completion: float
+
+    def cost(self, usage: Usage) -> float:
+        """Return what a call cost."""
+        fresh = usage.prompt_tokens - usage.cached_tokens
+        return (
+            fresh * self.prompt
+            + usage.cached_tokens * self.cached
+            + usage.completion_tokens * self.completion
+        ) / _MILLION
+
+
+def load_price(model: str, path: str | Path | None = None) -> Price | None:
+    """Return a model's price, or None if the file has none.
+
+    Parameters
+    ----------
+    model : str
+        The model's spec; ``openai:NAME`` is looked up as NAME.
+    path : path or None
+        A TOML file with a table for each model; None takes the package's.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or malformed.
+    """
+    name = model.removeprefix("openai:").partition("?")[0]
+    shown = str(path) if path is not None else "sqlbench/models/prices.toml"
+    try:
+        if path is None:
+            text = resources.files("sqlbench.models").joinpath("prices.toml").read_text("utf-8")
+        else:
+            text = Path(path).read_text(encoding="utf-8")
+        values = tomllib.loads(text).get(name)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The prices in {shown} cannot be read: {error}.") from None
+    if values is None:
+        return None
+    return make_price(values, f"The price of {name!r} in {shown}")
+
+
+def make_price(values: Any, what: str) -> Price:
+    """Check a price's values.
+
+    Raises
+    ------
+    ConfigError
+        If one is missing, unknown or negative.
+    """
+    known = {"prompt", "cached", "completion"}
+    if not isinstance(values, dict) or not known - {"cached"} <= values.keys() <= known:
+        raise ConfigError(f"{what} needs prompt and completion, and may have cached: {values!r}.")
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise ConfigError(f"{what}: {name} is a number of at least 0, not {value!r}.")
+    prompt = float(values["prompt"])
+    return Price(prompt, float(values.get("cached", prompt)), float(values["completion"]))
+
+
+def estimate_tokens(request: ModelRequest) -> int:
+    """Return about how many tokens a prompt has: four characters each."""
+    return sum(len(m["content"]) for m in request.messages) // _CHARS_PER_TOKEN + 1
+
+
+def most_tokens(request: ModelRequest) -> int:
+    """Return how many tokens a prompt can have at most: a byte each, and the roles."""
+    return sum(len(m["content"].encode("utf-8", "replace")) + 16 for m in request.messages)
+
+
+class Meter:
+    """Counts the calls of a run and what they cost, and stops it before a limit is passed.
+
+    A call is let through only if the most that it and all calls in flight can cost fits into the
+    budget. A call that failed after it was sent may have been billed all the same, so it counts
+    in full, unless its usage is known.
+
+    Parameters
+    ----------
+    price : Price or None
+        None counts calls and tokens only.
+    budget : float or None
+        The most that may be spent.
+    max_calls : int or None
+        The most requests that may be sent.
+    on_call : callable or None
+        Is given the record of every request, to keep.
+
+    Raises
+    ------
+    ConfigError
+        If there is a budget and no price.
+    """
+
+    def __init__(
+        self,
+        price: Price | None = None,
+        budget: float | None = None,
+        max_calls: int | None = None,
+        on_call: Callable[[dict[str, Any]], None] | None = None,
+        model: str = "",
+    ) -> None:
+        if budget is not None and price is None:
+            raise ConfigError(
+                f"A budget needs a price, and there is none for {model!r}: write it into a TOML "
+                "file and name that as prices, or limit the calls with max_calls."
+            )
+        self.price, self.budget, self.max_calls = price, budget, max_calls
+        self.calls, self.spent = 0, 0.0
+        self._reserved = 0.0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._on_call = on_call
+
+    def resume(self, calls: int, spent: float) -> None:
+        """Count what the run has called and spent before."""
+        self.calls += calls
+        self.spent += spent
+
+    async def reserve(
+        self, request: ModelRequest, max_tokens: int = MAX_COMPLETION_TOKENS
+    ) -> float:
+        """Set aside the most that a call can cost; wait for calls in flight if that is too much.
+
+        Raises
+        ------
+        BudgetReachedError
+            If a limit would be passed.
+        """
+        most = 0.0
+        if self.price is not None:
+            most = self.price.cost(Usage(most_tokens(request), max_tokens))
+        while self.budget is not None and self.spent + self._reserved + most > self.budget:
+            if self.spent + most <= self.budget:
+                settled = asyncio.get_running_loop().create_future()
+                self._waiting.append(settled)
+                await settled
+                continue
+            raise BudgetReachedError(
+                f"{self.spent:.4f} of {self.budget:g} is spent, and the next call might pass it",
+                "budget",
+            )
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            state = f"{self.calls} of {self.max_calls} calls are made"
+            raise BudgetReachedError(state, "max_calls")
+        self.calls += 1
+        self._reserved += most
+        return most
+
+    def settle(
+        self, request: ModelRequest, reserved: float, usage: Usage | None, failure: str | None
+    ) -> None:
+        """Say what became of a call: its usage, or how it failed."""
+        self._reserved -= reserved
+        cost = reserved
+        if usage is not None:
+            cost = self.price.cost(usage) if self.price else 0.0
+        self.spent += cost
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
+        if self._on_call is not None:
+            usage = usage or Usage()
+            self._on_call(
+                {
+                    "question_id": request.question_id,
+                    "repeat": request.repeat,
+                    "attempt": request.attempt,
+                    "failure": failure,
+                    "prompt_tokens": usage.prompt_tokens,
+                    "cached_tokens": usage.cached_tokens,
+                    "completion_tokens": usage.completion_tokens,
+                    "reasoning_tokens": usage.reasoning_tokens,
+                    "cost": cost,
+                }
+            )

@@ -1,0 +1,69 @@
+"""A seeded fuzzer: gold queries mutated by tokens, by bytes, and with hostile fragments."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+
+_TOKEN = re.compile(r"\s+|\w+|'[^']*'|\"[^\"]*\"|.", re.DOTALL)
+FRAGMENTS = [
+    "; DROP TABLE {t}", "; DELETE FROM {t} --", "/*", "*/", "--\n", "'", '"', "`", "[", "(", ")",
+    "UNION ALL SELECT * FROM {t}", "CROSS JOIN {t}", ", {t}", ", {t}, {t}, {t}, {t}",
+    "ATTACH 'evil.sqlite' AS e;", "PRAGMA writable_schema = 1;", "load_extension('x')",
+    "zeroblob(1000000000)", "randomblob(200000)", "hex(zeroblob(120000))",
+    "printf('%.*c', 1e9, 'x')",
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x FROM r",
+    "(SELECT count(*) FROM {t} a, {t} b, {t} c)", "LIMIT -1", "LIMIT 1 OFFSET 999999999999",
+    "COLLATE evil", "LIKE '%_%_%_%_%_%'", "GLOB '*[*]*'", "CAST(NULL AS BLOB)", "1e999", "x'00'",
+    "\x00", "\ud800", "\u202e", "💥", "RETURNING *", "INTO OUTFILE '/tmp/x'", "INSERT INTO {t}",
+    "UPDATE {t} SET", "DELETE", "CREATE TEMP TABLE e AS", "EXPLAIN", "VACUUM INTO 'e'",
+    "ORDER BY 1",
+    "OVER (PARTITION BY 1 ORDER BY 1)", "HAVING sum(1)", "json_each('[1,2,3]')",
+    "pragma_table_list",
+    "sqlite_master", "date('now', '+1 day')", "?", ":x", "9223372036854775808", "NOT " * 50,
+]  # fmt: skip
+
+
+def mutated(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
+    """Yield statements without end.
+
+    Parameters
+    ----------
+    golds : sequence of str
+        What is mutated, and spliced.
+    table : str
+        A table that exists, for the fragments.
+    seed : int
+        The same seed, the same statements.
+    """
+    rng = random.Random(seed)
+    fragments = [f.replace("{t}", table) for f in FRAGMENTS]
+    while True:
+        tokens = _TOKEN.findall(rng.choice(golds))
+        for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
+            place = rng.randrange(len(tokens) + 1)
+            kind = rng.randrange(9)
+            if kind == 0 and tokens:
+                del tokens[min(place, len(tokens) - 1)]
+            elif kind == 1 and tokens:
+                tokens.insert(place, rng.choice(tokens))
+            elif kind == 2 and len(tokens) > 1:
+                i, j = rng.sample(range(len(tokens)), 2)
+                tokens[i], tokens[j] = tokens[j], tokens[i]
+            elif kind == 3:
+                other = _TOKEN.findall(rng.choice(golds))
+                start = rng.randrange(len(other))
+                tokens[place:place] = other[start : start + rng.randrange(1, 12)]
+            elif kind == 4:
+                tokens = tokens[:place]
+            elif kind == 5:
+                start = rng.randrange(place + 1)
+                tokens[place:place] = tokens[start:place] * rng.choice([1, 2, 5, 20])
+            elif kind == 6 and tokens:
+                text = list(tokens[min(place, len(tokens) - 1)])
+                text[rng.randrange(len(text))] = chr(rng.randrange(1, 256))
+                tokens[min(place, len(tokens) - 1)] = "".join(text)
+            else:
+                tokens.insert(place, f" {rng.choice(fragments)} ")
+        yield "".join(tokens)
