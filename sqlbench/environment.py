@@ -306,7 +306,7 @@ class SQLAgentEnv:
             else:
                 completion = await self.model.complete(request)
             assert completion is not None, "a model's stream ends with its Completion"
-            sql = extract_sql(completion.text)
+            sql = extract_sql(completion.text) if completion.sql is None else completion.sql
         else:
             completion, sql = None, custom
         yield {"type": "sql_complete", "sql": sql}

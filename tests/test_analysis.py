@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest
 
 import sqlbench as sb
-from sqlbench import analysis, plots
+from sqlbench import analysis, plots, stats
 from sqlbench.exceptions import ConfigError
 from sqlbench.experiment import run_experiment
 
@@ -87,10 +87,10 @@ def test_clustered_intervals_are_wider_than_independent_ones_for_clustered_data(
     rng = np.random.default_rng(0)
     clusters = np.repeat(np.arange(40), 25)
     hits = np.repeat(rng.random(40) < 0.5, 25)
-    low, high = analysis.clustered_interval(hits, clusters.tolist())
+    low, high = stats.clustered_interval(hits, clusters.tolist())
     naive = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
     assert high - low > 3 * (naive.high - naive.low)
-    assert (low, high) == analysis.clustered_interval(hits, clusters.tolist())
+    assert (low, high) == stats.clustered_interval(hits, clusters.tolist())
 
 
 def test_learning_curve_and_shares_add_up(suite):

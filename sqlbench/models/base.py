@@ -51,6 +51,9 @@ class Completion:
         ``"stop"``, ``"length"``, …
     reasoning : str
         What the model thought before it answered; kept apart from the text, and never run.
+    sql : str or None
+        The statement, from a model that knows it apart from the text (simulated, predictions):
+        what it says is run as it is, however broken. None where it must be taken out of the text.
     """
 
     text: str
@@ -58,6 +61,7 @@ class Completion:
     latency: float = 0.0
     finish_reason: str = "stop"
     reasoning: str = ""
+    sql: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

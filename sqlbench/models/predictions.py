@@ -43,8 +43,8 @@ class PredictionsModel:
         """Return the file's answer; raises `ModelError` after attempt 1."""
         if request.attempt > 1:
             raise ModelError(f"{self.spec} holds first answers only.", "setup")
-        # In a fence, so that the statement is taken as it is, whatever it contains.
-        return Completion(f"```sql\n{self._sql[request.question_id]}\n```", Usage())
+        sql = self._sql[request.question_id]
+        return Completion(f"```sql\n{sql}\n```", Usage(), sql=sql)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:
         """Yield the answer at once, then the `Completion`."""

@@ -103,12 +103,13 @@ class SimulatedModel:
         ):
             raise ModelError("The simulated model failed, as failure_rate asks.", kind="server")
         try:
-            text = self._answer(request, wait=False)
+            sql = self._answer(request, wait=False)
         except NotVerified:  # a fault has to be run first: not on the event loop
-            text = await asyncio.to_thread(self._answer, request, wait=True)
+            sql = await asyncio.to_thread(self._answer, request, wait=True)
+        text = f"```sql\n{sql}\n```"
         prompt = sum(len(message["content"]) for message in request.messages)
         usage = Usage(prompt // _CHARS_PER_TOKEN, len(text) // _CHARS_PER_TOKEN)
-        return Completion(text, usage, time.perf_counter() - started)
+        return Completion(text, usage, time.perf_counter() - started, sql=sql)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:
         """Yield the answer word by word, then the `Completion` (raises as `complete`)."""
@@ -127,7 +128,7 @@ class SimulatedModel:
                 raise NotVerified
             known = self._known[request.question_id] = self._prepare(request.question_id)
         faults, p_success = known
-        return f"```sql\n{self._draw(request, faults, p_success, wait)}\n```"
+        return self._draw(request, faults, p_success, wait)
 
     def _prepare(self, question_id: str) -> tuple[QuestionFaults, float]:
         try:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import sqlbench
 from sqlbench.environment import Action, Observation, RewardInfo, SQLAgentEnv
-from sqlbench.exceptions import ConfigError, SQLBenchError
+from sqlbench.exceptions import ConfigError, DatabaseFailure, SQLBenchError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
 from sqlbench.suites import Question
@@ -129,6 +129,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             ) from None
         except ModelError as error:
             raise SessionError(model_error(error)) from None
+        except DatabaseFailure as error:
+            raise SessionError(f"{error} The attempt is not counted; step again.") from None
         self._check_open()
         finish(self.bench, self.env)
         return observe(self.bench, self.env, observation, reward)
