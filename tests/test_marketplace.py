@@ -8,7 +8,6 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from sqlbench.databases.sqlite import Limits, SQLiteDatabase
 from sqlbench.exceptions import SuiteError
 from sqlbench.suites import marketplace
 from sqlbench.suites.base import DIFFICULTIES, Question
@@ -144,7 +144,8 @@ class TestCachedFile:
     def test_the_fingerprint_covers_every_source_of_the_data(self):
         folder = Path(marketplace.__file__).parent
         files = {p.name for p in folder.iterdir() if p.suffix in (".py", ".sql")}
-        assert set(marketplace._SOURCES) == files - {"__init__.py"}
+        # postgres.py carries the same rows into another engine, and makes none.
+        assert set(marketplace._SOURCES) == files - {"__init__.py", "postgres.py"}
 
     def test_a_sound_file_is_not_built_again(self, cache):
         path = marketplace.database_path()
@@ -207,11 +208,6 @@ class TestCachedFile:
         with pytest.raises(SuiteError, match="SQLBENCH_CACHE"):
             marketplace.database_path()
 
-    def test_building_takes_less_than_three_seconds(self, cache):
-        start = time.perf_counter()
-        marketplace.database_path()
-        assert time.perf_counter() - start < 3
-
 
 class TestQuestions:
     def test_three_tasks_of_20_questions(self):
@@ -264,14 +260,8 @@ class TestQuestions:
             answers.append(db.execute(refined.sql("sqlite")).fetchall())
         assert answers[0] == answers[1] == db.execute(question.gold).fetchall()
 
-    def test_golds_are_fast(self, db):
-        times = []
-        for question in QUESTIONS:
-            runs = []
-            for _ in range(3):
-                start = time.perf_counter()
-                db.execute(question.gold).fetchall()
-                runs.append(time.perf_counter() - start)
-            times.append(min(runs))
-        assert statistics.median(times) < 0.004  # 0.3 ms on an idle machine
-        assert max(times) < 0.05
+    def test_golds_take_few_steps(self, built):
+        """Steps of SQLite's virtual machine, of which it takes some 50 million a second."""
+        with SQLiteDatabase(built, limits=Limits(vm_steps=600_000)) as database:
+            for question in QUESTIONS:
+                database.execute(question.gold)

@@ -257,7 +257,7 @@ def test_the_clock_is_the_backstop_and_not_reproducible(path: Path) -> None:
         started = time.monotonic()
         with pytest.raises(QueryError) as caught:
             database.execute(COUNT)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 20
         assert caught.value.timeout and not caught.value.reproducible
         assert good_query_runs(database)
 
