@@ -119,7 +119,7 @@ class Limits:
     max_bytes: int = 16 * 2**20
     max_value_bytes: int = 256 * 2**10
     max_sql_bytes: int = 100_000
-    max_heap_bytes: int = 512 * 2**20
+    max_heap_bytes: int = 160 * 2**20
 
 
 class Ticket:
