@@ -428,7 +428,7 @@ class SQLAgentEnv:
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             latency=completion.latency if completion else 0.0,
-            elapsed=result.elapsed if result else 0.0,
+            elapsed=result.elapsed if result else error.elapsed if error else 0.0,
         )
         self._result = result
         self.episode.steps.append(step)

@@ -138,8 +138,8 @@ async def test_a_stream_gives_the_text_of_complete(suite: Suite, model: Simulate
 
 
 def test_answers_come_in_a_fence(suite: Suite, model: SimulatedModel) -> None:
-    (text,) = answer(model, first(next(iter(suite)).id, 1))
-    assert text.startswith("```sql\n") and text.endswith("\n```")
+    completion = asyncio.run(model.complete(first(next(iter(suite)).id, 1)))
+    assert completion.text == f"```sql\n{completion.sql}\n```"
 
 
 def test_concurrent_requests_get_the_same_answers(suite: Suite, model: SimulatedModel) -> None:
@@ -147,7 +147,7 @@ def test_concurrent_requests_get_the_same_answers(suite: Suite, model: Simulated
     slow = SimulatedModel(suite, latency=(0.0, 0.01))
 
     async def at_once() -> list[str]:
-        return [c.text for c in await asyncio.gather(*map(slow.complete, requests))]
+        return [str(c.sql) for c in await asyncio.gather(*map(slow.complete, requests))]
 
     assert asyncio.run(at_once()) == answer(model, *requests)
 

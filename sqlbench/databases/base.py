@@ -44,7 +44,14 @@ class QueryError(Exception):
         True if a limit on work or time stopped the query.
     reproducible : bool
         False if the wall-clock backstop stopped it, which depends on the machine.
+
+    Attributes
+    ----------
+    elapsed : float
+        Wall-clock seconds until it failed, for `timings.jsonl` only.
     """
+
+    elapsed: float = 0.0
 
     def __init__(
         self,

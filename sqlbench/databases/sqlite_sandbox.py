@@ -179,7 +179,9 @@ class SandboxedConnection:
             columns = tuple(c[0] for c in cursor.description)
             rows, truncated = self._fetch(cursor)
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
-            raise self._query_error(sql, error) from None
+            failure = self._query_error(sql, error)
+            failure.elapsed = time.monotonic() - started
+            raise failure from None
         finally:
             cursor.close()
             self._ticket = None
