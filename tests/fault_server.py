@@ -165,7 +165,7 @@ class Server:
                 await writer.drain()
                 await asyncio.sleep(0.01)
         await self.send(writer, 200, body)
-        self.stats["finished"] += 1
+        self.stats["finished"] += fault != "empty_choices"
 
     async def stream(
         self, writer: asyncio.StreamWriter, text: str, usage: dict[str, Any], fault: str | None

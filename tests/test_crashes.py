@@ -34,10 +34,16 @@ def lines(path):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def heed_interrupts():
+    """Undo what a shell's background job inherits: there SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments, **more):
     return subprocess.Popen(
         [*RUN, *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        **({"preexec_fn": heed_interrupts} | more),
     )  # fmt: skip
 
 

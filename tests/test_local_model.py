@@ -130,6 +130,8 @@ def start(*command):
     process = subprocess.Popen(
         [sys.executable, "-m", "sqlbench.local_server", *command],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A background job of a shell ignores SIGINT, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     url = process.stderr.readline().split()[-1]
     return process, url
