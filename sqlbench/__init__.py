@@ -28,7 +28,7 @@ _HOMES = {
     "make_policy": "policies",
     "SQLBenchError": "exceptions",
 }
-_MODULES = ("analysis", "grading", "plots")
+_MODULES = ("analysis", "grading", "plots", "widgets")
 
 __all__ = ["__version__", "versions", *_HOMES, *_MODULES]
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sqlbench import analysis as analysis
     from sqlbench import grading as grading
     from sqlbench import plots as plots
+    from sqlbench import widgets as widgets
     from sqlbench.environment import Action as Action
     from sqlbench.environment import Observation as Observation
     from sqlbench.environment import RewardInfo as RewardInfo
