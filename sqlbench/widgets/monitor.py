@@ -154,7 +154,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
     async def _run(self) -> None:
         self._say("")
         self._began, self._paused_for, self._had = time.monotonic(), 0.0, -1
-        self._drawn = self._told = 0.0
+        self._drawn, self._told = self._began, 0.0
         try:
             self.run = await run_experiment(
                 self._suite,
