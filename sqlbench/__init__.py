@@ -27,6 +27,7 @@ _HOMES = {
     "load_model": "models",
     "make_policy": "policies",
     "SQLBenchError": "exceptions",
+    "check_parameters": "parameters",
 }
 _MODULES = ("analysis", "grading", "plots", "widgets")
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from sqlbench.exceptions import SQLBenchError as SQLBenchError
     from sqlbench.experiment import run_experiment as run_experiment
     from sqlbench.models import load_model as load_model
+    from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
     from sqlbench.runs import Run as Run
     from sqlbench.runs import RunConfig as RunConfig
