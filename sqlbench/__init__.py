@@ -27,8 +27,9 @@ _HOMES = {
     "load_model": "models",
     "make_policy": "policies",
     "SQLBenchError": "exceptions",
+    "check_parameters": "parameters",
 }
-_MODULES = ("analysis", "grading", "plots")
+_MODULES = ("analysis", "grading", "plots", "widgets")
 
 __all__ = ["__version__", "versions", *_HOMES, *_MODULES]
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sqlbench import analysis as analysis
     from sqlbench import grading as grading
     from sqlbench import plots as plots
+    from sqlbench import widgets as widgets
     from sqlbench.environment import Action as Action
     from sqlbench.environment import Observation as Observation
     from sqlbench.environment import RewardInfo as RewardInfo
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from sqlbench.exceptions import SQLBenchError as SQLBenchError
     from sqlbench.experiment import run_experiment as run_experiment
     from sqlbench.models import load_model as load_model
+    from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
     from sqlbench.runs import Run as Run
     from sqlbench.runs import RunConfig as RunConfig

@@ -13,6 +13,7 @@ from sqlbench.episode import Episode, Step, learn
 from sqlbench.errors import ErrorClass, classify_error, extract_offending_token
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, Verdict, compare, failed, find_metric, task_score
+from sqlbench.html import Card, Shown, Sql, Text
 from sqlbench.models import Completion, ModelRequest, Usage, extract_sql, load_model
 from sqlbench.models.base import ChatModel, Message, Restart
 from sqlbench.policies import Decision, Policy, make_policy
@@ -38,7 +39,7 @@ class Action(BaseModel):
     custom_sql: str | None = None
 
 
-class Observation(BaseModel):
+class Observation(Shown, BaseModel):
     """What the agent sees. Nothing of the gold query or its rows is ever in it."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +53,17 @@ class Observation(BaseModel):
     max_attempts: int
     task_id: str
     task_difficulty: str
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it."""
+        token = extract_offending_token(self.error_message) if self.error_message else None
+        tried = [Sql(self.current_sql, token)] if self.current_sql is not None else []
+        told = [Text(f"{self.error_class or 'told'}: {self.error_message}")]
+        return Card(
+            f"Attempt {self.attempt_number} of {self.max_attempts} "
+            f"({self.task_id}, {self.task_difficulty})",
+            [Text(self.question), *tried, *(told if self.error_message else [])],
+        )
 
 
 class RewardInfo(BaseModel):

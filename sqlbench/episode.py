@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlbench.context import Context
-from sqlbench.errors import ErrorClass
+from sqlbench.errors import ErrorClass, extract_offending_token
+from sqlbench.html import Card, Shown, Sql, Text
 from sqlbench.policies.base import Policy
 from sqlbench.repair import RepairAction
 from sqlbench.reward import RewardBreakdown, compute_episode_reward
@@ -81,6 +82,21 @@ class Step:
         """The sum of the breakdown."""
         return self.breakdown.reward
 
+    @property
+    def offending_token(self) -> str | None:
+        """What the error's message names in the SQL; None if it ran, or names nothing."""
+        if self.row_count is not None or self.error_message is None:
+            return None
+        return extract_offending_token(self.error_message)
+
+    @property
+    def outcome(self) -> str:
+        """One line on what came of it."""
+        if not self.success:
+            return f"{self.error_class}: {self.error_message}"
+        # Without a gold query nobody knows that it is right.
+        return f"{'ran' if self.reason == 'no_gold' else 'right'}, {self.row_count} rows"
+
     def record(self) -> dict[str, Any]:
         """Return the step as JSON values, without wall-clock facts."""
         c, b = self.context, self.breakdown
@@ -134,7 +150,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class Episode:
+class Episode(Shown):
     """Up to five attempts at one question.
 
     Attributes
@@ -193,6 +209,22 @@ class Episode:
     def model_calls(self) -> int:
         """How many attempts a model wrote."""
         return sum(s.action != "custom" for s in self.steps)
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: each attempt, and what came of it."""
+        parts: list[Text | Sql] = []
+        for step in self.steps:
+            parts += [
+                Text(f"Attempt {step.attempt}: {step.action}"),
+                Sql(step.sql, step.offending_token),
+                Text(f"→ {step.outcome}; reward {step.reward:+.2f}"),
+            ]
+        ended = ("success" if self.success else "failure") if self.done else "not over"
+        return Card(
+            f"Episode {self.index}, question {self.question_id} ({self.task_id}, {self.db_id}): "
+            f"{ended}, total reward {self.total_reward:+.2f}",
+            parts,
+        )
 
     def record(self) -> dict[str, Any]:
         """Return the episode as JSON values, without wall-clock facts."""

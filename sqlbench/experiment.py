@@ -11,7 +11,7 @@ import asyncio
 import platform
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -104,6 +104,7 @@ async def run_experiment(
     out: str | Path | None = None,
     progress: bool = True,
     calling: Calling | None = None,
+    on_episode: Callable[[Run], Awaitable[object]] | None = None,
 ) -> Run:
     """Run an experiment, or go on with it.
 
@@ -143,6 +144,9 @@ async def run_experiment(
         Whether to show a progress bar.
     calling : Calling or None
         How the model is called: response store, limits, retries, budget. It changes no result.
+    on_episode : callable or None
+        Awaited with the run so far whenever episodes were learned from. What it awaits holds the
+        run up, and changes no result.
 
     Returns
     -------
@@ -217,6 +221,7 @@ async def run_experiment(
             disable=not progress,
         ) as bar:
             driver = _Driver(env, taught, writer, config, bar, caller.meter)
+            driver.on_episode = on_episode
             await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
         await asyncio.to_thread(writer.finish, taught)
     finally:
@@ -271,6 +276,7 @@ class _Driver:
         self.env, self.learner, self.writer, self.config = env, learner, writer, config
         self.bar, self.meter = bar, meter
         self.learn = get_learner(config.learner)
+        self.on_episode: Callable[[Run], Awaitable[object]] | None = None
         self.answered = False
         self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
@@ -306,6 +312,8 @@ class _Driver:
                     place = learned + self.config.lag
                     if place < len(todo):
                         ready.append((place, self._snapshot(todo[place])))
+                if self.on_episode is not None:
+                    await self.on_episode(self.writer.run)
                 if syncing is None or syncing.done():
                     if syncing is not None:
                         syncing.result()

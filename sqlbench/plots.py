@@ -252,6 +252,36 @@ def arm_estimates(run: Run, bins: int = 15) -> Figure:
     return figure
 
 
+@_styled
+def overview(run: Run | None) -> Figure:
+    """Draw what a run has brought so far in four panels: the figure that a monitor keeps drawing.
+
+    Parameters
+    ----------
+    run : Run or None
+        It may be under way, or have no episode yet; None stands for one that has not started.
+    """
+    # Placed by hand: a layout engine would take longer than all the drawing, time after time.
+    figure = Figure(figsize=(13, 8))
+    if run is None or not run.log:
+        note = "No episode has finished yet."
+        figure.text(0.5, 0.5, note, ha="center", va="center", fontsize=14, color=_INK)
+        return figure
+    top = (0.055, 0.56, 0.42, 0.32), (0.57, 0.56, 0.3, 0.32)
+    bottom = (0.055, 0.13, 0.3, 0.32), (0.63, 0.13, 0.3, 0.32)
+    axes = np.array([[figure.add_axes(place) for place in row] for row in (top, bottom)])
+    learning_curve(run, axes[0, 0])
+    arm_selection(run, axes[0, 1])
+    reward_breakdown(run, axes[1, 0])
+    error_arm_heatmap(run, axes[1, 1])
+    # The caveat once, for all four.
+    for ax in axes.flat:
+        ax.set_title(ax.get_title(loc="left").partition("\n")[0], fontsize=11)
+    title = f"{run.label}, {len(run.log):,} of {run.config.episodes:,} episodes{run.mark}"
+    figure.suptitle(title, x=0.01, y=0.98, ha="left", fontsize=11)
+    return figure
+
+
 def _axes(ax: Axes | None, size: tuple[float, float] = (8, 4)) -> Axes:
     if ax is not None:
         return ax

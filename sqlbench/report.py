@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from sqlbench.runs import Run
 
 NOTEBOOK = "01_run_episodes.ipynb"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_CONTENTS_STYLE = (
+    ".contents{margin:1em 2em;font-family:system-ui,sans-serif}.contents a{color:inherit}"
+    "@media print{.anchor-link,.jp-InputPrompt,.jp-OutputPrompt{display:none}"
+    "img,table,pre{break-inside:avoid}}"
+)
 
 
 def find_notebook(name: str = NOTEBOOK) -> Path:
@@ -87,8 +93,20 @@ def export_html(notebook: Path) -> Path:
     _drop_widgets(content)
     body, _ = exporter.from_notebook_node(content)
     target = notebook.with_suffix(".html")
-    target.write_text(body, encoding="utf-8")
+    target.write_text(_with_contents(body), encoding="utf-8")
     return target
+
+
+def _with_contents(page: str) -> str:
+    """Put a list of the page's sections, with links, before its first cell."""
+    sections = re.findall(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', page, re.DOTALL)
+    if not sections:
+        return page
+    # Both come out of the page, where nbconvert has escaped them.
+    items = "".join(f'<li><a href="#{id_}">{title}</a></li>' for id_, title in sections)
+    contents = f'<nav class="contents"><b>Contents</b><ul>{items}</ul></nav>'
+    page = page.replace("</head>", f"<style>{_CONTENTS_STYLE}</style></head>", 1)
+    return re.sub(r"(<main[^>]*>)", lambda m: m.group(1) + contents, page, count=1)
 
 
 def _drop_widgets(notebook: Any) -> None:

@@ -28,6 +28,7 @@ from sqlbench.environment import Feedback
 from sqlbench.episode import DEFAULT_HINDSIGHT, Episode
 from sqlbench.exceptions import RunFolderError, RunInUseError
 from sqlbench.frames import EPISODE_COLUMNS, step_frame
+from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.repair import Prompts
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class RunConfig(BaseModel):
         return PostgresURL.parse(value).shown
 
 
-class Run:
+class Run(Shown):
     """A run, in memory or in a folder.
 
     Parameters
@@ -187,6 +188,29 @@ class Run:
         suite = f"{c.suite} on {c.database}" if c.database else c.suite
         model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
         return f"{suite} · {model} · {c.policy} · seed {c.seed}"
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: its rates and costs."""
+        from sqlbench.analysis import rates
+
+        c, found = self.config, self.summary
+        about = facts(
+            {
+                "episodes": f"{len(self.log)} of {c.episodes}, {found['questions']} questions",
+                "feedback": c.feedback,
+                "mean total reward": f"{found['mean_total_reward']:+.3f}" if self.log else None,
+                "model calls": f"{found['model_calls']:,}",
+                "failed": len(self.failed) or None,
+                "folder": self.folder,
+            }
+        )
+        rows = [(name, str(r)) for name, r in rates(self).items()] if self.log else []
+        header = ("", "rate [95% interval, by question] (count/n)")
+        notes = [*self.meta["notes"], *self.meta["invalid_questions"].values()]
+        return Card(
+            f"Run {self.label}{self.mark}",
+            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes)],
+        )
 
     @cached_property
     def price(self) -> Price | None:

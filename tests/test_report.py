@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.experiment import run_experiment
+from sqlbench.parameters import check_parameters
 from sqlbench.report import find_notebook, write_report
+from sqlbench.report_index import write_index
 
 FIGURES = 6
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +64,68 @@ def test_the_notebook_has_exactly_one_parameters_cell():
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     assert len(tagged) == 1
     assert any(c.get("outputs") for c in notebook.cells), "the committed copy carries its outputs"
+
+
+def test_the_report_has_a_contents_list_whose_links_lead_somewhere(report):
+    html = report.read_text(encoding="utf-8")
+    contents = re.search(r'<nav class="contents">.*?</nav>', html, re.DOTALL).group()
+    targets = re.findall(r'href="#([^"]+)"', contents)
+    assert len(targets) >= 5
+    assert all(f'id="{target}"' in html for target in targets)
+
+
+def test_the_index_lists_every_run_and_report(report, tmp_path):
+    shutil.copytree(report.parent, tmp_path / "a<b>")
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(report.parent, unfinished)
+    (unfinished / "summary.json").unlink()
+    (unfinished / "report.html").unlink()
+    log = (unfinished / "episodes.jsonl").read_text().splitlines(keepends=True)
+    (unfinished / "episodes.jsonl").write_text("".join(log[:10]))
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text("{")
+    (tmp_path / "comparison").mkdir()
+    (tmp_path / "comparison" / "compare.html").write_text("x")
+    page = write_index(tmp_path).read_text(encoding="utf-8")
+    assert "60 of 60" in page and "10 of 60" in page and "cannot be read" in page
+    assert 'href="./a%3Cb%3E/report.html"' in page and "a&lt;b&gt;" in page and "a<b>" not in page
+    assert 'href="./comparison/compare.html"' in page and "unfinished/report" not in page
+    assert "simulated model" in page and re.search(r"\d+\.\d%<br>\[", page)
+    assert not re.search(r"https?://", page)
+    write_index(tmp_path)  # its own page it may replace
+
+
+def test_an_index_of_somebody_else_is_left_alone(tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(ConfigError, match="left as it is"):
+        write_index(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "mine"
+
+
+def test_an_unknown_parameter_is_an_error_that_names_the_known_ones():
+    cells = ["", "episodes: int = 3  # how many\nseed = 0", "# Parameters\nepisode = 5\n", "x"]
+    with pytest.raises(UnknownNameError, match=r"'episode'.*episodes, seed"):
+        check_parameters(cells)
+    check_parameters([*cells[:2], "# Parameters\nepisodes = 5\nseed = 1\n"])
+    check_parameters(cells[:2])
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_every_notebook_checks_its_parameters_right_after_them(path):
+    code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    places = [i for i, c in enumerate(code) if "parameters" in c.metadata.get("tags", [])]
+    assert places == [0], "papermill puts its cell right behind the first one"
+    assert "sb.check_parameters()" in code[1].source
+
+
+@pytest.mark.slow
+def test_papermill_stops_at_an_unknown_parameter(tmp_path, monkeypatch):
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    with pytest.raises(PapermillExecutionError, match="Unknown parameter 'episode'"):
+        papermill.execute_notebook(
+            str(NOTEBOOKS / "00_tour.ipynb"), str(tmp_path / "out.ipynb"),
+            parameters={"episode": 5}, progress_bar=False, kernel_name="python3",
+        )  # fmt: skip

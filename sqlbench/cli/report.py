@@ -13,5 +13,8 @@ def report(
 ) -> None:
     """Execute the notebook on a run with papermill, and export HTML that opens offline."""
     from sqlbench.report import write_report
+    from sqlbench.report_index import write_index
 
-    print(f"Report: {write_report(run_dir)}")
+    written = write_report(run_dir)
+    print(f"Report: {written}")
+    print(f"All runs beside it: {write_index(written.parent.parent)}")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sqlbench.html import Card, Grid, Shown
+
 Row = tuple[Any, ...]
 
 
@@ -105,12 +107,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Shown):
     """The tables of one database, and its SQL dialect as sqlglot names it."""
 
     db_id: str
     dialect: str
     tables: tuple[Table, ...]
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: a table of columns for each table."""
+        many = len(self.tables) > 3
+        grids = [_table_grid(table, opened=not many) for table in self.tables]
+        return Card(f"{self.db_id} ({self.dialect}): {len(self.tables)} tables", grids)
 
     def prompt(self, samples: int = 3) -> str:
         """Return the schema as a model reads it: CREATE TABLE statements with sample values.
@@ -151,6 +159,24 @@ class Database(Protocol):
     def close(self) -> None:
         """Close every connection; later calls raise `RuntimeError`."""
         ...
+
+
+def _table_grid(table: Table, *, opened: bool) -> Grid:
+    targets = {
+        column: f"→ {key.ref_table}.{target}"
+        for key in table.foreign_keys
+        for column, target in zip(key.columns, key.ref_columns, strict=False)
+    }
+    rows = []
+    for c in table.columns:
+        keys = [*(["primary"] if c.primary_key else []), targets.get(c.name, "")]
+        samples = ", ".join(_shown(v) for v in table.samples.get(c.name, ())[:3])
+        rows.append((c.name, c.type, " ".join(filter(None, keys)), samples, c.comment))
+    size = "" if table.row_count is None else f" ({table.row_count:,} rows)"
+    commented = any(c.comment for c in table.columns)
+    header: tuple[str, ...] = ("column", "type", "key", "for example", "comment")
+    width = len(header) if commented else len(header) - 1
+    return Grid(header[:width], [r[:width] for r in rows], table.name + size, opened)
 
 
 # What PostgreSQL reserves (its manual, appendix C), and most of what SQLite does.

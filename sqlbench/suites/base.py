@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlbench.databases.base import Database
 from sqlbench.exceptions import UnknownNameError
+from sqlbench.html import Card, Grid, Shown, Sql, Text, facts
 
 DIFFICULTIES = ("easy", "medium", "hard", "extra")
+SHOWN_QUESTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Question(Shown):
     """One question about one database.
 
     Attributes
@@ -41,6 +43,13 @@ class Question:
     db_id: str
     task_id: str
     evidence: str = ""
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it, its gold query included."""
+        hint = [Text(f"Evidence: {self.evidence}")] if self.evidence else []
+        gold = Sql(self.gold) if self.gold is not None else Text("Nobody wrote a gold query.")
+        title = f"Question {self.id} ({self.task_id}, {self.db_id})"
+        return Card(title, [Text(self.text), *hint, gold])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Suite:
+class Suite(Shown):
     """Tasks plus the databases that their questions ask about.
 
     Attributes
@@ -171,6 +180,24 @@ class Suite:
             text = self._schema_texts[question.db_id] = self.database(question).schema().prompt()
         return text
 
+    def card(self) -> Card:
+        """Return what a notebook shows of it: its tasks, and questions by task."""
+        tasks = [(t.id, t.difficulty, len(t.questions)) for t in self.tasks.values()]
+        questions = (
+            Grid(
+                ("id", "database", "question"),
+                [(q.id, q.db_id, q.text) for q in task.questions[:SHOWN_QUESTIONS]],
+                _questions_title(task),
+            )
+            for task in self.tasks.values()
+        )
+        about = facts({"databases": len(self.databases), "on": self.server})
+        return Card(
+            f"Suite {self.spec}: {len(self)} questions",
+            [about, Grid(("task", "difficulty", "questions"), tasks), *questions]
+            + [Text(f"Note: {n}") for n in self.notes],
+        )
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 of every question and every database: what a run's results depend on."""
@@ -186,3 +213,9 @@ class Suite:
         """Close every database that was opened."""
         for database in self.databases.values():
             database.close()
+
+
+def _questions_title(task: Task) -> str:
+    n = len(task.questions)
+    shown = f"the first {SHOWN_QUESTIONS} of {n}" if n > SHOWN_QUESTIONS else str(n)
+    return f"{task.id}: {shown}"

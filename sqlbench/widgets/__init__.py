@@ -1,0 +1,11 @@
+"""Controls for JupyterLab: watch a run, play an episode, explore what happened.
+
+The controls are ipywidgets. Pictures are shown by display handles, so that they are in papermill's
+output and in an HTML export too.
+"""
+
+from sqlbench.widgets.explorer import Explorer, explore
+from sqlbench.widgets.monitor import Monitor, monitor
+from sqlbench.widgets.player import Player, play
+
+__all__ = ["Explorer", "Monitor", "Player", "explore", "monitor", "play"]

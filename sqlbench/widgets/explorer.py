@@ -1,0 +1,211 @@
+"""The run explorer: filter and sort episodes, open one as a transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import ipywidgets as w
+
+from sqlbench import html
+from sqlbench.episode import Episode
+from sqlbench.errors import ErrorClass
+from sqlbench.exceptions import SQLBenchError
+from sqlbench.repair import ARMS
+from sqlbench.runs import Run
+from sqlbench.suites import Suite, load_suite
+from sqlbench.transcript import sent_messages
+from sqlbench.widgets.attempts import attempt
+
+ALL = "all"
+PAGE = 100
+_LOOK = "<style>.sqlbench-list select{font-family:var(--jp-code-font-family,monospace)}</style>"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the list shows of an episode, and what it is filtered by."""
+
+    episode: Episode
+    outcome: str
+    errors: frozenset[str]
+    arms: frozenset[str]
+    reward: float
+
+    @classmethod
+    def of(cls, episode: Episode) -> Line:
+        """Read an episode."""
+        repaired = "repaired" if episode.success and not episode.first else None
+        ended = repaired or ("right at once" if episode.success else "failed")
+        errors = frozenset(str(s.error_class) for s in episode.steps if s.error_class)
+        arms = frozenset(s.action for s in episode.steps if s.context is not None)
+        return cls(episode, ended, errors, arms, episode.total_reward)
+
+    @property
+    def text(self) -> str:
+        """One line of the list."""
+        e = self.episode
+        story = " → ".join(f"{s.action}: {s.error_class or '✓'}" for s in e.steps)
+        return (
+            f"{e.index:>6}  {self.outcome:<13} {self.reward:+6.2f}  {e.question_id:<14.40} {story}"
+        )
+
+
+SORTS: dict[str, Callable[[Line], Any]] = {
+    "episode": lambda line: line.episode.index,
+    "attempts": lambda line: len(line.episode.steps),
+    "total reward": lambda line: line.reward,
+    "question": lambda line: line.episode.question_id,
+}
+OUTCOMES = ("right at once", "repaired", "failed")
+
+
+class Explorer(w.VBox):  # type: ignore[misc]
+    """The run explorer; made by `explore`.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    suite : Suite or None
+        Its suite; None loads it by its spec when an episode is opened.
+    """
+
+    def __init__(self, run: Run, suite: Suite | None = None) -> None:
+        self.run, self._given = run, suite
+        self.lines = [Line.of(e) for e in sorted(run.log, key=lambda e: e.index)]
+        self.task = _choice("Task", sorted({e.task_id for e in run.log}))
+        self.outcome = _choice("Outcome", OUTCOMES)
+        seen = {error for line in self.lines for error in line.errors}
+        self.error = _choice("Error", [str(c) for c in ErrorClass if str(c) in seen])
+        used = {arm for line in self.lines for arm in line.arms}
+        self.arm = _choice("Arm", [str(a) for a in ARMS if str(a) in used])
+        self.sort = _choice("Sort by", SORTS, every=False)
+        self.descending = w.ToggleButton(description="descending", icon="sort-amount-desc")
+        self.earlier = w.Button(icon="chevron-left", tooltip="earlier", layout={"width": "40px"})
+        self.later = w.Button(icon="chevron-right", tooltip="later", layout={"width": "40px"})
+        self.count = w.Label()
+        self.list = w.Select(rows=12, layout={"width": "auto"})
+        self.list.add_class("sqlbench-list")
+        self.sent = w.Checkbox(description="what was sent", indent=False)
+        self.transcript = w.HTML()
+        self._page, self.found = 0, list(self.lines)
+        for control in (
+            self.task, self.outcome, self.error, self.arm, self.sort, self.descending,
+        ):  # fmt: skip
+            control.observe(lambda _: self._filter(), "value")
+        self.earlier.on_click(lambda _: self._turn(-1))
+        self.later.on_click(lambda _: self._turn(1))
+        self.list.observe(lambda _: self._open(), "value")
+        self.sent.observe(lambda _: self._open(), "value")
+        title = w.HTML(_LOOK + html.frame(f"<b>{html.escape(run.label + run.mark)}</b>"))
+        filters = w.HBox(
+            [self.task, self.outcome, self.error, self.arm, self.sort, self.descending],
+            layout={"flex_flow": "row wrap"},
+        )
+        pages = w.HBox([self.earlier, self.later, self.count, self.sent])
+        super().__init__([title, filters, pages, self.list, self.transcript])
+        self._filter()
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The run's suite."""
+        return self._given or load_suite(self.run.config.suite, self.run.config.database)
+
+    def show(self, index: int) -> None:
+        """Show an episode, whether the filters let it through or not.
+
+        Raises
+        ------
+        UnknownNameError
+            If the run has no such episode.
+        """
+        from sqlbench.transcript import find_episode
+
+        self._show(find_episode(self.run, index))
+
+    def _filter(self) -> None:
+        task, outcome = self.task.value, self.outcome.value
+        error, arm = self.error.value, self.arm.value
+        self.found = [
+            line
+            for line in self.lines
+            if task in (ALL, line.episode.task_id)
+            and outcome in (ALL, line.outcome)
+            and (error == ALL or error in line.errors)
+            and (arm == ALL or arm in line.arms)
+        ]
+        self.found.sort(key=SORTS[self.sort.value], reverse=self.descending.value)
+        self._page = 0
+        self._turn(0)
+
+    def _turn(self, by: int) -> None:
+        last = max(0, (len(self.found) - 1) // PAGE)
+        self._page = min(max(0, self._page + by), last)
+        start = self._page * PAGE
+        shown = self.found[start : start + PAGE]
+        self.list.value = None  # first, or the new list's first line would be opened
+        self.list.options = [(line.text, line.episode.index) for line in shown]
+        self.earlier.disabled, self.later.disabled = self._page == 0, self._page == last
+        span = f"{start + 1:,}–{start + len(shown):,} of " if shown else ""
+        self.count.value = f"{span}{len(self.found):,} episodes"
+
+    def _open(self) -> None:
+        if self.list.value is not None:
+            self.show(self.list.value)
+
+    def _show(self, episode: Episode) -> None:
+        parts = [
+            f"<div><b>{html.escape(f'Episode {episode.index}')}</b>, "
+            f"{html.escape(f'{episode.question_id} ({episode.task_id}, {episode.db_id})')}</div>"
+        ]
+        try:
+            parts.append(html.note(self.suite.question(episode.question_id).text))
+        except SQLBenchError as error:  # the suite's files are gone: the log is still worth reading
+            parts.append(html.note(f"The question's text is missing: {error}"))
+        before = None
+        for step in episode.steps:
+            parts += [attempt(step, before), self._messages(episode, step)]
+            before = step
+        ended = "success" if episode.success else "failure"
+        parts.append(html.note(f"{ended}, total reward {episode.total_reward:+.2f}"))
+        self.transcript.value = html.frame("".join(parts))
+
+    def _messages(self, episode: Episode, step: Any) -> str:
+        if not self.sent.value:
+            return ""
+        try:
+            sent = sent_messages(self.run, self.suite, episode, step)
+        except SQLBenchError as error:
+            return html.note(f"What was sent cannot be shown: {error}")
+        return "".join(html.fold(m["role"], html.code(m["content"])) for m in sent)
+
+
+def explore(run: Run, suite: Suite | None = None) -> Explorer:
+    """Explore a run: filter its episodes by task, outcome, error class and arm, sort, open one.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    suite : Suite or None
+        Its suite; None loads it by its spec when an episode is opened.
+
+    Examples
+    --------
+    >>> sb.widgets.explore(sb.Run.open("results/first-run"))  # doctest: +SKIP
+    """
+    return Explorer(run, suite)
+
+
+def _choice(name: str, values: Any, *, every: bool = True) -> Any:
+    options = [*([ALL] if every else []), *values]
+    return w.Dropdown(
+        options=options,
+        value=options[0],
+        description=name,
+        layout={"width": "230px"},
+        style={"description_width": "65px"},
+    )

@@ -1,0 +1,386 @@
+"""The live monitor: an experiment with Start, Pause and Stop, drawn while it runs.
+
+It draws at a share of the run's own time (`SHARE`), so that watching stays cheap however long a
+drawing takes. Stop keeps what is done in the run's folder, and Start goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from sqlbench import html
+from sqlbench.exceptions import SQLBenchError
+from sqlbench.experiment import run_experiment
+from sqlbench.models import ChatModel
+from sqlbench.policies.registry import POLICY_NAMES
+from sqlbench.runs import Run
+from sqlbench.suites import Suite, load_suite
+from sqlbench.widgets.background import Background
+
+ALL_TASKS = "all tasks"
+SHARE = 0.07  # of the time goes into drawing, at most
+SHORTEST = 0.5  # seconds between two drawings, at least
+STATUS = 0.25  # seconds between two status lines, at least
+
+
+class Monitor(w.VBox):  # type: ignore[misc]
+    """The live monitor; made by `monitor`, whose parameters it takes.
+
+    Attributes
+    ----------
+    run : Run or None
+        The run so far.
+    state : str
+        ``ready``, ``running``, ``paused``, ``stopped``, ``finished`` or ``failed``.
+    """
+
+    def __init__(
+        self,
+        suite: Suite | str,
+        model: ChatModel | str,
+        policy: str,
+        *,
+        episodes: int,
+        out: str | Path | None,
+        concurrency: int,
+        lag: int,
+        task: str | None,
+        **options: Any,
+    ) -> None:
+        self._suite = load_suite(suite) if isinstance(suite, str) else suite
+        self._model, self._options = model, options
+        self._out = Path(out) if out is not None else None
+        self._folders: dict[tuple[object, ...], Path] = {}
+        self._background = Background()
+        self._go = asyncio.Event()
+        self.run: Run | None = None
+        self.state = "ready"
+        self._began = self._paused_for = self._drawn = self._told = 0.0
+        self._had, self._cost = 0, 0.0
+        self._handle: Any = None
+        self._counted: Run | None = None
+        self._place, self._sums = 0, [0, 0, 0]
+        self._make_controls(policy, episodes, concurrency, lag, task)
+        row = {"flex_flow": "row wrap"}
+        super().__init__(
+            [
+                w.HBox([self.start_button, self.pause_button, self.stop_button], layout=row),
+                w.HBox([self.suite, self.task, self.policy, self.alpha], layout=row),
+                w.HBox([self.episodes, self.concurrency, self.lag], layout=row),
+                self.message,
+                self.progress,
+                self.status,
+            ]
+        )
+        self._set_state("ready")
+
+    def start(self) -> None:
+        """Start, or go on from where the run was paused or stopped."""
+        if self.state == "paused":
+            self.pause()
+        elif self.state != "running":
+            self._go.set()
+            self._set_state("running")
+            self._background.spawn(self._run)
+
+    def pause(self) -> None:
+        """Hold the run up after the episodes that are in flight; once more: go on."""
+        if self.state == "running":
+            self._background.call(self._go.clear)
+            self._set_state("paused")
+        elif self.state == "paused":
+            self._set_state("running")
+            self._background.call(self._go.set)
+
+    def stop(self) -> None:
+        """Stop, and keep what is done."""
+        if self.state in ("running", "paused"):
+            self._background.cancel()
+
+    async def finished(self) -> Run:
+        """Start if nothing runs, and wait until the run is finished, stopped or failed.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no run to return: the monitor says why.
+        """
+        if self.state != "paused":
+            self.start()
+        await self._background.settled()
+        if self.run is None:
+            raise RuntimeError(f"The run could not start: {self.problem}")
+        return self.run
+
+    def _make_controls(
+        self, policy: str, episodes: int, concurrency: int, lag: int, task: str | None
+    ) -> None:
+        name, _, query = policy.partition("?")
+        given, rest = _split_alpha(query)
+        names = [name, *(p for p in POLICY_NAMES if p != name)]
+        self._rest = {name: rest}
+        self.suite = w.Text(self._suite.spec, description="Suite")
+        if task is not None:
+            self._suite.task(task)
+        tasks = [ALL_TASKS, *self._suite.tasks]
+        self.task = w.Dropdown(options=tasks, value=task or ALL_TASKS, description="Task")
+        self.policy = w.Dropdown(options=names, description="Policy")
+        self.alpha = w.BoundedFloatText(1.5 if given is None else given, min=0, max=1e6, step=0.1)
+        self.alpha.description = "α (linucb)"
+        self.episodes = w.BoundedIntText(episodes, min=1, max=10**7, description="Episodes")
+        self.concurrency = w.BoundedIntText(concurrency, min=1, max=10**4)
+        self.concurrency.description = "Concurrent"
+        self.concurrency.tooltip = "Episodes in flight; at most lag + 1. It changes no result."
+        self.lag = w.BoundedIntText(lag, min=0, max=10**4, description="Lag")
+        self.start_button = w.Button(description="Start", icon="play", button_style="primary")
+        self.pause_button = w.Button(description="Pause", icon="pause")
+        self.stop_button = w.Button(description="Stop", icon="stop")
+        self.progress = w.IntProgress(0, 0, episodes, layout={"width": "auto"})
+        self.message, self.status, self.problem = w.HTML(), w.HTML(), ""
+        self.start_button.on_click(lambda _: self.start())
+        self.pause_button.on_click(lambda _: self.pause())
+        self.stop_button.on_click(lambda _: self.stop())
+        self.policy.observe(lambda _: self._offer_alpha(), "value")
+        self.suite.continuous_update = False
+        self.suite.observe(lambda _: self._choose_suite(), "value")
+
+    async def _run(self) -> None:
+        self._say("")
+        self._began, self._paused_for, self._had = time.monotonic(), 0.0, -1
+        self._drawn, self._told = self._began, 0.0
+        try:
+            self.run = await run_experiment(
+                self._suite,
+                self._model,
+                self._policy_spec(),
+                episodes=self.episodes.value,
+                task=None if self.task.value == ALL_TASKS else self.task.value,
+                lag=self.lag.value,
+                concurrency=self.concurrency.value,
+                out=self._folder(),
+                progress=False,
+                on_episode=self._after_episode,
+                **self._options,
+            )
+        except asyncio.CancelledError:
+            self._set_state("stopped")
+        except Exception as error:
+            # Whatever it is belongs beside the controls: nobody awaits this task.
+            self._say(str(error) if isinstance(error, SQLBenchError) else repr(error))
+            self._set_state("failed")
+        else:
+            self._set_state("finished")
+        self._tell()
+        self._draw()
+
+    async def _after_episode(self, run: Run) -> None:
+        self.run = run
+        if self._had < 0:
+            self._had = len(run.log)
+        now = time.monotonic()
+        if now - self._told >= STATUS:
+            self._tell()
+            await asyncio.sleep(0)  # a run that never waits would keep clicks waiting
+        if now - self._drawn >= max(SHORTEST, self._cost / SHARE):
+            self._draw()
+        if not self._go.is_set():
+            self._tell()
+            self._draw()
+            await self._go.wait()
+            self._paused_for += time.monotonic() - now
+
+    def _draw(self) -> None:
+        if self._handle is None or self.run is None:
+            return
+        begun = time.monotonic()
+        self._handle.update(_picture(self.run))
+        self._drawn = time.monotonic()
+        self._cost = self._drawn - begun
+
+    def _tell(self) -> None:
+        """Say how far the run is, how fast, what it costs, and how long it will take."""
+        self._told = time.monotonic()
+        run = self.run
+        if run is None:
+            self.status.value = html.frame(html.escape(self.state))
+            return
+        done, total = len(run.log), run.config.episodes
+        self.progress.max, self.progress.value = total, done
+        seconds = max(1e-9, self._told - self._began - self._paused_for)
+        speed = max(0, done - max(self._had, 0)) / seconds
+        right, *tokens = self._count(run)
+        facts = {
+            "state": self.state,
+            "episodes": f"{done:,} of {total:,}",
+            "right": f"{right / done:.1%}" if done else "—",
+            "episodes a second": f"{speed:.1f}",
+            "time left": _duration((total - done) / speed) if speed and done < total else "—",
+            "tokens in / out": f"{tokens[0]:,} / {tokens[1]:,}",
+            "failed": f"{len(run.failed):,}",
+            "folder": run.folder,
+        }
+        lines = html.table(list(facts), [list(facts.values())])
+        if run.failed:
+            last = run.failed[-1]
+            lines += html.note(f"Last failure, episode {last['episode']}: {last['message']}")
+        caveat = html.note(run.caveat) if run.caveat else ""
+        self.status.value = html.frame(lines + caveat)
+
+    def _count(self, run: Run) -> list[int]:
+        """Return successes and tokens, counting only what is new since the last time."""
+        if self._counted is not run:
+            self._counted, self._place, self._sums = run, 0, [0, 0, 0]
+        for e in run.log[self._place :]:
+            self._sums[0] += e.success
+            self._sums[1] += sum(s.prompt_tokens for s in e.steps)
+            self._sums[2] += sum(s.completion_tokens for s in e.steps)
+        self._place = len(run.log)
+        return self._sums
+
+    def _folder(self) -> Path:
+        """Return where this configuration is kept; without ``out``, a folder for each."""
+        if self._out is not None:
+            return self._out
+        shaping = (self._suite.spec, self.task.value, self._policy_spec())
+        key = (*shaping, self.episodes.value, self.lag.value)
+        if key not in self._folders:
+            self._folders[key] = Path(tempfile.mkdtemp(prefix="sqlbench-monitor-")) / "run"
+        return self._folders[key]
+
+    def _policy_spec(self) -> str:
+        name = str(self.policy.value)
+        parts = [self._rest.get(name, "")]
+        if name == "linucb":
+            parts.insert(0, "" if self.alpha.value == 1.5 else f"alpha={self.alpha.value:g}")
+        query = "&".join(filter(None, parts))
+        return f"{name}?{query}" if query else name
+
+    def _choose_suite(self) -> None:
+        if self.suite.value == self._suite.spec:
+            return
+        if not isinstance(self._model, str):
+            self._say("The model was made for the given suite: make a new monitor for another.")
+            self.suite.value = self._suite.spec
+            return
+        try:
+            self._suite = load_suite(self.suite.value)
+        except SQLBenchError as error:
+            self._say(str(error))
+            self.suite.value = self._suite.spec
+            return
+        self._say("")
+        self.task.options = [ALL_TASKS, *self._suite.tasks]
+
+    def _offer_alpha(self) -> None:
+        self.alpha.disabled = self.policy.value != "linucb" or self.state in ("running", "paused")
+
+    def _set_state(self, state: str) -> None:
+        self.state = state
+        busy = state in ("running", "paused")
+        shaping = (self.suite, self.task, self.policy, self.episodes, self.concurrency, self.lag)
+        for control in shaping:
+            control.disabled = busy
+        self._offer_alpha()
+        self.start_button.disabled = state == "running"
+        self.start_button.description = "Go on" if state in ("paused", "stopped") else "Start"
+        self.pause_button.disabled = state != "running"
+        self.stop_button.disabled = not busy
+        self.progress.bar_style = {"finished": "success", "failed": "danger"}.get(state, "")
+        self._tell()
+
+    def _say(self, problem: str) -> None:
+        self.problem = problem
+        style = "color:#D55E00;font-weight:bold"
+        self.message.value = f'<div style="{style}">{html.escape(problem)}</div>' if problem else ""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+        # Below the controls, and a picture of its own: so it is in every export.
+        self._handle = display(  # type: ignore[no-untyped-call]
+            _picture(self.run), display_id=True
+        )
+
+
+def monitor(
+    suite: Suite | str = "marketplace",
+    model: ChatModel | str = "simulated",
+    policy: str = "linucb",
+    *,
+    episodes: int = 300,
+    out: str | Path | None = None,
+    concurrency: int = 1,
+    lag: int = 0,
+    task: str | None = None,
+    **options: Any,
+) -> Monitor:
+    """Watch an experiment while it runs, with Start, Pause and Stop.
+
+    Parameters
+    ----------
+    suite, model, policy, episodes, concurrency, lag, task
+        See `run_experiment`; the controls change them before a start.
+    out : path or None
+        The run's folder. None takes a temporary one, which the status line names.
+    **options
+        More parameters of `run_experiment`.
+
+    Examples
+    --------
+    >>> watched = sb.widgets.monitor(episodes=1000)  # doctest: +SKIP
+    >>> watched  # doctest: +SKIP
+    """
+    return Monitor(
+        suite,
+        model,
+        policy,
+        episodes=episodes,
+        out=out,
+        concurrency=concurrency,
+        lag=lag,
+        task=task,
+        **options,
+    )
+
+
+def _picture(run: Run | None) -> Any:
+    """Return the figures as a PNG: at once, and whatever backend the notebook has chosen."""
+    from IPython.display import Image
+
+    from sqlbench.plots import overview
+
+    buffer = io.BytesIO()
+    # Not trimmed: that would draw everything twice.
+    overview(run).savefig(buffer, format="png", dpi=80, bbox_inches=None)
+    png, alt = buffer.getvalue(), "What the run has brought so far"
+    return Image(png, alt=alt)  # type: ignore[no-untyped-call]
+
+
+def _split_alpha(query: str) -> tuple[float | None, str]:
+    """Return α, which has a control, and the other parameters of a policy's spec."""
+    alpha, rest = None, []
+    for part in filter(None, query.split("&")):
+        name, _, value = part.partition("=")
+        try:
+            alpha = float(value) if name == "alpha" else alpha
+        except ValueError:
+            name = ""
+        if name != "alpha":
+            rest.append(part)
+    return alpha, "&".join(rest)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

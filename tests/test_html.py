@@ -1,0 +1,131 @@
+"""What notebooks show: the same facts as HTML and as text, and hostile text stays text."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from html.parser import HTMLParser
+
+import pytest
+
+import sqlbench as sb
+from sqlbench import html
+from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.suites import Question, Suite, Task
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' & $x$"
+
+
+class Tags(HTMLParser):
+    """The tags and the text that a browser would make of it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.attributes = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A suite whose names, values and questions are all hostile, and whose gold runs."""
+    path = tmp_path / "evil.sqlite"
+    table, column = '"<script>t</script>"', '"<b onclick=1>c"'
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TABLE {table} ({column} TEXT)")
+        connection.execute(f"INSERT INTO {table} VALUES (?)", (EVIL,))
+    question = Question("q<i>1", EVIL, f"SELECT {column} FROM {table}", "d<b>", "simple_queries")
+    return Suite(
+        spec="<script>suite",
+        tasks={"simple_queries": Task("simple_queries", "easy", (question,))},
+        databases={"d<b>": SQLiteDatabase(path, "d<b>")},
+        fingerprints={"d<b>": "x"},
+        notes=(EVIL,),
+    )
+
+
+def shown(hostile):
+    """Everything that has a card, made of hostile text."""
+    env = sb.SQLAgentEnv(hostile, "simulated", "random")
+    env.reset()
+    sql = f"SELECT '{EVIL}' FROM \"<script>nowhere\""
+    observation, _ = asyncio.run(env.step(sb.Action(custom_sql=sql)))
+    run = asyncio.run(sb.run_experiment(hostile, "simulated", "random", episodes=2, progress=False))
+    question = next(hostile.questions())
+    schema = hostile.database(question).schema()
+    return [hostile, question, schema, observation, env.episode, run]
+
+
+def test_hostile_text_stays_text_in_every_card(hostile):
+    cards = shown(hostile)
+    assert [type(c).__name__ for c in cards] == [
+        "Suite", "Question", "Schema", "Observation", "Episode", "Run",
+    ]  # fmt: skip
+    for card in cards:
+        page = Tags(card._repr_html_())
+        assert not {"script", "img", "b onclick=1", "i"} & set(page.tags)
+        assert page.attributes <= {"style", "class", "open"}
+        assert "<script>" in page.text, f"{type(card).__name__} shows the hostile text as it is"
+
+
+def test_the_plain_text_says_what_the_html_says(hostile):
+    for card in shown(hostile):
+        assert "".join(str(card).split()) == "".join(Tags(card._repr_html_()).text.split())
+
+
+def test_a_notebook_takes_the_plain_text_too(hostile):
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(next(hostile.questions()))
+    assert data["text/plain"].startswith("Question q<i>1")
+    assert "&lt;script&gt;" in data["text/html"]
+
+
+def test_colours_are_inherited_or_translucent(hostile):
+    for card in shown(hostile):
+        page = card._repr_html_()
+        assert "color:black" not in page and "background:white" not in page
+        assert page.count("background:") == page.count("background:rgba(")
+
+
+@pytest.mark.parametrize(
+    ("sql", "token", "marked"),
+    [
+        ("SELECT nme, names FROM t", "nme", ["nme"]),
+        ("SELECT T.Nme FROM t", "t.nme", ["T.Nme"]),
+        ("SELECT nme FROM t", "u.nme", ["nme"]),
+        ("SELECT 1 )", ")", [")"]),
+        ("SELECT a+b+a", "a", ["a", "a"]),
+        ("SELECT 1", "gone", []),
+        ("SELECT 1", None, []),
+    ],
+)
+def test_the_offending_token_is_marked_where_it_stands_alone(sql, token, marked):
+    page = html.code(sql, token)
+    assert [part.partition("</mark>")[0].partition(">")[2] for part in page.split("<mark")[1:]] == (
+        marked
+    )
+    assert Tags(page).text == sql
+
+
+def test_a_diff_shows_old_and_new_lines():
+    text = Tags(html.diff("SELECT a\nFROM t", "SELECT <b>\nFROM t")).text
+    assert text.splitlines() == ["- SELECT a", "+ SELECT <b>", "  FROM t"]
+
+
+def test_what_cannot_be_seen_is_shown_as_its_code():
+    assert html.escape("a\x1b[31m\u202eb") == "a\\u001b[31m\\u202eb"
+
+
+def test_a_run_without_episodes_has_a_card(tmp_path):
+    run = asyncio.run(sb.run_experiment(episodes=1, progress=False))
+    run.log.clear()
+    assert "0 of 1" in str(run)
+    assert "simulated" in run._repr_html_()

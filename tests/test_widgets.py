@@ -1,0 +1,337 @@
+"""The widgets, driven by their controls as a browser would, without one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+
+import pytest
+
+import sqlbench as sb
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.models import Completion, ModelError, Usage
+from sqlbench.models.simulated import SimulatedModel
+
+
+def text(widget):
+    """What a reader sees of a piece of HTML."""
+    return re.sub(r"<[^>]+>", "", widget.value)
+
+
+@pytest.fixture(scope="module")
+def suite():
+    return sb.load_suite("marketplace")
+
+
+@pytest.fixture(scope="module")
+def run(suite):
+    return asyncio.run(
+        sb.run_experiment(suite, "simulated", "linucb", episodes=150, progress=False)
+    )
+
+
+# --- explore
+
+
+def test_filters_show_exactly_the_episodes_that_fit(run):
+    explorer = sb.widgets.explore(run)
+    assert explorer.count.value == "1–100 of 150 episodes"
+    explorer.outcome.value = "repaired"
+    wanted = {e.index for e in run.log if e.success and not e.first}
+    assert {line.episode.index for line in explorer.found} == wanted and wanted
+    explorer.error.value = "no_such_column"
+    explorer.arm.value = "fix_column"
+    for line in explorer.found:
+        assert any(s.error_class == "no_such_column" for s in line.episode.steps)
+        assert any(s.action == "fix_column" for s in line.episode.steps)
+    assert explorer.found
+    explorer.outcome.value, explorer.error.value, explorer.arm.value = "all", "all", "all"
+    explorer.task.value = "join_queries"
+    assert len(explorer.found) == sum(e.task_id == "join_queries" for e in run.log)
+
+
+def test_pages_and_sorting(run):
+    explorer = sb.widgets.explore(run)
+    explorer.later.click()
+    assert explorer.count.value == "101–150 of 150 episodes" and explorer.later.disabled
+    explorer.sort.value = "total reward"
+    explorer.descending.value = True
+    rewards = [line.reward for line in explorer.found]
+    assert rewards == sorted(rewards, reverse=True)
+    assert explorer.count.value.startswith("1–100")
+
+
+def test_a_chosen_episode_opens_as_a_transcript(run, suite):
+    explorer = sb.widgets.explore(run, suite)
+    explorer.outcome.value = "repaired"
+    explorer.list.value = explorer.list.options[0][1]
+    episode = explorer.found[0].episode
+    page = text(explorer.transcript)
+    assert f"Episode {episode.index}" in page
+    assert "Attempt 2" in page and "total reward" in page and "CREATE TABLE" not in page
+    explorer.sent.value = True
+    assert "CREATE TABLE" in text(explorer.transcript)
+    with pytest.raises(UnknownNameError, match="150"):
+        explorer.show(150)
+
+
+def test_a_run_whose_suite_is_gone_can_still_be_read(run, monkeypatch):
+    explorer = sb.widgets.explore(run)
+    monkeypatch.setattr(run, "config", run.config.model_copy(update={"suite": "gone.yaml"}))
+    explorer.show(3)
+    assert "Attempt 1" in text(explorer.transcript) and "gone.yaml" in text(explorer.transcript)
+
+
+# --- play
+
+
+def failing_question(suite, seed=0):
+    """An environment, and a question whose first answer of the simulated model fails."""
+    env = sb.SQLAgentEnv(suite, "simulated", "linucb", seed=seed)
+    for question in suite.task("join_queries").questions:
+        env.reset_with_question("join_queries", question.id, repeat=0)
+        asyncio.run(env.step())
+        if env.episode.steps[0].row_count is None and env.episode.steps[0].offending_token:
+            return sb.SQLAgentEnv(suite, "simulated", "linucb", seed=seed), question
+    raise AssertionError("no first answer fails")
+
+
+async def test_an_episode_is_played_by_clicks(suite):
+    env, question = await asyncio.to_thread(failing_question, suite)
+    player = sb.widgets.play(env)
+    player.task.value = "join_queries"
+    player.question.value = question.id
+    assert question.text in text(player.about) and "CREATE TABLE" not in text(player.about)
+    assert [v for _, v in player.action.options] == ["generate", "own SQL"]
+    player.step_button.click()
+    await player.settled()
+    assert "<mark" in player.history.value, "the offending token is marked"
+    assert "width" in text(player.outlook) and "rewrite_cte" in text(player.outlook)
+    assert "Gold" not in text(player.outlook)
+    player.action.value = "fix_table"
+    player.step_button.click()
+    await player.settled()
+    assert env.episode.steps[1].action == "fix_table"
+    assert "Changed since" in text(player.history) or "same SQL" in text(player.history)
+    while not env.episode.done:
+        player.action.value = "auto"
+        player.step_button.click()
+        await player.settled()
+    assert player.step_button.disabled and "Gold rows" in text(player.outlook)
+
+
+async def test_gold_rows_are_shown_early_only_on_demand(suite):
+    env, question = await asyncio.to_thread(failing_question, suite)
+    player = sb.widgets.play(env)
+    player.task.value, player.question.value = "join_queries", question.id
+    await player.step()
+    assert "Gold rows" not in text(player.outlook)
+    player.gold.value = True
+    assert "Gold rows" in text(player.outlook)
+
+
+async def test_own_sql_is_run_and_hostile_rows_stay_text(suite):
+    player = sb.widgets.play(sb.SQLAgentEnv(suite, "simulated", "random"))
+    player.action.value = "own SQL"
+    player.sql.value = "SELECT '<script>alert(1)</script>' AS \"<img src=x>\""
+    player.gold.value = True
+    await player.step()
+    pages = player.history.value + player.outlook.value
+    assert "<script>" not in pages and "<img" not in pages
+    assert "&lt;img src=x&gt;" in player.outlook.value
+
+
+class Slow(SimulatedModel):
+    """Streams its answer in pieces, and waits between them until it is let go on."""
+
+    def __init__(self, suite):
+        super().__init__(suite)
+        self.go = asyncio.Event()
+
+    async def stream(self, request):
+        yield "SELECT half_"
+        await self.go.wait()
+        yield "written"
+        yield Completion("SELECT half_written", Usage())
+
+
+async def test_sql_streams_in_and_a_second_click_changes_nothing(suite):
+    model = Slow(suite)
+    env = sb.SQLAgentEnv(suite, model, "random")
+    player = sb.widgets.play(env)
+    player.step_button.click()
+    await until(lambda: "half_" in text(player.live))
+    assert player.step_button.disabled and "being written" in text(player.live)
+    await player.step()
+    model.go.set()
+    await player.settled()
+    assert len(env.episode.steps) == 1 and player.live.value == ""
+    assert not player.step_button.disabled
+
+
+class Failing(SimulatedModel):
+    """Fails after so many answers."""
+
+    def __init__(self, suite, after=0, kind="timeout"):
+        super().__init__(suite)
+        self.left, self.kind = after, kind
+
+    async def complete(self, request):
+        self.left -= 1
+        if self.left < 0:
+            raise ModelError("The model <b>took</b> too long.", self.kind)
+        return await super().complete(request)
+
+    async def stream(self, request):
+        yield await self.complete(request)
+
+
+async def test_a_model_that_fails_is_told_and_the_episode_goes_on(suite):
+    env = sb.SQLAgentEnv(suite, Failing(suite), "random")
+    player = sb.widgets.play(env)
+    player.step_button.click()
+    await player.settled()
+    assert "took&lt;/b&gt; too long" in player.message.value
+    assert env.episode.steps == [] and not player.step_button.disabled
+    env.model.left = 1
+    player.step_button.click()
+    await player.settled()
+    assert len(env.episode.steps) == 1 and player.message.value == ""
+
+
+# --- monitor
+
+
+async def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        await asyncio.sleep(0.005)
+
+
+async def test_pause_holds_the_run_up_and_go_on_lets_it_run(suite):
+    monitor = sb.widgets.monitor(suite, episodes=40)
+    monitor.start_button.click()
+    await until(lambda: monitor.run is not None and len(monitor.run.log) >= 5)
+    monitor.pause_button.click()
+    assert monitor.state == "paused" and monitor.policy.disabled
+    await asyncio.sleep(0.2)
+    held = len(monitor.run.log)
+    await asyncio.sleep(0.3)
+    assert len(monitor.run.log) == held < 40
+    monitor.start_button.click()
+    run = await monitor.finished()
+    assert monitor.state == "finished" and run.finished and not monitor.policy.disabled
+
+
+async def test_stop_keeps_what_is_done_and_start_goes_on_to_the_same_bytes(suite, tmp_path):
+    whole = tmp_path / "whole"
+    await sb.run_experiment(suite, episodes=40, out=whole, progress=False)
+    monitor = sb.widgets.monitor(suite, episodes=40, out=tmp_path / "watched")
+    monitor.start_button.click()
+    await until(lambda: monitor.run is not None and len(monitor.run.log) >= 5)
+    monitor.stop_button.click()
+    await until(lambda: monitor.state == "stopped")
+    kept = len(sb.Run.open(tmp_path / "watched").log)
+    assert 5 <= kept < 40 and monitor.start_button.description == "Go on"
+    monitor.start_button.click()
+    await monitor.finished()
+    for name in ("run.json", "episodes.jsonl", "summary.json"):
+        assert (whole / name).read_bytes() == (tmp_path / "watched" / name).read_bytes()
+
+
+async def test_a_paused_run_can_be_stopped(suite):
+    monitor = sb.widgets.monitor(suite, episodes=40)
+    monitor.start()
+    await until(lambda: monitor.run is not None)
+    monitor.pause()
+    await asyncio.sleep(0.1)
+    monitor.stop()
+    await until(lambda: monitor.state == "stopped")
+    assert (await monitor.finished()).finished
+
+
+async def test_clicks_from_another_thread_work(suite):
+    """JupyterLab delivers clicks in a subshell's thread."""
+    monitor = sb.widgets.monitor(suite, episodes=10)
+    thread = threading.Thread(target=monitor.start_button.click)
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    await until(lambda: monitor.state == "finished")
+    assert monitor.run is not None and monitor.run.finished
+
+
+async def test_the_kernel_stays_responsive(suite):
+    monitor = sb.widgets.monitor(suite, episodes=30)
+    monitor.start()
+    turns = 0
+    while monitor.state == "running":
+        await asyncio.sleep(0)
+        turns += 1
+    assert monitor.state == "finished" and turns > 30
+
+
+async def test_a_value_that_will_not_do_is_told_beside_the_controls(suite, tmp_path):
+    (tmp_path / "file").write_text("x")
+    monitor = sb.widgets.monitor(suite, policy="linucb?alpa=2", out=tmp_path, episodes=5)
+    monitor.start_button.click()
+    await until(lambda: monitor.state == "failed")
+    assert "alpa" in monitor.message.value
+    monitor.policy.value = "random"
+    monitor.start_button.click()
+    await until(lambda: monitor.state == "failed" and "holds files" in monitor.message.value)
+    with pytest.raises(RuntimeError, match="could not start"):
+        await monitor.finished()
+    monitor.suite.value = "nonsense"
+    assert "nonsense" in monitor.message.value and monitor.suite.value == "marketplace"
+    with pytest.raises(UnknownNameError, match="no_task"):
+        sb.widgets.monitor(suite, task="no_task")
+
+
+async def test_a_model_that_fails_in_mid_run_is_shown_and_the_run_is_kept(suite):
+    monitor = sb.widgets.monitor(suite, Failing(suite, after=30), episodes=20)
+    run = await monitor.finished()
+    assert run.failed and run.log and len(run.log) + len(run.failed) == 20
+    assert "took&lt;/b&gt; too long" in monitor.status.value
+    broken = sb.widgets.monitor(suite, Failing(suite, after=10, kind="setup"), episodes=20)
+    run = await broken.finished()
+    assert broken.state == "failed" and run.log
+    assert "too long" in broken.message.value
+
+
+async def test_alpha_has_a_control_and_goes_into_the_policy(suite):
+    monitor = sb.widgets.monitor(suite, policy="linucb?alpha=0.5&gamma=0.9", episodes=3)
+    assert monitor.alpha.value == 0.5
+    monitor.alpha.value = 2.0
+    run = await monitor.finished()
+    assert run.config.policy == "linucb?alpha=2&gamma=0.9"
+    monitor.policy.value = "rules"
+    assert monitor.alpha.disabled
+    assert (await monitor.finished()).config.policy == "rules"
+
+
+async def test_drawings_are_few_and_every_run_ends_with_one(suite, monkeypatch):
+    import IPython.display
+
+    class Handle:
+        drawn = 0
+
+        def update(self, _):
+            Handle.drawn += 1
+
+    monkeypatch.setattr(IPython.display, "display", lambda *a, **k: Handle())
+    monitor = sb.widgets.monitor(suite, episodes=60)
+    monitor._ipython_display_()
+    begun = time.monotonic()
+    await monitor.finished()
+    assert 1 <= Handle.drawn <= 3 + 2 * (time.monotonic() - begun)
+
+
+def test_importing_sqlbench_does_not_import_the_widgets():
+    import subprocess
+    import sys
+
+    code = "import sqlbench, sys; assert 'ipywidgets' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
