@@ -49,7 +49,7 @@ def main():
           f"{statistics.median(watched):.0f}; ratio {statistics.median(ratios):.2f} "
           f"({min(ratios):.2f} to {max(ratios):.2f}, {ROUNDS} rounds)")  # fmt: skip
     run = asyncio.run(sb.run_experiment(suite, episodes=EPISODES, progress=False))
-    run.log = [
+    run.log[:] = [
         dataclasses.replace(run.log[i % EPISODES], index=i, steps=run.log[i % EPISODES].steps)
         for i in range(LARGE)
     ]
