@@ -12,6 +12,7 @@ import pytest
 import sqlbench as sb
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.models import Completion, ModelError, Usage
+from sqlbench.models.base import Restart
 from sqlbench.models.simulated import SimulatedModel
 
 
@@ -169,6 +170,28 @@ async def test_sql_streams_in_and_a_second_click_changes_nothing(suite):
     await player.settled()
     assert len(env.episode.steps) == 1 and player.live.value == ""
     assert not player.step_button.disabled
+
+
+class Restarting(Slow):
+    """Begins an answer, begins it again, and waits."""
+
+    async def stream(self, request):
+        yield "SELECT gone"
+        yield Restart()
+        async for piece in super().stream(request):
+            yield piece
+
+
+async def test_an_answer_that_begins_again_is_shown_from_its_new_beginning(suite):
+    model = Restarting(suite)
+    player = sb.widgets.play(sb.SQLAgentEnv(suite, model, "random"))
+    shown = []
+    player.live.observe(lambda change: shown.append(change["new"]), "value")
+    player.step_button.click()
+    await until(lambda: "half_" in text(player.live))
+    assert any("gone" in page for page in shown) and "gone" not in text(player.live)
+    model.go.set()
+    await player.settled()
 
 
 class Failing(SimulatedModel):

@@ -101,6 +101,8 @@ class Player(w.VBox):  # type: ignore[misc]
             if event["type"] == "attempt_start":
                 title = f"Attempt {event['attempt']}: {event['action']} is being written …"
             elif event["type"] == "sql_chunk":
+                if event.get("restart"):
+                    text, drawn = "", 0.0
                 text += event["chunk"]
             elif event["type"] == "sql_complete":
                 text, title, drawn = event["sql"], title.replace("being written", "running"), 0.0

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import statistics
+import tempfile
 import time
+from pathlib import Path
 
 import sqlbench as sb
 
@@ -27,7 +29,9 @@ async def speeds(suite):
     plain, watched = [], []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        await sb.run_experiment(suite, episodes=EPISODES, progress=False, out=None)
+        await sb.run_experiment(
+            suite, episodes=EPISODES, progress=False, out=Path(tempfile.mkdtemp()) / "run"
+        )
         plain.append(EPISODES / (time.perf_counter() - begun))
         monitor = sb.widgets.monitor(suite, episodes=EPISODES)
         monitor._handle = Handle()
@@ -45,7 +49,7 @@ def main():
           f"{statistics.median(watched):.0f}; ratio {statistics.median(ratios):.2f} "
           f"({min(ratios):.2f} to {max(ratios):.2f}, {ROUNDS} rounds)")  # fmt: skip
     run = asyncio.run(sb.run_experiment(suite, episodes=EPISODES, progress=False))
-    run.log = [
+    run.log[:] = [
         dataclasses.replace(run.log[i % EPISODES], index=i, steps=run.log[i % EPISODES].steps)
         for i in range(LARGE)
     ]
