@@ -165,6 +165,26 @@ def test_a_known_question_is_answered_by_the_simulated_model(ask, engine, postgr
     assert ask(text, "--suite", "marketplace", "--model", "simulated", *place).returncode == 0
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_stored_first_answer_is_repaired_by_another_model(ask, engine, postgres, tmp_path):
+    place = ["--database", postgres.bench] if engine == "postgres" else []
+    suite = load_suite("marketplace")
+    stored = {q.id: "SELECT 1" for q in suite} | {"simple_02": "SELECT citi FROM adresses"}
+    path = tmp_path / "first.jsonl"
+    path.write_text(
+        "".join(json.dumps({"question_id": i, "pred": sql}) + "\n" for i, sql in stored.items())
+    )
+    asked = ["--suite", "marketplace", "--model", f"predictions:{path}", *place]
+    result = ask("simple_02", *asked, "--repair-model", "simulated")
+    assert result.returncode == 0, result.stderr
+    assert "SELECT citi FROM adresses" in result.stdout and "no_such_table" in result.stdout
+    assert "(simulated)" in result.stdout and "They agree with the gold query's." in result.stdout
+    result = ask("simple_01", *asked, "--max-attempts", "1")
+    assert result.returncode == 0 and "They do not agree" in result.stdout
+    result = ask("simple_01", *asked)
+    assert result.returncode == 2 and "name a model for the repairs" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from openenv.core import GenericEnvClient
-from serving import Served, call
+from serving import Served, call, serve
 from websockets.asyncio.client import connect
 
 import sqlbench as sb
@@ -355,3 +355,36 @@ def _browse(playwright, chromium: Path, url: str) -> None:
         browser.close()
     # A refused request is a console error in Chromium: one is expected, and nothing else.
     assert len(errors) == 1 and "400" in errors[0], errors
+
+
+def test_a_server_on_postgres_repairs_stored_answers_with_another_model(postgres, tmp_path):
+    """Everything a server is told may come by the environment, as an image's does."""
+    suite = sb.load_suite("marketplace")
+    path = tmp_path / "first.jsonl"
+    path.write_text(
+        "".join(json.dumps({"question_id": q.id, "pred": "SELECT nil"}) + "\n" for q in suite)
+    )
+    told = {
+        "SQLBENCH_DATABASE": postgres.bench,
+        "SQLBENCH_MODEL": f"predictions:{path}",
+        "SQLBENCH_REPAIR_MODEL": "simulated",
+    }
+    with serve(**told) as served, SQLBenchEnv(served.url).sync() as env:
+        info = json.loads(served.request("/info")[1])
+        assert (info["model"], info["repair_model"]) == ("predictions:first.jsonl", "simulated")
+        assert info["simulated"] is True and "s3cr3t" not in json.dumps(info)
+        env.reset()
+        assert (
+            "PostgreSQL"
+            in env.step(SQLAction(custom_sql="SELECT version()")).observation.rows[0][0]
+        )
+        solved = 0
+        for seed in range(5):
+            env.reset(seed=seed)
+            result = env.step("auto")
+            assert result.observation.current_sql == "SELECT nil"
+            assert result.observation.error_class == "no_such_column"
+            while not result.done:
+                result = env.step("auto")
+            solved += result.observation.success
+        assert solved

@@ -140,7 +140,7 @@ def test_a_frame_past_all_bounds_closes_its_own_session_only(server: Served):
         call(other, "reset", {})
         # The server says 1009 and closes; where it closes before all was sent, TCP resets
         # the connection and may drop that frame on its way.
-        with server.connect() as ws, pytest.raises(ConnectionClosed, match="1009|no close frame"):
+        with server.connect() as ws, pytest.raises(ConnectionClosed, match=r"1009|no close frame"):
             ws.send("x" * 5_000_000)
             ws.recv(timeout=30)
         assert call(other, "step", {"custom_sql": "SELECT 1"})["type"] == "observation"

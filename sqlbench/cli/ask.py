@@ -34,6 +34,10 @@ def ask(
     model: Annotated[
         str, typer.Option(help="As for run; simulated answers only what a suite knows.")
     ] = "openai",
+    repair_model: Annotated[
+        str | None,
+        typer.Option(help="Who makes every attempt after the first. Default: the model itself."),
+    ] = None,
     policy: Annotated[str, typer.Option(help="Who chooses repairs, as for run.")] = "rules",
     max_attempts: Annotated[int, typer.Option(help="Attempts, 1 to 5.")] = 5,
     seed: Annotated[int, typer.Option(help="All randomness derives from it.")] = 0,
@@ -51,13 +55,18 @@ def ask(
     Nothing in the database can be changed by it.
     """
     from sqlbench.environment import SQLAgentEnv
+    from sqlbench.models import load_model
+    from sqlbench.models.predictions import with_repairs
+    from sqlbench.policies import make_policy
 
     loaded, asked = _find(question, database, suite, allow_superuser)
     try:
+        first = load_model(model, loaded)
+        repairing = load_model(repair_model, loaded) if repair_model else None
         env = SQLAgentEnv(
             loaded,
-            model,
-            policy,
+            with_repairs(first, repairing, max_attempts),
+            make_policy(policy, repairing or first),
             seed=seed,
             feedback="execution",
             max_attempts=max_attempts,

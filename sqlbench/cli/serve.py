@@ -14,6 +14,19 @@ def serve(
     model: Annotated[
         str, typer.Option(help="Who answers, as in `run`.", envvar="SQLBENCH_MODEL")
     ] = "simulated",
+    repair_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Who makes every attempt after the first, as in `run`.",
+            envvar="SQLBENCH_REPAIR_MODEL",
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Put the marketplace on PostgreSQL, as in `run`.", envvar="SQLBENCH_DATABASE"
+        ),
+    ] = None,
     policy: Annotated[
         str,
         typer.Option(
@@ -60,6 +73,8 @@ def serve(
         ServerConfig(
             suite=suite,
             model=model,
+            repair_model=repair_model,
+            database=database,
             policy=policy,
             reward=reward,
             max_sessions=max_sessions,

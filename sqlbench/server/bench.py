@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import SQLAgentEnv
 from sqlbench.episode import Episode, learn
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, load_model
+from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.seeds import Role, generator
@@ -29,6 +31,11 @@ class ServerConfig:
     ----------
     suite, model : Suite, ChatModel, or the spec of one
         What is asked, and who answers.
+    repair_model : ChatModel, str or None
+        Who makes every attempt after the first; None is the model itself.
+    database : str or None
+        Where the marketplace lies: a PostgreSQL URL or ``pg-embedded``; None is SQLite. A role
+        that is a superuser is refused: agents' SQL comes from outside.
     policy : str
         The spec of the policy that chooses repairs for the action ``auto``, and learns.
     reward : {"score", "shaped"}
@@ -43,6 +50,8 @@ class ServerConfig:
 
     suite: Suite | str = "marketplace"
     model: ChatModel | str = "simulated"
+    repair_model: ChatModel | str | None = None
+    database: str | None = field(default=None, repr=False)  # a URL may hold a password
     policy: str = "linucb"
     reward: str = "score"
     max_sessions: int = 64
@@ -107,9 +116,15 @@ class Workbench:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         suite, model = config.suite, config.model
-        self.suite = load_suite(suite) if isinstance(suite, str) else suite
-        self.model = load_model(model, self.suite) if isinstance(model, str) else model
-        self.learner = make_policy(config.policy, self.model)
+        self.suite = load_suite(suite, config.database) if isinstance(suite, str) else suite
+        first = load_model(model, self.suite) if isinstance(model, str) else model
+        repairing = config.repair_model
+        if isinstance(repairing, str):
+            repairing = load_model(repairing, self.suite)
+        self.model = with_repairs(first, repairing, MAX_ATTEMPTS)
+        # Who repairs is whom a policy that knows its model (the oracle) must know.
+        self._repairing = repairing or first
+        self.learner = make_policy(config.policy, self._repairing)
         self.golds = Golds(self.suite)
         self.prompts = Prompts.load()
         self.episodes_learned = 0
@@ -134,7 +149,7 @@ class Workbench:
 
     def policy(self, spec: str | None) -> Policy:
         """Return a snapshot of the learner, or a fresh policy where a spec names one."""
-        return self.learner.snapshot() if spec is None else make_policy(spec, self.model)
+        return self.learner.snapshot() if spec is None else make_policy(spec, self._repairing)
 
     async def prepare(self, question: Question) -> None:
         """Run a question's gold query and read its schema off the event loop, once.
@@ -207,6 +222,7 @@ class Workbench:
             "version": sqlbench.__version__,
             "suite": self.suite_name,
             "model": _public(self.model.spec),
+            "repair_model": _public(self._repairing.spec),
             "simulated": self.model.simulated,
             "policy": self.learner.spec,
             "reward": self.config.reward,

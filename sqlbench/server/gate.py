@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -26,6 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 512 * 1024
+DRAIN_SECONDS = 5.0
 _FRAMES = {"reset": {"type", "data"}, "step": {"type", "data"}, "state": {"type"}}
 _FRAMES |= {"close": {"type"}, "mcp": {"type", "data"}}
 
@@ -60,6 +62,7 @@ class Gate:
         status, reason = self._refusal(scope)
         if scope["type"] == "http":
             if status:
+                await _drain(receive)
                 await _respond(send, status, reason)
             else:
                 await self._http(scope, receive, send)
@@ -228,12 +231,18 @@ def _is_loopback(name: str) -> bool:
 
 
 async def _drain(receive: Receive) -> None:
-    """Take in a body of a bearable size: a client that is still sending reads no answer."""
+    """Take in a body of a bearable size, for a bearable time.
+
+    A client that is still sending reads no answer, and TCP drops one that is followed by a closed
+    connection with unread bytes.
+    """
     taken, more = 0, True
-    while more and taken < 8 * MAX_REQUEST_BYTES:
-        message = await receive()
-        taken += len(message.get("body", b""))
-        more = message.get("more_body", False)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while more and taken < 8 * MAX_REQUEST_BYTES:
+                message = await receive()
+                taken += len(message.get("body", b""))
+                more = message.get("more_body", False)
 
 
 async def _respond(send: Send, status: int, reason: str, kind: str = "http.response") -> None:
