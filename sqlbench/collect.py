@@ -35,7 +35,7 @@ from sqlbench.repair_table import (
     read_calls,
     read_meta,
 )
-from sqlbench.runs import _drop_torn_line, write_json
+from sqlbench.run_files import drop_torn_line, write_json
 from sqlbench.suites import Suite, load_suite
 
 CALLS, FAILURES = "calls.jsonl", "failures.jsonl"
@@ -357,7 +357,7 @@ def _take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
         raise TableError(
             f"Another process is collecting into {str(folder)!r}; wait, or name another."
         ) from None
-    _drop_torn_line(folder / CALLS)
+    drop_torn_line(folder / CALLS)
     return lock
 
 

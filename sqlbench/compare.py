@@ -21,7 +21,8 @@ from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Workers, run_grid
 from sqlbench.repair import ARMS
-from sqlbench.runs import Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import Run
 from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio
 
 if TYPE_CHECKING:

@@ -38,7 +38,8 @@ from sqlbench.experiment import run_experiment
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
-from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import SCHEMA_VERSION, Run
 from sqlbench.suites import Suite, load_suite
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sqlbench.runs import RunConfig
+from sqlbench.run_config import RunConfig
 
 _DEFAULT = RunConfig()
 

@@ -13,7 +13,7 @@ from sqlbench.models.calling import PoliteModel
 from sqlbench.models.options import Calling
 
 if TYPE_CHECKING:
-    from sqlbench.runs import RunWriter
+    from sqlbench.run_writer import RunWriter
 
 STORE_NAME = "responses.sqlite"
 
