@@ -18,9 +18,9 @@ from sqlbench.suites.check import check_suite
 def database(tmp_path):
     with closing(sqlite3.connect(tmp_path / "n.sqlite")) as connection:
         connection.execute("CREATE TABLE n (x int, y int)")
-        connection.executemany("INSERT INTO n VALUES (?, ?)", [(i // 2, i) for i in range(3000)])
+        connection.executemany("INSERT INTO n VALUES (?, ?)", [(i // 2, i) for i in range(20_000)])
         connection.commit()
-    with SQLiteDatabase(tmp_path / "n.sqlite", "n", limits=Limits(vm_steps=60_000)) as opened:
+    with SQLiteDatabase(tmp_path / "n.sqlite", "n", limits=Limits(vm_steps=150_000)) as opened:
         yield opened
 
 
