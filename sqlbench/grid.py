@@ -11,13 +11,14 @@ example ``distributed.Client(…).get_executor()``.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -26,25 +27,29 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
 import sqlbench
-from sqlbench.exceptions import WorkerError
+from sqlbench.exceptions import RunInUseError, WorkerError
 from sqlbench.experiment import run_experiment
 from sqlbench.models import Calling, ChatModel, load_model
+from sqlbench.models.budget import Totals
+from sqlbench.models.ledger import Ledger
 from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
-from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig
+from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, read_lines
 from sqlbench.suites import Suite, load_suite
 
 T = TypeVar("T")
 Workers = Callable[[], Executor]
 POLL_SECONDS = 0.5
 VIEW_SECONDS = 3.0
+LEDGER = "ledger.sqlite"
 # How often in a row workers may die without one episode's progress in between.
 MAX_DEATHS = 3
 
@@ -94,7 +99,7 @@ def run_grid(
     progress : bool
         Whether to show a progress bar, in episodes.
     calling : Calling or None
-        How the models are called.
+        How the models are called. A budget or ``max_calls`` is that of all cells together.
     on_poll : callable or None
         Is called every few seconds, to show more than a bar.
 
@@ -109,22 +114,28 @@ def run_grid(
         Before anything runs, if a configuration cannot be run.
     WorkerError
         If workers die again and again.
+    BudgetReachedError
+        If the next call might pass the budget. What was finished is kept.
     """
-    cells = plan(configs, Path(out))
+    cells = plan(configs, Path(out), calling)
     todo = {cell.folder: cell for cell in cells}
     collected: dict[Path, T] = {}
-    with tqdm(
-        total=sum(c.config.episodes for c in todo.values()),
-        desc=f"{len(todo)} runs",
-        unit="ep",
-        disable=not progress,
-    ) as bar:
+    with (
+        sharing(calling, Path(out), todo.values()) as (calling, count),
+        tqdm(
+            total=sum(c.config.episodes for c in todo.values()),
+            desc=f"{len(todo)} runs",
+            unit="ep",
+            disable=not progress,
+        ) as bar,
+    ):
         gauge = _Gauge(todo.values(), bar, on_poll)
         bar.initial = gauge.read()  # what an earlier call finished tells nothing of the speed
         deaths = 0
         while len(collected) < len(todo):
             before = gauge.read()
             waiting = [cell for folder, cell in todo.items() if folder not in collected]
+            count()
             try:
                 _run_all(waiting, collect, calling, workers or processes(), gauge, collected)
             except BrokenExecutor as error:
@@ -134,7 +145,52 @@ def run_grid(
     return [collected[cell.folder] for cell in cells]
 
 
-def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
+@contextmanager
+def sharing(
+    calling: Calling | None, out: Path, cells: Collection[Cell]
+) -> Iterator[tuple[Calling | None, Callable[[], None]]]:
+    """Have cells share a budget, if there is one.
+
+    Yields
+    ------
+    (Calling, callable)
+        How a cell calls its model, and what counts anew what all of them have spent: to be called
+        while no worker is at work.
+
+    Raises
+    ------
+    RunInUseError
+        If another process shares out a budget there.
+    """
+    if calling is None or (calling.budget is None and calling.max_calls is None):
+        yield calling, lambda: None
+        return
+    path = out.absolute() / LEDGER
+
+    def count() -> None:
+        Ledger.start(path, {cell.folder.name: spent_before(cell.folder) for cell in cells})
+
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunInUseError(
+                f"Another process runs cells in {str(out)!r} on a budget; wait, or name another."
+            ) from None
+        yield replace(calling, ledger=path), count
+
+
+def spent_before(folder: Path) -> Totals:
+    """Return what the requests of a run have cost so far."""
+    totals = Totals()
+    for call in read_lines(folder / "calls.jsonl"):
+        totals.calls += 1
+        totals.spent += call["cost"]
+    return totals
+
+
+def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None) -> list[Cell]:
     """Give each configuration its folder, and refuse what cannot be run.
 
     Raises
@@ -145,8 +201,8 @@ def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
     prompts = Prompts.load().hash
     cells = []
     for config in configs:
-        suite, model = _WORKER.suite(config), _WORKER.model(config)
-        make_policy(config.policy, model)
+        suite, (model, repairing) = _WORKER.suite(config), _WORKER.models(config, calling)
+        make_policy(config.policy, repairing or model)
         content = {
             "config": config.model_dump(),
             "suite": suite.content_hash,
@@ -154,6 +210,8 @@ def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
             "prompts": prompts,
             "versions": [sqlbench.__version__, SCHEMA_VERSION],
         }
+        if (profile := getattr(repairing, "profile", None)) is not None:
+            content["repair_profile"] = profile.hash
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         name = "".join(c if c.isalnum() or c in "-." else "_" for c in config.policy)
         cells.append(Cell(config, out / f"{name[:40]}-s{config.seed}-{digest[:10]}"))
@@ -188,13 +246,14 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
     if cell.finished:
         return collect(Run.open(cell.folder))
     config = cell.config.model_dump()
-    suite, model = _WORKER.suite(cell.config), _WORKER.model(cell.config)
-    del config["suite"], config["model"]
+    suite, (model, repairing) = _WORKER.suite(cell.config), _WORKER.models(cell.config, calling)
+    del config["suite"], config["model"], config["repair_model"]
     return collect(
         _WORKER.runner().run(
             run_experiment(
                 suite,
                 model,
+                repair_model=repairing,
                 **config,
                 concurrency=cell.config.lag + 1,
                 out=cell.folder,
@@ -210,7 +269,7 @@ class _Worker(threading.local):
 
     def __init__(self) -> None:
         self._suites: dict[tuple[str, str | None], Suite] = {}
-        self._models: dict[tuple[str, str, str | None], ChatModel] = {}
+        self._models: dict[object, ChatModel] = {}
         self._runner: asyncio.Runner | None = None
 
     def suite(self, config: RunConfig) -> Suite:
@@ -219,10 +278,20 @@ class _Worker(threading.local):
             self._suites[key] = load_suite(*key)
         return self._suites[key]
 
-    def model(self, config: RunConfig) -> ChatModel:
-        key = config.model, config.suite, config.database
+    def models(
+        self, config: RunConfig, calling: Calling | None
+    ) -> tuple[ChatModel, ChatModel | None]:
+        """Return who answers and who repairs."""
+        first = self._model(config.model, config, calling)
+        if config.repair_model is None:
+            return first, None
+        return first, self._model(config.repair_model, config, calling)
+
+    def _model(self, spec: str, config: RunConfig, calling: Calling | None) -> ChatModel:
+        # The time limits are the model's own, and a replay takes one without a key.
+        key = spec, config.suite, config.database, calling
         if key not in self._models:
-            self._models[key] = load_model(config.model, self.suite(config))
+            self._models[key] = load_model(spec, self.suite(config), calling)
         return self._models[key]
 
     def runner(self) -> asyncio.Runner:

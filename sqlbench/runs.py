@@ -5,7 +5,7 @@
 ``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
 rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
 results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
-million tokens cost.
+million tokens of each model cost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -62,10 +62,10 @@ class RunConfig(BaseModel):
     learner: str = "standard"
 
     @property
-    def paid_model(self) -> str | None:
-        """The spec of the model whose calls cost money; None if none does, or two that differ."""
-        paid = {m for m in (self.model, self.repair_model) if m and m.startswith("openai")}
-        return paid.pop() if len(paid) == 1 else None
+    def paid_models(self) -> tuple[str, ...]:
+        """The specs of the models whose calls cost money."""
+        models = dict.fromkeys((self.model, self.repair_model))
+        return tuple(m for m in models if m and m.startswith("openai"))
 
     @field_validator("database")
     @classmethod
@@ -128,7 +128,7 @@ class Run(Shown):
         """
         if self._log is None:
             assert self.folder is not None
-            lines = _read_lines(self.folder / "episodes.jsonl")
+            lines = read_lines(self.folder / "episodes.jsonl")
             self._log = [Episode.from_record(r) for r in lines]
         return self._log
 
@@ -138,7 +138,7 @@ class Run(Shown):
         if self._failed is None:
             failed: dict[int, dict[str, Any]] = {}
             if self.folder is not None:
-                failed = {r["episode"]: r for r in _read_lines(self.folder / "failures.jsonl")}
+                failed = {r["episode"]: r for r in read_lines(self.folder / "failures.jsonl")}
             finished = {e.index for e in self.log} if failed else set()
             self._failed = [r for i, r in sorted(failed.items()) if i not in finished]
         return self._failed
@@ -146,7 +146,7 @@ class Run(Shown):
     def _records(self) -> Iterator[dict[str, Any]]:
         """Yield the episodes' records, from the log's lines unless it is in memory already."""
         if self._log is None and self.folder is not None:
-            yield from _read_lines(self.folder / "episodes.jsonl")
+            yield from read_lines(self.folder / "episodes.jsonl")
         else:
             for episode in self.log:
                 yield episode.record()
@@ -213,19 +213,22 @@ class Run(Shown):
         )
 
     @cached_property
-    def price(self) -> Price | None:
-        """What a million tokens of its model cost; None if no price is known."""
-        from sqlbench.models.budget import load_price, make_price
+    def prices(self) -> dict[str, Price]:
+        """What a million tokens of its models cost, by spec, where that is known."""
+        from sqlbench.models.budget import load_prices, make_price
 
+        paid = self.config.paid_models
         if self.folder is not None and (self.folder / "price.json").exists():
-            return make_price(_read_json(self.folder / "price.json"), "The run's price.json")
-        paid = self.config.paid_model
-        return load_price(paid) if paid else None
+            found = _read_json(self.folder / "price.json")
+            if "prompt" in found:  # as runs of one model were written first
+                found = dict.fromkeys(paid, found)
+            return {m: make_price(v, "The run's price.json") for m, v in found.items()}
+        return load_prices(paid)
 
     def calls(self) -> Iterator[dict[str, Any]]:
         """Yield the records of the requests that were sent, in the order of their answers."""
         if self.folder is not None:
-            yield from _read_lines(self.folder / "calls.jsonl")
+            yield from read_lines(self.folder / "calls.jsonl")
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -350,11 +353,30 @@ class RunWriter:
         self.run.failed.append(record)
         self._write("failures", record)
 
-    def keep_price(self, price: Price) -> None:
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder."""
+        return self.run.folder
+
+    @property
+    def paid_models(self) -> tuple[str, ...]:
+        """The specs of the models whose calls cost money."""
+        return self.run.config.paid_models
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """What a million tokens of its models cost, by spec, where that is known."""
+        return self.run.prices
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of the requests that were sent before."""
+        return self.run.calls()
+
+    def keep_prices(self, prices: Mapping[str, Price]) -> None:
         """Keep what a million tokens cost, for every later table of this run."""
-        self.run.price = price
+        self.run.prices = dict(prices)
         if self.run.folder is not None:
-            write_json(self.run.folder / "price.json", asdict(price))
+            write_json(self.run.folder / "price.json", {m: asdict(p) for m, p in prices.items()})
 
     def note_call(self, record: dict[str, Any]) -> None:
         """Keep a note of a request that was sent, and what it cost."""
@@ -492,7 +514,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a log; a last line that a crash has torn is none."""
     if not path.exists():
         return
     with path.open("rb") as file:
