@@ -1,9 +1,9 @@
 """Full information: call every repair for every failing first answer, and keep what came of it.
 
 A table is a folder: ``table.json`` says what was asked, ``calls.jsonl`` has a line for each
-finished call, ``failures.jsonl`` one for each call that its model failed (owed again). A line
-counts once it ends in a newline, so a killed collection goes on where it was, and pays for no
-call twice.
+finished call, ``failures.jsonl`` one for each call that its model failed (owed again),
+``requests.jsonl`` one for each request that was sent. A line counts once it ends in a newline, so a
+killed collection goes on where it was, and pays for no call twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +23,9 @@ from sqlbench.episode import Step
 from sqlbench.exceptions import ConfigError, ModelSetupError
 from sqlbench.experiment import askable
 from sqlbench.grading import Golds
-from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.models import Calling, ChatModel, ModelError, load_model
+from sqlbench.models.budget import Meter, Price, load_prices
+from sqlbench.models.caller import Caller
 from sqlbench.policies import make_policy
 from sqlbench.repair import ARMS, GENERATE, Prompts
 from sqlbench.repair_table import (
@@ -35,10 +37,10 @@ from sqlbench.repair_table import (
     read_calls,
     read_meta,
 )
-from sqlbench.runs import _drop_torn_line, write_json
+from sqlbench.runs import drop_torn_line, read_lines, write_json
 from sqlbench.suites import Suite, load_suite
 
-CALLS, FAILURES = "calls.jsonl", "failures.jsonl"
+CALLS, FAILURES, REQUESTS = "calls.jsonl", "failures.jsonl", "requests.jsonl"
 _CHARS_PER_TOKEN = 4
 # What an answer is long, for the estimate of the cost before any call was made.
 _ANSWER_TOKENS = 80
@@ -87,6 +89,7 @@ class _Collector:
     prompts: Prompts
     golds: Golds
     folder: Path
+    meter: Meter
     cost: Cost = field(default_factory=Cost)
 
     async def first_answer(self, call: Call) -> Step:
@@ -115,6 +118,31 @@ class _Collector:
         return env
 
 
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """Where a collection keeps what its calls cost; implements `sqlbench.models.caller.Books`."""
+
+    folder: Path
+    model: ChatModel
+
+    @property
+    def paid_models(self) -> tuple[str, ...]:
+        return (self.model.spec,) if hasattr(self.model, "address") else ()
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        return load_prices(self.paid_models)
+
+    def keep_prices(self, prices: Mapping[str, Price]) -> None:
+        pass  # nothing later needs them: what a request cost is kept with it
+
+    def note_call(self, record: dict[str, Any]) -> None:
+        _append(self.folder / REQUESTS, record)
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        return read_lines(self.folder / REQUESTS)
+
+
 async def _step(env: SQLAgentEnv, action: Action | str) -> Step:
     await env.step(action)
     assert env.episode is not None
@@ -136,6 +164,7 @@ async def collect(
     concurrency: int = 1,
     say: Callable[[str], None] | None = None,
     progress: bool = True,
+    calling: Calling | None = None,
 ) -> RepairTable:
     """Collect a repair table, or go on with one.
 
@@ -159,6 +188,8 @@ async def collect(
         Told what the collection will cost, before it starts and when the first answers are in.
     progress : bool
         Whether to show a progress bar with the cost so far.
+    calling : Calling or None
+        How the model is called: response store, limits, retries, budget. It changes no result.
 
     Raises
     ------
@@ -168,12 +199,15 @@ async def collect(
         If the folder holds a table of another suite or configuration.
     ModelSetupError
         If the model cannot be used. What was finished is kept.
+    BudgetReachedError
+        If the next call might pass the budget. The collection goes on with a larger one.
     """
+    calling = calling or Calling()
     for name, value in (("samples", samples), ("answers", answers), ("concurrency", concurrency)):
         if value < 1:
             raise ConfigError(f"{name} is at least 1, not {value!r}.")
     loaded = load_suite(suite) if isinstance(suite, str) else suite
-    answering = load_model(model, loaded) if isinstance(model, str) else model
+    answering = load_model(model, loaded, calling) if isinstance(model, str) else model
     texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     for question in questions:
@@ -204,16 +238,38 @@ async def collect(
         "invalid_questions": invalid,
     }
     lock = _take_folder(folder, meta)
-    collector = _Collector(loaded, answering, config, texts, golds, folder)
+    caller: Caller | None = None
+    try:
+        caller = Caller.prepare(answering, calling, concurrency, _Books(folder, answering))
+        collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
+        await _collect(collector, [q.id for q in questions], concurrency, say, progress)
+    finally:
+        try:
+            # Calls that are still out are paid for: they are stored before the store is closed.
+            if caller is not None:
+                await caller.aclose()
+            if isinstance(model, str):
+                await answering.aclose()
+        finally:
+            lock.close()
+    return load_table(folder)
+
+
+async def _collect(
+    collector: _Collector,
+    questions: Sequence[str],
+    concurrency: int,
+    say: Callable[[str], None] | None,
+    progress: bool,
+) -> None:
+    """Make the calls that are owed: first answers, then the repairs of those that failed."""
+    config, folder = collector.config, collector.folder
+    arms, samples, answers = config["arms"], int(config["samples"]), int(config["answers"])
     done = {_key(c): c for c in read_calls(folder)}
-    firsts = [Call(q.id, a, GENERATE) for a in range(answers) for q in questions]
+    firsts = [Call(q, a, GENERATE) for a in range(answers) for q in questions]
     owed = [c for c in firsts if c not in done]
     tell = say or (lambda text: None)
-    tell(
-        _estimate(
-            collector, questions[0].id, len(firsts), len(owed), len(arms) * samples, len(done)
-        )
-    )
+    tell(_estimate(collector, questions[0], len(firsts), len(owed), len(arms) * samples, len(done)))
     with tqdm(desc="first answers", total=len(owed), unit="call", disable=not progress) as bar:
         await _make(collector, owed, {}, done, concurrency, bar)
     failing = [c for c in firsts if c in done and not done[c]["success"]]
@@ -232,9 +288,7 @@ async def collect(
     )
     with tqdm(desc="repairs", total=len(owed), unit="call", disable=not progress) as bar:
         await _make(collector, owed, sql, done, concurrency, bar)
-    lock.close()
     tell(f"Called now: {collector.cost}; {collector.cost.failures} calls failed and are owed.")
-    return load_table(folder)
 
 
 async def _make(
@@ -254,7 +308,8 @@ async def _make(
             collector.cost.add(step)
             done[call] = _record(call, step, collector.suite.question(call.question_id).db_id)
             _append(collector.folder / CALLS, done[call])
-        bar.set_postfix_str(str(collector.cost), refresh=False)
+        spent = f", cost {collector.meter.spent:.4f}" if collector.meter.spent else ""
+        bar.set_postfix_str(f"{collector.cost}{spent}", refresh=False)
         bar.update()
 
 
@@ -357,7 +412,8 @@ def _take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
         raise TableError(
             f"Another process is collecting into {str(folder)!r}; wait, or name another."
         ) from None
-    _drop_torn_line(folder / CALLS)
+    drop_torn_line(folder / CALLS)
+    drop_torn_line(folder / REQUESTS)
     return lock
 
 

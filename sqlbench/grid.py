@@ -48,7 +48,7 @@ from sqlbench.suites import Suite, load_suite
 T = TypeVar("T")
 Workers = Callable[[], Executor]
 POLL_SECONDS = 0.5
-VIEW_SECONDS = 3.0
+VIEW_SECONDS = 1.0
 LEDGER = "ledger.sqlite"
 # How often in a row workers may die without one episode's progress in between.
 MAX_DEATHS = 3
@@ -303,24 +303,57 @@ class _Worker(threading.local):
 _WORKER = _Worker()
 
 
+class Tail:
+    """What is appended to a log: whole lines, each once.
+
+    Parameters
+    ----------
+    path : path
+        The log, which may not exist yet.
+
+    Attributes
+    ----------
+    count : int
+        How many lines were read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+        self._place = 0
+
+    def read(self) -> list[bytes]:
+        """Return the lines that are new."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return []
+        if size < self._place:  # another file, brought home in place of the one that was there
+            self._place = self.count = 0
+        if size == self._place:
+            return []
+        with self.path.open("rb") as log:
+            log.seek(self._place)
+            new = log.read()
+        new = new[: new.rfind(b"\n") + 1]
+        self._place += len(new)
+        lines = new.splitlines(keepends=True)
+        self.count += len(lines)
+        return lines
+
+
 class _Gauge:
     """Counts the episodes in all cells' logs, and shows them."""
 
     def __init__(self, cells: Any, bar: Any, on_poll: Callable[[], None] | None = None) -> None:
-        self._logs = {cell.folder / "episodes.jsonl": [0, 0] for cell in cells}
+        self._logs = [Tail(cell.folder / "episodes.jsonl") for cell in cells]
         self._bar = bar
         self._on_poll, self._polled = on_poll, 0.0
 
     def read(self) -> int:
         """Return how many episodes are finished."""
-        for path, place in self._logs.items():
-            if path.exists() and path.stat().st_size > place[0]:
-                with path.open("rb") as log:
-                    log.seek(place[0])
-                    new = log.read()
-                place[0] += len(new)
-                place[1] += new.count(b"\n")
-        total = sum(count for _, count in self._logs.values())
+        for log in self._logs:
+            log.read()
+        total = sum(log.count for log in self._logs)
         self._bar.update(total - self._bar.n)
         if self._on_poll is not None and time.monotonic() - self._polled > VIEW_SECONDS:
             self._on_poll()

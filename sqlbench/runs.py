@@ -335,7 +335,7 @@ class RunWriter:
             write_json(folder / "run.json", meta)
         for name in ("episodes", "failures", "timings", "calls"):
             path = folder / f"{name}.jsonl"
-            _drop_torn_line(path)
+            drop_torn_line(path)
             with _clear_errors(path):
                 self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         self.run.log  # noqa: B018  a damaged log is refused before anything is written
@@ -523,14 +523,21 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return  # torn by a crash: owed again
             try:
-                yield _parse(line)
+                yield parse_line(line)
             except ValueError as error:
                 raise RunFolderError(
                     f"{str(path)!r}, line {number}, is damaged: {error}."
                 ) from error
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Read a line of a log.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:  # or a lone surrogate, which SQL from a model may contain
@@ -540,7 +547,8 @@ def _parse(line: bytes) -> dict[str, Any]:
     return value
 
 
-def _drop_torn_line(path: Path) -> None:
+def drop_torn_line(path: Path) -> None:
+    """Cut off a last line that a crash has torn."""
     if not path.exists():
         return
     with path.open("rb+") as file:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sqlbench.cli.calling import with_calling
+from sqlbench.models.options import Calling
 from sqlbench.runs import RunConfig
 
 _DEFAULT = RunConfig()
 
 
+@with_calling
 def compare(
+    *,
+    calling: Calling,
     policies: Annotated[
         str,
         typer.Option(
@@ -50,12 +56,17 @@ def compare(
         Path, typer.Option(help="The folder of the runs and tables; gone on with if it exists.")
     ] = Path("results/compare"),
 ) -> None:
-    """Compare policies on the same questions and random numbers: rates, costs, differences."""
+    """Compare policies on the same questions and random numbers: rates, costs, differences.
+
+    A budget is that of all runs together. Limits per minute hold for each worker by itself.
+    """
     from sqlbench.compare import compare as run_comparison
     from sqlbench.compare import comparison_table
     from sqlbench.experiment import make_config
     from sqlbench.grid import processes
 
+    if calling.cache is not None:
+        calling = replace(calling, cache=Path(calling.cache).absolute())
     variants = {
         spec: make_config(
             suite=suite,
@@ -70,7 +81,12 @@ def compare(
         for spec in parse_policies(policies, simulated=model.partition(":")[0] == "simulated")
     }
     comparison = run_comparison(
-        variants, parse_seeds(seeds), out / "runs", baseline=baseline, workers=processes(workers)
+        variants,
+        parse_seeds(seeds),
+        out / "runs",
+        baseline=baseline,
+        workers=processes(workers),
+        calling=calling,
     )
     comparison.runs.to_csv(out / "runs.csv", index=False)
     comparison.summary.to_csv(out / "summary.csv", index=False)
