@@ -178,7 +178,10 @@ def sharing(
             raise RunInUseError(
                 f"Another process runs cells in {str(out)!r} on a budget; wait, or name another."
             ) from None
-        yield replace(calling, ledger=path), count
+        try:
+            yield replace(calling, ledger=path), count
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def spent_before(folder: Path) -> Totals:
