@@ -14,7 +14,6 @@ import asyncio
 import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
 import threading
 import time
@@ -24,7 +23,6 @@ from concurrent.futures import (
     BrokenExecutor,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
 from contextlib import contextmanager
@@ -44,6 +42,7 @@ from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
 from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, read_lines
 from sqlbench.suites import Suite, load_suite
+from sqlbench.workers import RUNS, LocalWorkers
 
 T = TypeVar("T")
 Workers = Callable[[], Executor]
@@ -70,7 +69,7 @@ class Cell:
 def processes(workers: int | None = None) -> Workers:
     """Return what makes a pool of fresh local processes, one a core by default."""
     n = workers or len(os.sched_getaffinity(0))
-    return lambda: ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("spawn"))
+    return lambda: LocalWorkers(n)
 
 
 def run_grid(
@@ -240,6 +239,10 @@ def _run_all(
             for future in done:
                 collected[futures[future].folder] = future.result()
             gauge.read()
+    except BaseException:
+        if isinstance(executor, LocalWorkers):
+            executor.stop()
+        raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -251,9 +254,10 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
     config = cell.config.model_dump()
     suite, (model, repairing) = _WORKER.suite(cell.config), _WORKER.models(cell.config, calling)
     del config["suite"], config["model"], config["repair_model"]
-    return collect(
-        _WORKER.runner().run(
-            run_experiment(
+
+    async def run() -> Run:
+        with RUNS.running():
+            return await run_experiment(
                 suite,
                 model,
                 repair_model=repairing,
@@ -263,8 +267,8 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
                 progress=False,
                 calling=calling,
             )
-        )
-    )
+
+    return collect(_WORKER.runner().run(run()))
 
 
 class _Worker(threading.local):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sqlbench.cli.calling import with_calling
+from sqlbench.cli.stopping import stoppable
 from sqlbench.models.options import Calling
 from sqlbench.runs import RunConfig
 
@@ -80,14 +81,15 @@ def compare(
         )
         for spec in parse_policies(policies, simulated=model.partition(":")[0] == "simulated")
     }
-    comparison = run_comparison(
-        variants,
-        parse_seeds(seeds),
-        out / "runs",
-        baseline=baseline,
-        workers=processes(workers),
-        calling=calling,
-    )
+    with stoppable():
+        comparison = run_comparison(
+            variants,
+            parse_seeds(seeds),
+            out / "runs",
+            baseline=baseline,
+            workers=processes(workers),
+            calling=calling,
+        )
     comparison.runs.to_csv(out / "runs.csv", index=False)
     comparison.summary.to_csv(out / "summary.csv", index=False)
     print(comparison_table(comparison))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sqlbench.cli.calling import with_calling
+from sqlbench.cli.stopping import stoppable
 from sqlbench.models.options import Calling
 
 
@@ -66,7 +67,7 @@ def sweep(
         where = "the sweep's folder" if cluster.shared else "folders of their own"
         print(f"{cluster.workers} workers, writing to {where}. Dashboard: {cluster.dashboard}")
         pool = cluster.executors(calling)
-    with live_table() as watch:
+    with stoppable(), live_table() as watch:
         table = run_sweep(configs, out, workers=pool, calling=calling, progress=False, watch=watch)
     print(sweep_text(table))
     print(f"\nTable: {out / TABLE}; runs: {out / 'runs'}")
