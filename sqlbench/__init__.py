@@ -22,7 +22,7 @@ _HOMES = {
     "learn": "episode",
     "run_experiment": "experiment",
     "Run": "runs",
-    "RunConfig": "runs",
+    "RunConfig": "run_config",
     "load_suite": "suites",
     "load_model": "models",
     "make_policy": "policies",
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from sqlbench.models import load_model as load_model
     from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
+    from sqlbench.run_config import RunConfig as RunConfig
     from sqlbench.runs import Run as Run
-    from sqlbench.runs import RunConfig as RunConfig
     from sqlbench.suites import load_suite as load_suite
 
 

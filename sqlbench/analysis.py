@@ -132,7 +132,7 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "episode": failed["episode"].to_numpy(),
+            "episode": failed["episode"].to_numpy(dtype=int),
             "repaired": hits,
             "rate": counts / sizes if len(hits) else counts.astype(float),
             "low": bounds[0],
@@ -144,11 +144,27 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
 def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
-    Index: the first episode of each bin. Columns: the four components and reward.
+    Index: the first episode of each bin. Columns: the four components, reward, and the 95% interval
+    of that (low, high), clustered by question; NaN where a bin holds one question alone.
+
+    References
+    ----------
+    K.-Y. Liang, S. L. Zeger: Longitudinal data analysis using generalized linear models, 1986: the
+    variance of a mean of clustered values. A bootstrap would be too slow to draw it live.
     """
+    from scipy.special import stdtrit
+
     steps = run.steps
     size = max(1, math.ceil(run.config.episodes / bins))
-    return steps.groupby((steps["episode"] // size) * size)[[*COMPONENTS, "reward"]].mean()
+    start = (steps["episode"] // size) * size
+    groups = steps.groupby(start)[[*COMPONENTS, "reward"]]
+    means = groups.mean()
+    questions = steps["episode"].map({e.index: e.question_id for e in run.log})
+    residuals = (steps["reward"] - start.map(means["reward"])).groupby([start, questions]).sum()
+    clusters = (residuals**2).groupby(level=0).agg(["sum", "size"])
+    k = clusters["size"].where(clusters["size"] > 1)
+    half = stdtrit(k - 1, 0.975) * np.sqrt(clusters["sum"] * k / (k - 1)) / groups.size()
+    return means.assign(low=means["reward"] - half, high=means["reward"] + half)
 
 
 def arm_shares(run: Run, bins: int = 15) -> pd.DataFrame:

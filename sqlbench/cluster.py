@@ -31,7 +31,7 @@ from sqlbench.exceptions import (
 )
 from sqlbench.grid import Cell, Workers
 from sqlbench.models import Calling
-from sqlbench.runs import RunConfig
+from sqlbench.run_config import RunConfig
 from sqlbench.suites import load_suite
 
 CONNECT_SECONDS = 15.0

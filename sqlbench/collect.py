@@ -37,7 +37,7 @@ from sqlbench.repair_table import (
     read_calls,
     read_meta,
 )
-from sqlbench.runs import drop_torn_line, read_lines, write_json
+from sqlbench.run_files import drop_torn_line, read_lines, write_json
 from sqlbench.suites import Suite, load_suite
 
 CALLS, FAILURES, REQUESTS = "calls.jsonl", "failures.jsonl", "requests.jsonl"

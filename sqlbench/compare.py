@@ -22,7 +22,8 @@ from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Workers, run_grid
 from sqlbench.models import Calling
 from sqlbench.repair import ARMS
-from sqlbench.runs import Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import Run
 from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio
 
 if TYPE_CHECKING:

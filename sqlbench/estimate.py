@@ -17,7 +17,8 @@ from sqlbench.models.openai import MAX_COMPLETION_TOKENS
 from sqlbench.models.options import Calling
 from sqlbench.models.predictions import with_repairs
 from sqlbench.repair import Prompts
-from sqlbench.runs import Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import Run
 from sqlbench.suites import load_suite
 
 # Tokens of a typical answer: a query of Spider or BIRD in a code block.

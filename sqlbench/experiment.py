@@ -40,7 +40,9 @@ from sqlbench.models.caller import Caller
 from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
-from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, RunWriter
+from sqlbench.run_config import RunConfig
+from sqlbench.run_writer import RunWriter
+from sqlbench.runs import SCHEMA_VERSION, Run
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
 

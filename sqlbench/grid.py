@@ -40,7 +40,9 @@ from sqlbench.models.budget import Totals
 from sqlbench.models.ledger import Ledger
 from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
-from sqlbench.runs import SCHEMA_VERSION, Run, RunConfig, read_lines
+from sqlbench.run_config import RunConfig
+from sqlbench.run_files import read_lines
+from sqlbench.runs import SCHEMA_VERSION, Run
 from sqlbench.suites import Suite, load_suite
 from sqlbench.workers import RUNS, LocalWorkers
 

@@ -9,13 +9,25 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from sqlbench.crossvalidate import OPTIMUM
+from sqlbench.look import (
+    GREY,
+    INK,
+    Look,
+    band,
+    legend_beside,
+    line,
+    looks,
+    new_axes,
+    percent,
+    styled,
+    titled,
+)
 from sqlbench.offpolicy import ESTIMATORS
-from sqlbench.plots import _axes, _styled
 from sqlbench.stats import seed_band
 
 if TYPE_CHECKING:
@@ -26,12 +38,8 @@ if TYPE_CHECKING:
     from sqlbench.repair_table import RepairTable
     from sqlbench.replay import Replay
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7F7F7F", "#000000")
-_INK = "#333333"
-_SIMULATED = "\n(simulated model)"
 
-
-@_styled
+@styled
 def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) -> Axes:
     """Draw each arm's mean outcome in each context, with its count; rare contexts together."""
     labels, codes = table.groups
@@ -42,7 +50,7 @@ def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) 
     if rare.any():
         rows.append((f"others ({int(rare.sum())})", rare))
     rows.append((f"all ({len(table)})", np.ones(len(table), dtype=bool)))
-    ax = _axes(ax, (8, 0.36 * len(rows) + 1.5))
+    ax = new_axes(ax, (8, 0.36 * len(rows) + 1.5))
     values = np.array([table.means[mine].mean(axis=0) for _, mine in rows])
     top = max(0.6, float(values.max()))
     image = ax.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto")
@@ -56,62 +64,65 @@ def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) 
     ax.set_yticks(range(len(rows)), [name for name, _ in rows])
     ax.grid(False)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.03, pad=0.02)
-    bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    percent(bar.ax.yaxis)
     ax.set_xlabel("arm")
     ax.set_ylabel("class seen (first answers)")
-    return _titled(ax, "How often each arm ends right, by what the agent saw", table.simulated)
+    return titled(
+        ax, "How often each arm ends right, by what the agent saw", _caveat(table.simulated)
+    )
 
 
-@_styled
+@styled
 def held_out(validation: CrossValidation, ax: Axes | None = None) -> Axes:
     """Draw each policy's difference from the best fixed arm, paired, on held-out databases."""
     frame = validation.summary()
     frame = frame[frame["policy"] != validation.baseline].iloc[::-1]
-    ax = _axes(ax, (8, 0.34 * len(frame) + 1.2))
+    ax = new_axes(ax, (8, 0.34 * len(frame) + 1.2))
     y = np.arange(len(frame))
+    drawn = looks(p for p in validation.values if p != OPTIMUM)  # which is no policy
     for i, row in enumerate(frame.to_dict("records")):
-        colour = "#7F7F7F" if row["policy"] == OPTIMUM else "#0072B2"
+        colour, _, marker = drawn.get(row["policy"], Look(GREY, "-", "|"))
         ax.plot([row["database_low"], row["database_high"]], [i, i], color=colour, lw=1, alpha=0.7)
         ax.plot(
             [row['difference_low'], row['difference_high']], [i, i],
             color=colour, lw=5, alpha=0.35, solid_capstyle="butt",
         )  # fmt: skip
-        ax.plot(row["difference"], i, "o", color=colour, ms=6)
-    ax.axvline(0, color=_INK, lw=1)
+        ax.plot(row["difference"], i, marker, color=colour, ms=6)
+    ax.axvline(0, color=INK, lw=1)
     ax.set_yticks(y, frame["policy"].tolist())
     ax.set_ylim(-0.6, len(frame) - 0.4)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    percent(ax.xaxis)
     ax.set_xlabel(
         f"right answers against {validation.baseline}; thick: 95% by question, thin: by database"
     )
     n = len(set(validation.table.db_ids))
     title = f"What policies reach on databases that they never saw ({n} held out in turn)"
-    return _titled(ax, title, validation.table.simulated)
+    return titled(ax, title, _caveat(validation.table.simulated))
 
 
-@_styled
+@styled
 def replay_curves(
     replay: Replay, policies: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw the cumulated regret of policies over decisions, with 95% bands over seeds."""
-    ax = _axes(ax)
+    ax = new_axes(ax)
     t = np.arange(1, replay.rows.shape[1] + 1)
     shown = np.unique(np.linspace(0, len(t) - 1, 300).astype(int))
-    for i, policy in enumerate(policies or list(replay.chosen)):
+    drawn = looks(replay.chosen)
+    for policy in policies or list(replay.chosen):
         mean, low, high = seed_band(replay.regret(policy)[:, shown])
-        colour = _COLOURS[i % len(_COLOURS)]
-        ax.plot(t[shown], mean, color=colour, label=policy)
-        ax.fill_between(t[shown], low, high, color=colour, alpha=0.15, lw=0)
-    ax.axhline(0, color=_INK, lw=0.8)
+        line(ax, t[shown], mean, drawn[policy], policy)
+        band(ax, t[shown], low, high, drawn[policy])
+    ax.axhline(0, color=INK, lw=0.8)
     ax.set_xlim(0, len(t))
     ax.set_xlabel("first repairs")
     ax.set_ylabel("right answers lost so far")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+    legend_beside(ax)
     title = f"Regret against the best policy on the error class ({len(replay.seeds)} seeds)"
-    return _titled(ax, title, replay.table.simulated)
+    return titled(ax, title, _caveat(replay.table.simulated))
 
 
-@_styled
+@styled
 def estimator_errors(validations: Mapping[str, Validation], ax: Axes | None = None) -> Axes:
     """Draw how far the estimators fall from the truth over many logs, with their coverage.
 
@@ -122,9 +133,10 @@ def estimator_errors(validations: Mapping[str, Validation], ax: Axes | None = No
     ax : Axes or None
         Where to draw.
     """
-    ax = _axes(ax, (8, 3.6))
-    step = 1 / (len(validations) + 1)
+    ax = new_axes(ax, (8, 3.6))
+    step, drawn = 1 / (len(validations) + 1), looks(validations)
     for j, (name, found) in enumerate(validations.items()):
+        colour = drawn[name].colour
         errors = [found.estimates[e][:, 0] - found.truth for e in ESTIMATORS]
         places = np.arange(len(ESTIMATORS)) + (j - (len(validations) - 1) / 2) * step
         boxes = ax.boxplot(
@@ -132,25 +144,25 @@ def estimator_errors(validations: Mapping[str, Validation], ax: Axes | None = No
             showfliers=False, medianprops={"color": "white"}, manage_ticks=False,
         )  # fmt: skip
         for box in boxes["boxes"]:
-            box.set(facecolor=_COLOURS[j], edgecolor=_COLOURS[j])
+            box.set(facecolor=colour, edgecolor=colour)
         boxes["boxes"][0].set_label(f"logged by {name}")
         for place, estimator, error in zip(places, ESTIMATORS, errors, strict=True):
             ax.annotate(
                 f"{found.coverage(estimator):.1%}",
                 (place, float(np.quantile(error, 0.975))),
-                xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_INK,
+                xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=INK,
             )  # fmt: skip
-    ax.axhline(0, color=_INK, lw=1)
+    ax.axhline(0, color=INK, lw=1)
     ax.set_xticks(range(len(ESTIMATORS)), [e.upper() for e in ESTIMATORS])
     ax.margins(y=0.12)
     ax.set_ylabel("estimate − exact value")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+    legend_beside(ax)
     logs = len(next(iter(next(iter(validations.values())).estimates.values())))
     title = f"Errors over {logs} logs; above each box: coverage of its 95% intervals"
-    return _titled(ax, title, simulated=True)
+    return titled(ax, title, _caveat(True))
 
 
-@_styled
+@styled
 def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figure:
     """Draw the first policy's lead over others, by sharpness, after so many first repairs.
 
@@ -167,14 +179,17 @@ def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figu
         first = str(frame["policy"].iloc[0])
         for ax, other in zip(row, against, strict=True):
             mine = frame[frame["policy"] == other]
-            for i, (n, part) in enumerate(mine.groupby("decisions")):
+            parts = list(mine.groupby("decisions"))
+            # Of an ordered palette: its colours stand for no policy.
+            colours = colormaps["cividis"](np.linspace(0.85, 0.0, len(parts)))
+            for (n, part), colour in zip(parts, colours, strict=True):
                 x, middle, low, high = (
                     part[c].to_numpy(float) for c in ("sharpness", "difference", "low", "high")
                 )
-                ax.plot(x, middle, "o-", ms=4, color=_COLOURS[i], label=f"{n:,}")
-                ax.fill_between(x, low, high, color=_COLOURS[i], alpha=0.15, lw=0)
-            ax.axhline(0, color=_INK, lw=1)
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+                ax.plot(x, middle, "o-", ms=4, color=colour, label=f"{n:,}")
+                ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+            ax.axhline(0, color=INK, lw=1)
+            percent(ax.yaxis)
             ax.set_ylabel(f"{first} − {other}")
             ax.set_title(f"{first} against {other}; failures as {mix}", fontsize=11)
     figure.supxlabel(
@@ -186,6 +201,5 @@ def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figu
     return figure
 
 
-def _titled(ax: Axes, title: str, simulated: bool) -> Axes:
-    ax.set_title(title + (_SIMULATED if simulated else ""))
-    return ax
+def _caveat(simulated: bool) -> str:
+    return "simulated model" if simulated else ""

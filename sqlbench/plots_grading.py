@@ -6,25 +6,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from sqlbench.leaderboard import accuracy, leaderboard, reasons_by_file
-from sqlbench.plots import _axes as new_axes
-from sqlbench.plots import _styled as styled
+from sqlbench.look import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    YELLOW,
+    legend_beside,
+    looks,
+    new_axes,
+    percent,
+    styled,
+)
 
 if TYPE_CHECKING:
     from sqlbench.grading.graded import Graded
 
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#999999"
 REASON_COLOURS = {
-    "row_count": "#0072B2",
-    "values": "#E69F00",
-    "column_count": "#009E73",
-    "duplicates": "#CC79A7",
-    "order": "#56B4E9",
-    "pred_error": "#D55E00",
-    "timeout": "#7F7F7F",
-    "truncated": "#F0E442",
+    "row_count": BLUE,
+    "values": ORANGE,
+    "column_count": GREEN,
+    "duplicates": PINK,
+    "order": SKY,
+    "pred_error": RED,
+    "timeout": GREY,
+    "truncated": YELLOW,
 }
 
 
@@ -38,12 +50,12 @@ def scores(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
     table = leaderboard(graded).iloc[::-1]
     ax = new_axes(ax, (8, 1.2 + 0.5 * len(table)))
     for i, (_, row) in enumerate(table.iterrows()):
-        ax.plot([row["low"], row["high"]], [i, i], color=_BLUE, lw=3, alpha=0.35)
-        ax.plot(row["rate"], i, "o", color=_BLUE, ms=7, label="right" if i == 0 else None)
+        ax.plot([row["low"], row["high"]], [i, i], color=BLUE, lw=3, alpha=0.35)
+        ax.plot(row["rate"], i, "o", color=BLUE, ms=7, label="right" if i == 0 else None)
         if row["tested"]:
             sound = (row["correct"] - row["lucky"]) / row["n"]
             label = "without lucky matches" if i == 0 else None
-            ax.plot(sound, i, "o", color=_ORANGE, ms=9, mfc="none", mew=1.5, label=label)
+            ax.plot(sound, i, "o", color=RED, ms=9, mfc="none", mew=1.5, label=label)
         ax.annotate(
             f"{row['rate']:.1%}",
             (row["rate"], i),
@@ -51,15 +63,16 @@ def scores(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
             textcoords="offset points",
             ha="center",
             fontsize=9,
+            color=INK,
         )
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
     ax.set_ylim(-0.5, len(table) - 0.3)
     ax.set_xlim(0, 1.02)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    percent(ax.xaxis)
     ax.set_xlabel(f"share right by {graded[0].metric}, with 95% interval (Wilson)")
     if len(ax.get_legend_handles_labels()[0]) > 1:
-        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    ax.set_title("Who is right how often", loc="left")
+        legend_beside(ax)
+    ax.set_title("Who is right how often")
     return ax
 
 
@@ -75,10 +88,10 @@ def reasons(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
             ax.barh(range(len(table)), widths, left=left, color=colour, label=reason, height=0.6)
             left = [a + b for a, b in zip(left, widths, strict=True)]
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    percent(ax.xaxis)
     ax.set_xlabel("share of all answers")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    ax.set_title("Why wrong answers are wrong", loc="left")
+    legend_beside(ax)
+    ax.set_title("Why wrong answers are wrong")
     return ax
 
 
@@ -87,23 +100,23 @@ def by_hardness(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
     """Draw each file's share of right answers in each tier, with Wilson intervals."""
     ax = new_axes(ax, (8, 4))
     step = min(0.25, 0.8 / max(len(graded), 1))
-    colours = [_BLUE, "#E69F00", "#009E73", _ORANGE, "#CC79A7", "#56B4E9", _GREY]
+    drawn = looks(one.name for one in graded)
     tiers: list[str] = []
     for i, one in enumerate(graded):
         table = accuracy(one, "hardness").drop(index="all")
         tiers = [str(t) for t in table.index]
         x = [j + (i - (len(graded) - 1) / 2) * step for j in range(len(tiers))]
         low, high = table["rate"] - table["low"], table["high"] - table["rate"]
-        colour = colours[i % len(colours)]
-        ax.errorbar(x, table["rate"], yerr=[low, high], fmt="o", color=colour, label=one.name)
+        colour, _, marker = drawn[one.name]
+        ax.errorbar(x, table["rate"], yerr=[low, high], fmt=marker, color=colour, label=one.name)
     sizes = accuracy(graded[0], "hardness")["n"]
     ax.set_xticks(range(len(tiers)), [f"{t}\n(n = {sizes[t]})" for t in tiers])
     ax.set_xlim(-0.6, len(tiers) - 0.4)
     ax.set_ylim(-0.03, 1.03)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    percent(ax.yaxis)
     ax.set_ylabel("share right, 95% interval")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    ax.set_title(f"By hardness ({graded[0].meta['hardness_by']})", loc="left")
+    legend_beside(ax)
+    ax.set_title(f"By hardness ({graded[0].meta['hardness_by']})")
     return ax
 
 
@@ -115,7 +128,7 @@ def luck(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, (8, 1.4 + 0.45 * len(graded)))
     left = [0.0] * len(graded)
     names = [g.name for g in reversed(graded)]
-    for kind, colour in zip(Kind, (_ORANGE, "#E69F00", "#56B4E9"), strict=True):
+    for kind, colour in zip(Kind, (RED, ORANGE, SKY), strict=True):
         widths = []
         for one in reversed(graded):
             frame = one.frame
@@ -124,14 +137,8 @@ def luck(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
         ax.barh(range(len(names)), widths, left=left, color=colour, label=str(kind), height=0.6)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     ax.set_yticks(range(len(names)), names)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    percent(ax.xaxis)
     ax.set_xlabel("share of matches that a neighbour could test")
-    ax.legend(
-        title="shown first on rows that are",
-        loc="center left",
-        bbox_to_anchor=(1.01, 0.5),
-        frameon=False,
-        fontsize=9,
-    )
-    ax.set_title("Matches that are luck", loc="left")
+    legend_beside(ax, title="shown first on rows that are")
+    ax.set_title("Matches that are luck")
     return ax

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from sqlbench.exceptions import ConfigError, SQLBenchError
 from sqlbench.html import escape
-from sqlbench.runs import Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import Run
 
 NAME = "index.html"
 _MARK = '<meta name="generator" content="sqlbench report">'

@@ -18,7 +18,8 @@ from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.experiment import make_config
 from sqlbench.grid import Cell, Workers, plan, run_grid
 from sqlbench.models import Calling
-from sqlbench.runs import Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import Run
 from sqlbench.sweep_status import Sweep
 
 if TYPE_CHECKING:

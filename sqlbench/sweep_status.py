@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from sqlbench.exceptions import RunFolderError, RunInUseError
 from sqlbench.grid import Cell, Tail
 from sqlbench.html import Card, Grid, Shown, Text
-from sqlbench.runs import RunConfig, parse_line, write_json
+from sqlbench.run_config import RunConfig
+from sqlbench.run_files import parse_line, write_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -376,7 +376,7 @@ def test_malformed_prices_are_refused_by_name(suite, tmp_path, text, match):
 
 def test_a_dry_run_calls_nobody_and_bounds_what_comes(suite, tmp_path, monkeypatch):
     from sqlbench.estimate import estimate_run
-    from sqlbench.runs import RunConfig
+    from sqlbench.run_config import RunConfig
 
     prices = tmp_path / "prices.toml"
     prices.write_text(PRICES)

@@ -14,7 +14,8 @@ from sqlbench.cli.compare import parse_policies, parse_seeds
 from sqlbench.compare import compare
 from sqlbench.exceptions import ConfigError, UnknownNameError, WorkerError
 from sqlbench.grid import processes, run_grid
-from sqlbench.runs import Run, RunConfig
+from sqlbench.run_config import RunConfig
+from sqlbench.runs import Run
 
 EPISODES = 40
 

@@ -12,6 +12,7 @@ import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 import sqlbench as sb
@@ -117,6 +118,43 @@ async def test_streamed_steps_show_the_answer_as_it_comes(server, suite):
     types = [event["type"] async for event in env.step_streaming()]
     assert types[0] == "attempt_start" and types.count("sql_chunk") > 1
     assert types.index("sql_complete") < types.index("executing") < types.index("rl_reward")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(request, tmp_path):
+    """A database of one's own on either engine, without anything else in it."""
+    script = "CREATE TABLE products (title TEXT, price INTEGER)"
+    rows = "INSERT INTO products VALUES ('pen', 5), ('cup', 12)"
+    if request.param == "sqlite":
+        path = tmp_path / "mine.sqlite"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(f"{script}; {rows}")
+        yield str(path)
+        return
+    owner = request.getfixturevalue("postgres").owner.url
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE shop")
+        try:
+            with psycopg.connect(owner, dbname="shop") as inside:
+                inside.execute(f"{script}; {rows}; GRANT SELECT ON products TO sqlbench_reader")
+            yield request.getfixturevalue("postgres").reader.url.replace("/postgres?", "/shop?")
+        finally:
+            connection.execute("DROP DATABASE shop WITH (FORCE)")
+
+
+def test_a_question_to_ones_own_database_is_answered_by_a_real_model(server, shop):
+    """Any SQL will do, or none: the attempts are real, and so is the exit code."""
+    asked = ["ask", "--database", shop, "--model", "openai:smollm2?max_tokens=48"]
+    out = subprocess.run(
+        [sys.executable, "-m", "sqlbench", *asked, "--max-attempts", "1", "How many products?"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert "Model: openai:smollm2" in out.stdout and "Attempt 1: generate" in out.stdout
+    if out.returncode == 0:
+        assert "Nobody has checked whether they answer the question." in out.stdout
+    else:
+        assert out.returncode == 1, out.stderr
+        assert "No query returned rows in 1 attempts." in out.stderr
 
 
 def listening(url):

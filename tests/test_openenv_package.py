@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 import yaml
 from openenv.cli._cli_utils import validate_env_structure
 from openenv.cli._validation import validate_multi_mode_deployment
@@ -54,3 +61,77 @@ def test_the_script_serves_with_the_environments_settings(monkeypatch):
     command = [sys.executable, str(PACKAGE / "server" / "app.py"), "--port", "0"]
     out = subprocess.run(command, capture_output=True, text=True)
     assert out.returncode == 2 and "Unknown suite 'no_such_suite'" in out.stderr
+
+
+@pytest.fixture
+def hub():
+    """Stand in for the hub that `openenv push` sends to; yields its address and what it got."""
+    got: list[tuple[str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            got.append((self.path, body))
+            reply: dict[str, object] = {}
+            if "whoami" in self.path:
+                reply = {"name": "me", "type": "user", "auth": {"type": "access_token"}}
+            elif self.path.endswith("/repos/create"):
+                reply = {"url": f"{address}/spaces/me/sqlbench"}
+            elif "/preupload/" in self.path:
+                kept = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
+                files = json.loads(body)["files"]
+                reply = {"files": [{"path": f["path"], **kept} for f in files]}
+            elif "/commit/" in self.path:
+                commit = f"{address}/spaces/me/sqlbench/commit/{'a' * 40}"
+                reply = {"success": True, "commitOid": "a" * 40, "commitUrl": commit}
+            payload = json.dumps(reply).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    address = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield address, got
+    server.shutdown()
+    server.server_close()
+
+
+def test_openenv_pushes_all_that_an_image_is_built_from(hub, tmp_path):
+    address, got = hub
+    folder = tmp_path / "sqlbench_env"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("wheels", "__pycache__"))
+    (folder / "wheels").mkdir()
+    wheel = folder / "wheels" / f"sqlbench-{sb.__version__}-py3-none-any.whl"
+    wheel.write_bytes(b"what `make space` puts here")
+    told = {"HF_ENDPOINT": address, "HF_TOKEN": "hf_none", "HF_HOME": str(tmp_path / "hf")}
+    out = subprocess.run(
+        [Path(sys.executable).parent / "openenv", "push", folder, "--secret", "SQLBENCH_TOKEN=s3"],
+        capture_output=True, text=True, timeout=120, env={**os.environ, **told},
+    )  # fmt: skip
+    assert out.returncode == 0, out.stdout + out.stderr
+    (commit,) = (body for path, body in got if "/commit/" in path)
+    sent = {
+        line["value"]["path"]: base64.b64decode(line["value"]["content"])
+        for line in map(json.loads, commit.splitlines())
+        if line["key"] == "file"
+    }
+    here = {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+    assert sent == here
+    (secret,) = (json.loads(body) for path, body in got if path.endswith("/secrets"))
+    assert secret == {"key": "SQLBENCH_TOKEN", "value": "s3"}

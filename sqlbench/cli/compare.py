@@ -11,7 +11,7 @@ import typer
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import stoppable
 from sqlbench.models.options import Calling
-from sqlbench.runs import RunConfig
+from sqlbench.run_config import RunConfig
 
 _DEFAULT = RunConfig()
 

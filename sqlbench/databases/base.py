@@ -179,8 +179,8 @@ def _table_grid(table: Table, *, opened: bool) -> Grid:
     return Grid(header[:width], [r[:width] for r in rows], table.name + size, opened)
 
 
-# What PostgreSQL reserves (its manual, appendix C), and most of what SQLite does.
-_reserved_words = (
+# What PostgreSQL reserves (its manual, appendix C).
+_postgres_words = (
     "all analyse analyze and any array as asc asymmetric authorization binary both case cast "
     "check collate collation column concurrently constraint create cross current_catalog "
     "current_date current_role current_schema current_time current_timestamp current_user default "
@@ -191,7 +191,18 @@ _reserved_words = (
     "symmetric system_user table tablesample then to trailing true union unique user using "
     "variadic verbose when where window with"
 )
-_RESERVED = frozenset(_reserved_words.split())
+# What SQLite takes for no name, and what it takes for a value before it looks for a column.
+_sqlite_words = (
+    "add all alter and as autoincrement between case cast check collate commit constraint create "
+    "current_date current_time current_timestamp default deferrable delete distinct drop else "
+    "escape except exists foreign from group having if in index insert intersect into is isnull "
+    "join limit not nothing notnull null on or order primary raise references returning select "
+    "set table then to transaction union unique update using values when where"
+)
+_RESERVED = {
+    "postgres": frozenset(_postgres_words.split()),
+    "sqlite": frozenset(_sqlite_words.split()),
+}
 
 
 def _table_text(table: Table, samples: int, dialect: str) -> str:
@@ -239,7 +250,8 @@ def quote_name(name: str, dialect: str = "sqlite") -> str:
         On ``postgres``, names without quotes fold to lower case.
     """
     plain = name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()
-    plain = plain and not (dialect == "postgres" and (name != name.lower() or name in _RESERVED))
+    plain = plain and not (dialect == "postgres" and name != name.lower())
+    plain = plain and name.lower() not in _RESERVED[dialect]
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 

@@ -61,7 +61,7 @@ def compare(gold: Gold, pred: QueryResult, metric: str = "exact") -> Verdict:
         match=match,
         reason=reason,
         vacuous=match and not gold.result.rows,
-        tie=gold.tie,
+        tie=bool(gold.tie),
         gold_rows=len(gold.result.rows),
         pred_rows=len(pred.rows),
     )
@@ -70,4 +70,4 @@ def compare(gold: Gold, pred: QueryResult, metric: str = "exact") -> Verdict:
 def failed(gold: Gold, error: QueryError) -> Verdict:
     """Return the verdict on a prediction that did not run."""
     reason = "timeout" if error.timeout else "pred_error"
-    return Verdict(False, reason, tie=gold.tie, gold_rows=len(gold.result.rows))
+    return Verdict(False, reason, tie=bool(gold.tie), gold_rows=len(gold.result.rows))

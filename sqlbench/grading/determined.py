@@ -46,12 +46,13 @@ def limits_rows(sql: str) -> bool:
     return _LIMITS.search(sql) is not None
 
 
-def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool:
-    """Whether a LIMIT of the query cuts through a tie.
+def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool | None:
+    """Whether a LIMIT of the query cuts through a tie; None where that cannot be told.
 
     Every ORDER BY that has a LIMIT is refined in two opposite ways, by all output columns
     ascending and by all of them descending. Where the two results differ as multisets, the query
-    leaves open which rows belong to its answer.
+    leaves open which rows belong to its answer. It cannot be told of a query that does not parse,
+    or does not run when it is refined.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool:
 
 def leaves_order_open(sql: str, database: Database, width: int | None = None) -> bool:
     """Whether rows tie in the outermost ORDER BY, so that another order would be as right."""
-    return _differ(sql, database, lambda t: _refine(t, width, lambda q: q is t), list)
+    return bool(_differ(sql, database, lambda t: _refine(t, width, lambda q: q is t), list))
 
 
 def has_open_columns(sql: str, database: Database) -> bool:
@@ -80,7 +81,7 @@ def has_open_columns(sql: str, database: Database) -> bool:
     """
     if "group" not in sql.lower():
         return False
-    return _differ(sql, database, _wrap_bare_columns, Counter)
+    return bool(_differ(sql, database, _wrap_bare_columns, Counter))
 
 
 def _differ(
@@ -88,8 +89,8 @@ def _differ(
     database: Database,
     change: Callable[[exp.Expr], list[tuple[exp.Expr, str, object]]],
     view: Callable[[list[Row]], object],
-) -> bool:
-    """Whether a query changed in two opposite ways has two results.
+) -> bool | None:
+    """Whether a query changed in two opposite ways has two results; None if it does not run so.
 
     ``change`` changes a tree in the first way, and returns what to set in which of its nodes to
     have it changed in the second.
@@ -104,7 +105,7 @@ def _differ(
             node.set(key, value)
         second = database.execute(tree.sql(dialect=database.dialect))
     except (SqlglotError, RecursionError, QueryError):
-        return False  # the change is not valid here (an ordinal that the dialect refuses)
+        return None  # the change is not valid here (an ordinal that the dialect refuses)
     return view(first.rows) != view(second.rows)
 
 

@@ -44,8 +44,11 @@ class Gold:
         return is_ordered(self.sql, self.database.dialect)
 
     @cached_property
-    def tie(self) -> bool:
-        """Whether a LIMIT cuts through a tie, so that other rows would be as right."""
+    def tie(self) -> bool | None:
+        """Whether a LIMIT cuts through a tie, so that other rows would be as right.
+
+        None where that cannot be told.
+        """
         return cuts_tie(self.sql, self.database, len(self.result.columns))
 
 

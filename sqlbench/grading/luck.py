@@ -112,7 +112,7 @@ class Neighbourhood:
                 except QueryError:
                     continue
                 answers = any(cell is not None for row in there.result.rows for cell in row)
-                if answers and not there.tie and not has_open_columns(gold.sql, database):
+                if answers and there.tie is False and not has_open_columns(gold.sql, database):
                     found.append((f"{kind_of(number)} {number + 1}", there))
             self._usable = question.id, found
         return self._usable[1]

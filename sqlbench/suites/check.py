@@ -62,7 +62,9 @@ def _gold_problems(suite: Suite, question: Question) -> list[str]:
         problems.append("the gold query returns no rows")
     if gold.result.truncated:
         problems.append("the gold query returns more rows than the sandbox fetches")
-    if gold.tie:
+    if gold.tie is None:
+        problems.append("it cannot be told whether the gold query's LIMIT cuts through a tie")
+    elif gold.tie:
         problems.append("the gold query's LIMIT cuts through a tie: other rows would be as right")
     if not again.match:
         problems.append(f"the gold query, run again, does not agree with itself ({again.reason})")

@@ -1,0 +1,48 @@
+"""A run's configuration: all that its results are a function of."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from sqlbench.context import MAX_ATTEMPTS
+from sqlbench.environment import Feedback
+from sqlbench.episode import DEFAULT_HINDSIGHT
+
+
+class RunConfig(BaseModel):
+    """What a run's results are a function of. Concurrency is not in it: it changes nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str = "marketplace"
+    task: str | None = None
+    database: str | None = None
+    model: str = "simulated"
+    repair_model: str | None = None
+    policy: str = "linucb"
+    episodes: int = Field(default=300, ge=1)
+    seed: int = Field(default=0, ge=0)
+    lag: int = Field(default=0, ge=0)
+    feedback: Feedback = "oracle"
+    max_attempts: int = Field(default=MAX_ATTEMPTS, ge=1, le=MAX_ATTEMPTS)
+    metric: str = "exact"
+    temperature: float = Field(default=0.1, ge=0.0)
+    hindsight: float = DEFAULT_HINDSIGHT
+    learner: str = "standard"
+
+    @property
+    def paid_models(self) -> tuple[str, ...]:
+        """The specs of the models whose calls cost money."""
+        models = dict.fromkeys((self.model, self.repair_model))
+        return tuple(m for m in models if m and m.startswith("openai"))
+
+    @field_validator("database")
+    @classmethod
+    def _without_password(cls, value: str | None) -> str | None:
+        # Whoever makes a configuration: what is written from it never holds a password.
+        login = (value or "").partition("://")[2].rpartition("@")[0]
+        if value is None or (":" not in login and "password" not in value):
+            return value
+        from sqlbench.databases.postgres_url import PostgresURL
+
+        return PostgresURL.parse(value).shown

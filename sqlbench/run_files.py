@@ -1,0 +1,127 @@
+"""A run's files: JSON in one piece or not at all, and logs whose torn last line is owed again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sqlbench.exceptions import RunFolderError
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one piece, or not at all.
+
+    Raises
+    ------
+    RunFolderError
+        If it cannot be written, as on a full disk.
+    """
+    partial = path.with_name(path.name + ".partial")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    with clear_errors(path):
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def clear_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one sentence: a `RunFolderError`."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{path.name} of the run cannot be written: {error.strerror}. What was finished is "
+            "kept: make room, and repeat the command to go on."
+        ) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file of a run.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no such file, or it is damaged.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(
+            f"{str(path.parent)!r} holds no run: {path.name} is missing."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{str(path)!r} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise RunFolderError(f"{str(path)!r} does not hold a JSON object.")
+    return value
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a log, up to a torn last line; nothing where there is no file.
+
+    Raises
+    ------
+    RunFolderError
+        If a line before the last is damaged.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return  # torn by a crash: owed again
+            try:
+                yield parse_line(line)
+            except ValueError as error:
+                raise RunFolderError(
+                    f"{str(path)!r}, line {number}, is damaged: {error}."
+                ) from error
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Read a line of a log.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:  # or a lone surrogate, which SQL from a model may contain
+        value = json.loads(line.decode("utf-8", "surrogatepass"))
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off what stands behind a log's last newline."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = size
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end != size:
+            file.truncate(end)
