@@ -9,22 +9,27 @@ killed collection goes on where it was, and pays for no call twice.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tqdm.auto import tqdm
 
+from sqlbench.collect_files import (
+    CALLS,
+    FAILURES,
+    CollectionBooks,
+    append,
+    take_folder,
+)
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.episode import Step
 from sqlbench.exceptions import ConfigError, ModelSetupError
 from sqlbench.experiment import askable
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, ModelError, load_model
-from sqlbench.models.budget import Meter, Price, load_prices
+from sqlbench.models.budget import Meter
 from sqlbench.models.caller import Caller
 from sqlbench.policies import make_policy
 from sqlbench.repair import ARMS, GENERATE, Prompts
@@ -32,15 +37,11 @@ from sqlbench.repair_table import (
     RESAMPLE,
     TABLE_VERSION,
     RepairTable,
-    TableError,
     load_table,
     read_calls,
-    read_meta,
 )
-from sqlbench.run_files import drop_torn_line, read_lines, write_json
 from sqlbench.suites import Suite, load_suite
 
-CALLS, FAILURES, REQUESTS = "calls.jsonl", "failures.jsonl", "requests.jsonl"
 _CHARS_PER_TOKEN = 4
 # What an answer is long, for the estimate of the cost before any call was made.
 _ANSWER_TOKENS = 80
@@ -116,31 +117,6 @@ class _Collector:
         question = self.suite.question(question_id)
         env.reset_with_question(question.task_id, question.id, repeat=repeat)
         return env
-
-
-@dataclass(frozen=True, slots=True)
-class _Books:
-    """Where a collection keeps what its calls cost; implements `sqlbench.models.caller.Books`."""
-
-    folder: Path
-    model: ChatModel
-
-    @property
-    def paid_models(self) -> tuple[str, ...]:
-        return (self.model.spec,) if hasattr(self.model, "address") else ()
-
-    @property
-    def prices(self) -> dict[str, Price]:
-        return load_prices(self.paid_models)
-
-    def keep_prices(self, prices: Mapping[str, Price]) -> None:
-        pass  # nothing later needs them: what a request cost is kept with it
-
-    def note_call(self, record: dict[str, Any]) -> None:
-        _append(self.folder / REQUESTS, record)
-
-    def calls(self) -> Iterator[dict[str, Any]]:
-        return read_lines(self.folder / REQUESTS)
 
 
 async def _step(env: SQLAgentEnv, action: Action | str) -> Step:
@@ -237,10 +213,10 @@ async def collect(
         "questions": [q.id for q in questions],
         "invalid_questions": invalid,
     }
-    lock = _take_folder(folder, meta)
+    lock = take_folder(folder, meta)
     caller: Caller | None = None
     try:
-        caller = Caller.prepare(answering, calling, concurrency, _Books(folder, answering))
+        caller = Caller.prepare(answering, calling, concurrency, CollectionBooks(folder, answering))
         collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
         await _collect(collector, [q.id for q in questions], concurrency, say, progress)
     finally:
@@ -303,11 +279,11 @@ async def _make(
     async for call, step in _results(collector, owed, sql, concurrency):
         if isinstance(step, ModelError):
             collector.cost.failures += 1
-            _append(collector.folder / FAILURES, _failure(call, step))
+            append(collector.folder / FAILURES, _failure(call, step))
         else:
             collector.cost.add(step)
             done[call] = _record(call, step, collector.suite.question(call.question_id).db_id)
-            _append(collector.folder / CALLS, done[call])
+            append(collector.folder / CALLS, done[call])
         spent = f", cost {collector.meter.spent:.4f}" if collector.meter.spent else ""
         bar.set_postfix_str(f"{collector.cost}{spent}", refresh=False)
         bar.update()
@@ -373,48 +349,6 @@ def _failure(call: Call, error: ModelError) -> dict[str, Any]:
         "kind": error.kind,
         "message": error.message,
     }
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    with path.open("ab") as file:
-        file.write(line.encode("utf-8", "surrogatepass") + b"\n")
-
-
-def _take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
-    """Make the folder a table's, or check that it is this one's; return the lock on it."""
-    if folder.exists() and not folder.is_dir():
-        raise TableError(f"The table's folder {str(folder)!r} is a file.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "table.json").exists():
-        raise TableError(
-            f"The folder {str(folder)!r} holds files and no repair table; name an empty or new one."
-        )
-    if not (folder / "table.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "table.json", meta)
-    was = read_meta(folder)
-    for place in ("config", "suite_hash", "prompts_hash", "questions"):
-        if was[place] != meta[place]:
-            what = place.replace("_", " ")
-            if place == "config":
-                old, new = was["config"], meta["config"]
-                keys = [k for k in new if old.get(k) != new[k]]
-                shown = ", ".join(f"{k} was {old.get(k)!r}, now {new[k]!r}" for k in keys)
-                what = f"configuration ({shown})"
-            raise TableError(
-                f"The folder {str(folder)!r} holds a repair table of another {what}; "
-                "name another folder, or repeat the first configuration to go on with it."
-            )
-    lock = (folder / "lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise TableError(
-            f"Another process is collecting into {str(folder)!r}; wait, or name another."
-        ) from None
-    drop_torn_line(folder / CALLS)
-    drop_torn_line(folder / REQUESTS)
-    return lock
 
 
 def _estimate(

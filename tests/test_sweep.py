@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -236,6 +237,46 @@ def test_a_sweep_of_a_paid_model_keeps_its_budget_and_pays_for_nothing_twice(tmp
         for name in names:
             other = tmp_path / "again" / "runs" / log.parent.name / name
             assert other.read_bytes() == log.with_name(name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_is_ended_takes_its_processes_with_it_and_goes_on(local, tmp_path, sign):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "sqlbench", "sweep", str(local[0] / "grid.yaml")]
+    command += ["--out", str(out), "--workers", "2"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True,
+        # A shell's background job ignores interrupts, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not any(log.stat().st_size for log in out.glob("runs/*/episodes.jsonl")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(sign)
+    # The workers hold the other end: it closes when the last of them is gone.
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == {9: -9, 15: 143, 2: 130}[sign], errors
+    assert "Traceback" not in errors
+    assert not Sweep.open(out).alive and not Sweep.open(out).finished
+    if sign == signal.SIGKILL:
+        run_sweep(load_grid(local[0] / "grid.yaml"), out, progress=False)
+        assert bytes_of(out) == bytes_of(local[0] / "out")
+
+
+def test_policies_are_compared_on_one_budget(tmp_path):
+    from sqlbench.compare import compare
+
+    variants = {p: make_grid({"policy": p, "episodes": 6})[0] for p in ("random", "rules")}
+    for limit in (5, 12):
+        calling = Calling(max_calls=limit)
+        with pytest.raises(BudgetReachedError, match=f"{limit} of {limit} calls are made"):
+            compare(variants, [0, 1], tmp_path, workers=Threads, progress=False, calling=calling)
+        logs = tmp_path.glob("*/calls.jsonl")
+        assert sum(len(log.read_text().splitlines()) for log in logs) == limit
+    found = compare(variants, [0, 1], tmp_path, workers=Threads, progress=False)
+    assert len(found.episodes) == 24
 
 
 def test_a_sweep_is_seen_from_its_folder(tmp_path):
