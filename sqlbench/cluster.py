@@ -273,7 +273,8 @@ def _run_apart(
     They come back also when the run was stopped: what it paid for is in them.
     """
     collected, stopped = None, None
-    with tempfile.TemporaryDirectory(prefix="sqlbench-") as scratch:
+    # In the worker's own folder, which Dask clears away also after a worker that was killed.
+    with tempfile.TemporaryDirectory(prefix="sqlbench-", dir=_worker_folder()) as scratch:
         away = replace(cell, folder=Path(scratch) / cell.folder.name)
         if files:
             _unpack(files, away.folder)
@@ -282,6 +283,16 @@ def _run_apart(
         except SQLBenchError as error:
             stopped = error
         return collected, stopped, _pack(away)
+
+
+def _worker_folder() -> str | None:
+    """Return the folder of the Dask worker that this is, if it is one."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().local_directory)
+    except ValueError:
+        return None
 
 
 def _pack(cell: Cell) -> Files:
