@@ -98,11 +98,13 @@ def grafted(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
         sqlglot.parse_one(f"SELECT {g.replace('{t}', table)}", read="sqlite").selects[0]
         for g in GRAFTS
     ]
-    parts = [[n for n in tree.walk() if _is_value(n)] for tree in trees]
+    parts = [found for tree in trees if (found := [n for n in tree.walk() if _is_value(n)])]
     while True:
         tree = rng.choice(trees).copy()
         for _ in range(rng.choice([1, 1, 2, 3])):
             places = [n for n in tree.walk() if _is_value(n)]
+            if not places:
+                break
             new = rng.choice(hostile) if rng.random() < 0.3 else rng.choice(rng.choice(parts))
             rng.choice(places).replace(new.copy())
         yield tree.sql("sqlite")
