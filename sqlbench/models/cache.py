@@ -64,7 +64,7 @@ class ResponseStore:
     async def get(self, key: str) -> Completion | None:
         """Return a stored completion, or None."""
         try:
-            # By its key it is found in some twenty microseconds; a thread would take ten times that.
+            # It is found in some twenty microseconds; a thread would take ten times that.
             return self._look_up(self._reader, key)
         except sqlite3.Error:  # it is being recovered, say: waited for, or explained, in the thread
             return await self._run(lambda: self._get(key))
