@@ -191,8 +191,7 @@ class Player(w.VBox):  # type: ignore[misc]
             control.disabled = busy
 
     def _say(self, problem: Any) -> None:
-        style = "color:#D55E00;font-weight:bold"
-        self.message.value = f'<div style="{style}">{html.escape(problem)}</div>' if problem else ""
+        self.message.value = html.problem(problem) if problem else ""
 
 
 def play(env: SQLAgentEnv) -> Player:

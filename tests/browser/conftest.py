@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 CHROMIUM = "/usr/bin/chromium"
 HERE = Path(__file__).parent
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,11 +20,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 # Package scope, not session: Playwright's event loop runs in this thread for as long as it lives,
 # and no asynchronous test can run beside it.
 @pytest.fixture(scope="package")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Debian's Chromium, headless, with a profile of its own."""
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, headless."""
     if not Path(CHROMIUM).is_file():
         text = f"there is no {CHROMIUM}: apt-get install chromium"
         # A skipped test proves nothing, so where it must run it may not be skipped.
@@ -36,22 +44,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from browser.lab import WAIT
 
     expect.set_options(timeout=WAIT * 1000)
-    profile = tmp_path_factory.mktemp("profile")
     with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
+        chromium = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            headless=True,
-            args=[
-                "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            ],
-            viewport={"width": 1280, "height": 1000},
-        )  # fmt: skip
-        context.set_default_timeout(WAIT * 1000)
-        yield context
-        context.close()
-    shutil.rmtree(profile, ignore_errors=True)
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="package")
@@ -62,6 +61,15 @@ def lab_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield lab
 
 
+@pytest.fixture(scope="package")
+def lab_tabs(browser: Any) -> Iterator[Any]:
+    """A browser session that keeps JupyterLab's scripts from test to test."""
+    from browser.lab import new_context
+
+    with new_context(browser) as context:
+        yield context
+
+
 @pytest.fixture
 def lab(lab_server: Any) -> Iterator[Any]:
     """The JupyterLab server; its kernels end with the test."""
@@ -70,16 +78,32 @@ def lab(lab_server: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """An empty tab."""
-    page = browser.new_page()
-    yield page
-    page.close()
+def open_notebook(
+    lab: Any, lab_tabs: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], Any]]:
+    """Open a notebook of the server's folder in a tab of its own."""
+    from browser.lab import Notebook, shot
+
+    pages = []
+
+    def opened(name: str) -> Notebook:
+        pages.append(lab_tabs.new_page())
+        return Notebook(pages[-1], lab, name)
+
+    yield opened
+    for page in pages:
+        if request.node.stash.get(FAILED, False) and not page.is_closed():
+            shot(page, f"failed-{request.node.name}")
+        page.close()
 
 
 @pytest.fixture
-def notebook(lab: Any, page: Any) -> Callable[[str], Any]:
-    """Open a notebook, by its name in the server's folder."""
-    from browser.lab import Notebook
+def offline_page(browser: Any) -> Iterator[Any]:
+    """A tab without a network, with the addresses that it asks for in ``page.asked``."""
+    from browser.lab import new_context
 
-    return lambda name: Notebook(page, lab, name)
+    with new_context(browser, offline=True) as context:
+        page = context.new_page()
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        yield page

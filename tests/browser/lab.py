@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "results" / "screenshots"
@@ -141,6 +141,15 @@ def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
+@contextmanager
+def new_context(browser: Any, **options: Any) -> Iterator[Any]:
+    """Open a browser session whose waits are as long as everything's here."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, **options)
+    context.set_default_timeout(WAIT * 1000)
+    yield context
+    context.close()
+
+
 class Notebook:
     """A notebook that is open in a tab.
 
@@ -196,6 +205,26 @@ class Notebook:
         self.cell(index).locator(".jp-InputArea-editor").first.click()
         self.page.keyboard.press("Shift+Enter")
 
+    def begin(self, source: str) -> int:
+        """Run code in a new cell at the end, and do not wait for it; return the cell's place."""
+        new = self.evaluate("cells.length")
+        self.cell(new - 1).locator(".jp-InputArea-editor").first.click()
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("b")
+        self.cell(new).locator(".jp-InputArea-editor").click()
+        self.page.keyboard.insert_text(source)  # whole, or the editor would close brackets itself
+        self.page.keyboard.press("Control+Enter")
+        return new
+
+    def ask(self, source: str) -> str:
+        """Run code in a new cell at the end; return what it shows."""
+        new = self.begin(source)
+        self.wait_run(new)
+        return self.evaluate(
+            f"(cells[{new}].outputs || []).map(o => o.text || o.data['text/plain'])"
+            ".flat().join('')"
+        )
+
     def wait_run(self, index: int | None = None, seconds: float = WAIT) -> None:
         """Wait until a cell (all, for None) has run; an error in any is this test's."""
         which = "true" if index is None else f"i === {index}"
@@ -245,7 +274,3 @@ def wait_until(condition: Any, seconds: float = WAIT) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen within {seconds:g} s"
         time.sleep(0.05)
-
-
-__all__ = ["ROOT", "SCREENSHOTS", "WAIT", "Lab", "Notebook", "expect", "running_lab", "shot",
-           "wait_until"]  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from browser.lab import ROOT
 
 
-def test_the_tour_runs_to_its_end(lab, notebook):
-    tour = notebook(lab.add(ROOT / "notebooks" / "00_tour.ipynb"))
+def test_the_tour_runs_to_its_end(lab, open_notebook):
+    tour = open_notebook(lab.add(ROOT / "notebooks" / "00_tour.ipynb"))
     tour.run_all()
     tour.wait_run()
     tour.shot("tour")
