@@ -17,7 +17,10 @@ from html import escape as _escape
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE = "rgba(128,128,128,.35)"
 _CELL = f"text-align:left;vertical-align:top;padding:2px 10px 2px 0;border-bottom:1px solid {_LINE}"
-_PRE = "margin:4px 0;padding:6px 8px;white-space:pre-wrap;background:rgba(128,128,128,.12)"
+_PRE = (
+    "margin:4px 0;padding:6px 8px;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;"
+    "background:rgba(128,128,128,.12)"
+)
 _MARK = "background:rgba(230,159,0,.4);color:inherit;border-bottom:2px solid #D55E00"
 _ADDED, _REMOVED = "background:rgba(0,158,115,.25)", "background:rgba(213,94,0,.25)"
 # MathJax would set what stands between two dollars.

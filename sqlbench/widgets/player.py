@@ -30,12 +30,13 @@ class Player(w.VBox):  # type: ignore[misc]
 
     def __init__(self, env: SQLAgentEnv) -> None:
         self.env, self._background, self._busy = env, Background(), False
-        wide = {"width": "auto", "flex": "1 1 320px"}
+        # A select is as wide as its longest question, unless told that it need not be.
+        wide = {"width": "auto", "flex": "1 1 320px", "min_width": "0", "max_width": "100%"}
         self.task = w.Dropdown(options=list(env.suite.tasks), description="Task")
         self.question = w.Dropdown(description="Question", layout=wide)
         self.restart = w.Button(description="Start again", icon="refresh")
         self.action = w.Dropdown(description="Action")
-        self.sql = w.Textarea(placeholder="SELECT …", layout={"width": "auto", "flex": "1 1 320px"})
+        self.sql = w.Textarea(placeholder="SELECT …", layout=wide)
         self.step_button = w.Button(description="Step", icon="step-forward", button_style="primary")
         self.gold = w.Checkbox(description="show gold before the end", indent=False)
         self.message = w.HTML()
@@ -137,7 +138,8 @@ class Player(w.VBox):  # type: ignore[misc]
             total += f", total reward {episode.total_reward:+.2f}"
             parts.append(f"<b>{html.escape(total)}</b>")
         self.history.value = html.frame("".join(parts)) if parts else ""
-        self.outlook.value = html.frame(self._scores() + self._rows())
+        outlook = self._scores() + self._rows()
+        self.outlook.value = html.frame(outlook) if outlook else ""
         self._offer_actions()
 
     def _scores(self) -> str:

@@ -221,8 +221,7 @@ class Notebook:
         new = self.begin(source)
         self.wait_run(new)
         return self.evaluate(
-            f"(cells[{new}].outputs || []).map(o => o.text || o.data['text/plain'])"
-            ".flat().join('')"
+            f"(cells[{new}].outputs || []).map(o => o.text || o.data['text/plain']).flat().join('')"
         )
 
     def wait_run(self, index: int | None = None, seconds: float = WAIT) -> None:
