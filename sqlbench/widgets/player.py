@@ -166,11 +166,12 @@ class Player(w.VBox):  # type: ignore[misc]
     def _offer_actions(self) -> None:
         episode, suggested = self.env.episode, self.env.next_action
         assert episode is not None
+        chosen = "the episode is over" if episode.done else f"policy's choice: {suggested}"
         if not episode.steps:
             options = [("generate (attempt 1)", GENERATE), (OWN, OWN)]
         else:
             options = [
-                (f"policy's choice: {suggested or 'none'}", AUTO),
+                (chosen, AUTO),
                 *((str(a), str(a)) for a in ARMS),
                 ("generate (a new answer)", GENERATE),
                 (OWN, OWN),
