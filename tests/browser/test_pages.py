@@ -10,7 +10,7 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from browser.lab import ROOT, shot
+from browser.lab import ROOT, new_context, shot
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
 # A picture that is there has a width, and one that is still coming is not complete.
@@ -80,3 +80,29 @@ def test_the_list_of_runs_opens_without_a_network_and_leads_to_reports(
     page.get_by_role("link", name="report").click()
     expect(page.get_by_role("heading", name="Run episodes", exact=False)).to_be_visible()
     assert all(url.startswith(("file:", "data:")) for url in page.asked)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_served_page_plays_an_episode_in_either_theme(server, browser, scheme):
+    with new_context(browser, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        page.get_by_label("Task").select_option("join_queries")
+        page.get_by_label("Who acts").select_option("actions")
+        page.get_by_label("Actions").fill("generate, rewrite_cte, rewrite_cte, rewrite_cte")
+        # The question whose first answer fails, as in the tour.
+        page.get_by_label("Question").select_option("join_05")
+        page.get_by_role("button", name="Run an episode").click()
+        expect(page.locator(".attempt h2").nth(1)).to_contain_text("Attempt 2: rewrite_cte")
+        expect(page.locator("#end")).not_to_be_empty()
+        expect(page.locator(".attempt .arms").first).to_be_visible()
+        paper, ink = (
+            page.evaluate(f"getComputedStyle(document.body).{name}")
+            for name in ("backgroundColor", "color")
+        )
+        assert (lightness(paper) > lightness(ink)) == (scheme == "light")
+        shot(page, f"served-{scheme}", full=True)
+
+
+def lightness(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
