@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 import threading
 import time
 
@@ -19,6 +20,12 @@ from sqlbench.models.simulated import SimulatedModel
 def text(widget):
     """What a reader sees of a piece of HTML."""
     return re.sub(r"<[^>]+>", "", widget.value)
+
+
+@pytest.fixture(autouse=True)
+def _monitors_leave_nothing_behind(tmp_path, monkeypatch):
+    """Without ``out`` a monitor keeps its run in the temporary folder, for its user to look into."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(scope="module")
