@@ -24,7 +24,7 @@ def text(widget):
 
 @pytest.fixture(autouse=True)
 def _monitors_leave_nothing_behind(tmp_path, monkeypatch):
-    """Without ``out`` a monitor keeps its run in the temporary folder, for its user to look into."""
+    """Without ``out`` a monitor keeps its run in the temporary folder, for its user to read."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
