@@ -247,10 +247,9 @@ async def test_pause_holds_the_run_up_and_go_on_lets_it_run(suite):
     await until(lambda: monitor.run is not None and len(monitor.run.log) >= 5)
     monitor.pause_button.click()
     assert monitor.state == "paused" and monitor.policy.disabled
-    await asyncio.sleep(0.2)
     held = len(monitor.run.log)
-    await asyncio.sleep(0.3)
-    assert len(monitor.run.log) == held < 40
+    await asyncio.sleep(0.5)
+    assert len(monitor.run.log) <= held + 1 < 40, "the episode in flight may end"
     monitor.start_button.click()
     run = await monitor.finished()
     assert monitor.state == "finished" and run.finished and not monitor.policy.disabled
