@@ -137,7 +137,7 @@ class StackedLinUCB(StackedLinear):
         self._b *= self.gamma
         self._a[self._all, arms] += x[:, :, None] * x[:, None, :]
         self._b[self._all, arms] += rewards[:, None] * x
-        self.a_inv = np.linalg.inv(self._a)
+        self.a_inv = np.linalg.inv(self._a).astype(np.float64, copy=False)
         self.theta = np.matmul(self.a_inv, self._b[..., None])[..., 0]
 
 
