@@ -21,9 +21,9 @@ from tqdm.auto import tqdm
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.episode import Step
 from sqlbench.exceptions import ConfigError, ModelSetupError
-from sqlbench.experiment import askable
 from sqlbench.grading import Golds
 from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.plan import askable
 from sqlbench.policies import make_policy
 from sqlbench.repair import ARMS, GENERATE, Prompts
 from sqlbench.repair_table import (

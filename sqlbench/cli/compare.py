@@ -56,8 +56,8 @@ def compare(
     """Compare policies on the same questions and random numbers: rates, costs, differences."""
     from sqlbench.compare import compare as run_comparison
     from sqlbench.compare import comparison_table
-    from sqlbench.experiment import make_config
     from sqlbench.grid import processes
+    from sqlbench.plan import make_config
 
     variants = {
         spec: make_config(

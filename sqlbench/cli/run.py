@@ -134,7 +134,7 @@ def run(
     )
     if dry_run:
         from sqlbench.estimate import estimate_run
-        from sqlbench.experiment import make_config
+        from sqlbench.plan import make_config
 
         config = make_config(
             suite=suite,
