@@ -24,10 +24,11 @@ from sqlbench.compare import Comparison
 from sqlbench.context import Context
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.errors import ErrorClass
-from sqlbench.experiment import askable, make_slots, run_experiment
+from sqlbench.experiment import run_experiment
 from sqlbench.grading import Golds
 from sqlbench.models import load_model
 from sqlbench.models.base import ModelRequest
+from sqlbench.plan import askable, make_slots
 from sqlbench.policies import make_policy
 from sqlbench.policies.base import Decision
 from sqlbench.repair import ARMS, RepairAction
