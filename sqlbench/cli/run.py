@@ -80,6 +80,12 @@ def run(
             "rows), always (one repair, whatever happened)."
         ),
     ] = _DEFAULT.feedback,
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="When two results agree: exact, spider, spider-keep-distinct, bird, as for grade."
+        ),
+    ] = _DEFAULT.metric,
     temperature: Annotated[
         float, typer.Option(help="The model's sampling temperature.")
     ] = _DEFAULT.temperature,
@@ -124,6 +130,7 @@ def run(
             lag=lag,
             feedback=feedback,
             max_attempts=max_attempts,
+            metric=metric,
             temperature=temperature,
         )
         print(estimate_run(config, calling, out=folder, prompts=prompts).table())
@@ -141,6 +148,7 @@ def run(
             concurrency=concurrency,
             feedback=feedback,  # type: ignore[arg-type]
             max_attempts=max_attempts,
+            metric=metric,
             temperature=temperature,
             prompts=prompts,
             out=folder,
