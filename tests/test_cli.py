@@ -47,13 +47,13 @@ def test_run_prints_the_table_and_where_it_is(finished):
 
 
 def test_a_run_is_judged_by_the_metric_that_it_names(tmp_path):
-    """BIRD's verdict takes rows as a set, so a dropped DISTINCT is right by it and wrong by ours."""
+    """BIRD takes rows as a set: a dropped DISTINCT is right by it, and wrong by ours."""
     shop = tmp_path / "shop.sqlite"
     with closing(sqlite3.connect(shop)) as connection:
         connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1), (1), (2)")
     (tmp_path / "shop.yaml").write_text(
         "database: shop.sqlite\ntasks:\n- id: t\n  difficulty: easy\n  questions:\n"
-        "  - {id: q, text: Which are there?, gold: SELECT DISTINCT a FROM t}\n"
+        "  - {id: q, text: Name each value, gold: SELECT DISTINCT a FROM t}\n"
     )
     (tmp_path / "first.jsonl").write_text('{"question_id": "q", "pred": "SELECT a FROM t"}\n')
     told = ["--suite", "shop.yaml", "--model", "predictions:first.jsonl", "--max-attempts", 1]
