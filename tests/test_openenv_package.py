@@ -18,6 +18,7 @@ import yaml
 from openenv.cli._cli_utils import validate_env_structure
 from openenv.cli._validation import validate_multi_mode_deployment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from serving import ROOT
 
@@ -53,11 +54,11 @@ def test_the_lock_was_made_for_what_sqlbench_needs_today():
     lock = tomllib.loads((PACKAGE / "uv.lock").read_text())
     (locked,) = (p for p in lock["package"] if p["name"] == "sqlbench")
     needed = {
-        (canonicalize_name(r.name), frozenset(r.extras), str(r.specifier))
+        (canonicalize_name(r.name), frozenset(r.extras), r.specifier)
         for r in map(Requirement, project["dependencies"])
     }
     known = {
-        (r["name"], frozenset(r.get("extras", ())), r.get("specifier", ""))
+        (r["name"], frozenset(r.get("extras", ())), SpecifierSet(r.get("specifier", "")))
         for r in locked["metadata"]["requires-dist"]
         if "extra ==" not in r.get("marker", "")
     }
