@@ -67,7 +67,7 @@ def cluster(folder, workers=3, environ=None):
     with ExitStack() as stack:
         here = ["--scheduler-file", str(file), "--no-dashboard"]
         stack.enter_context(dask("distributed.cli.dask_scheduler", "--port", "0", *here))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not (file.exists() and file.read_text()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -80,6 +80,13 @@ def cluster(folder, workers=3, environ=None):
             process = stack.enter_context(dask(*command, *local, env=env, cwd=folder))
             processes.append(process)
         yield json.loads(file.read_text())["address"], processes
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """On a busy machine a scheduler and three workers take long to start."""
+    monkeypatch.setattr("sqlbench.cluster.CONNECT_SECONDS", 120.0)
+    monkeypatch.setattr("sqlbench.cluster.WORKER_SECONDS", 180.0)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +125,7 @@ def test_a_dask_sweep_that_loses_a_worker_gives_the_bytes_of_a_local_one(local, 
     with cluster(tmp_path) as (address, processes):
         connected = connect(address, configs, out)
         assert connected.shared and connected.local
-        connected.client.wait_for_workers(3, timeout=60)
+        connected.client.wait_for_workers(3, timeout=180)
 
         def watch(states):
             if not killed and len(list((out / "runs").glob("*/episodes.jsonl"))) >= 2:
