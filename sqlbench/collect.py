@@ -26,11 +26,11 @@ from sqlbench.collect_files import (
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.episode import Step
 from sqlbench.exceptions import ConfigError, ModelSetupError
-from sqlbench.experiment import askable
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, ModelError, load_model
 from sqlbench.models.budget import Meter
 from sqlbench.models.caller import Caller
+from sqlbench.plan import askable
 from sqlbench.policies import make_policy
 from sqlbench.repair import ARMS, GENERATE, Prompts
 from sqlbench.repair_table import (

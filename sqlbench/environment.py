@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from sqlbench.context import MAX_ATTEMPTS, Context
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episode import Episode, Step, learn
-from sqlbench.errors import ErrorClass, classify_error, extract_offending_token
+from sqlbench.errors import ErrorClass, extract_offending_token
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import Golds, Verdict, compare, failed, find_metric, task_score
-from sqlbench.html import Card, Shown, Sql, Text
+from sqlbench.exchange import (
+    ACTIONS,
+    Action,
+    Event,
+    Observation,
+    RewardInfo,
+    outcome_events,
+    resolve_action,
+    reward_info,
+)
+from sqlbench.grading import Golds, find_metric
+from sqlbench.judging import FEEDBACKS, Feedback, Judgement, is_over, is_quick, judge
 from sqlbench.models import Completion, ModelRequest, Usage, extract_sql, load_model
 from sqlbench.models.base import ChatModel, Message, Restart
 from sqlbench.policies import Decision, Policy, make_policy
@@ -22,59 +31,10 @@ from sqlbench.reward import clamp_score, compute_reward
 from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Suite, load_suite
 
-Event = dict[str, Any]
-Feedback = Literal["oracle", "execution", "always"]
-FEEDBACKS: tuple[str, ...] = get_args(Feedback)
-CUSTOM = "custom"
-ACTIONS = (GENERATE, AUTO, *RepairAction)
-SHOWN_ROWS = 5
+# A longer one takes more than a moment to read.
+LONG_ANSWER = 20_000
 
-
-class Action(BaseModel):
-    """What to do next: `generate`, a repair action, or `auto`; custom SQL skips the model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repair_action: str = AUTO
-    custom_sql: str | None = None
-
-
-class Observation(Shown, BaseModel):
-    """What the agent sees. Nothing of the gold query or its rows is ever in it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    question: str
-    schema_info: str
-    current_sql: str | None
-    error_message: str | None
-    error_class: str | None
-    attempt_number: int
-    max_attempts: int
-    task_id: str
-    task_difficulty: str
-
-    def card(self) -> Card:
-        """Return what a notebook shows of it."""
-        token = extract_offending_token(self.error_message) if self.error_message else None
-        tried = [Sql(self.current_sql, token)] if self.current_sql is not None else []
-        told = [Text(f"{self.error_class or 'told'}: {self.error_message}")]
-        return Card(
-            f"Attempt {self.attempt_number} of {self.max_attempts} "
-            f"({self.task_id}, {self.task_difficulty})",
-            [Text(self.question), *tried, *(told if self.error_message else [])],
-        )
-
-
-class RewardInfo(BaseModel):
-    """The clamped task score, whether the episode is over and right, and the details."""
-
-    model_config = ConfigDict(frozen=True)
-
-    value: float
-    success: bool
-    done: bool
-    info: dict[str, Any]
+__all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
 
 
 class SQLAgentEnv:
@@ -301,7 +261,7 @@ class SQLAgentEnv:
         self, action: Action | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
-        name, decision, custom = self._resolve(action)
+        name, decision, custom = resolve_action(action, self._next, first=not self._history)
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
@@ -318,7 +278,11 @@ class SQLAgentEnv:
             else:
                 completion = await self.model.complete(request)
             assert completion is not None, "a model's stream ends with its Completion"
-            sql = extract_sql(completion.text) if completion.sql is None else completion.sql
+            sql = completion.sql
+            if sql is None and len(completion.text) < LONG_ANSWER:
+                sql = extract_sql(completion.text)
+            elif sql is None:  # not on the event loop
+                sql = await asyncio.to_thread(extract_sql, completion.text)
         else:
             completion, sql = None, custom
         yield {"type": "sql_complete", "sql": sql}
@@ -326,35 +290,10 @@ class SQLAgentEnv:
             yield {"type": "executing", "sql": sql}
         finally:
             # Also where the caller closes the stream here: what is executing counts.
-            step = await self._execute(attempt, name, decision, sql, completion)
-        if not step.success:
-            suggested = self._next
-            yield {
-                "type": "rl_action",
-                "action": name,
-                "suggested": suggested.action if suggested else None,
-                "ucb_scores": suggested.scores if suggested else {},
-            }
-            yield {
-                "type": "error",
-                "error_class": self._history[-1][1],
-                "error_message": self._told[-1].message,
-                "offending_token": self._token,
-            }
-        yield {
-            "type": "rl_reward",
-            "value": clamp_score(step.score),
-            "reward": step.reward,
-            "breakdown": _breakdown(step),
-        }
-        if step.success:
-            yield {"type": "success", "attempt": attempt, "row_count": step.row_count, "sql": sql}
-        if episode.done:
-            yield {
-                "type": "rl_episode_end",
-                "total_reward": episode.total_reward,
-                "success": episode.success,
-            }
+            await self._execute(attempt, name, decision, sql, completion)
+        failure = (self._history[-1][1], self._told[-1].message, self._token)
+        for event in outcome_events(episode, failure, self._next):
+            yield event
 
     def _open_episode(self) -> Episode:
         if self.episode is None:
@@ -362,26 +301,6 @@ class SQLAgentEnv:
         if self.episode.done:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
-
-    def _resolve(self, action: Action | str) -> tuple[str, Decision | None, str | None]:
-        """Return the action's name, the policy's decision if it took one, and custom SQL."""
-        wanted = action if isinstance(action, Action) else Action(repair_action=action)
-        name = wanted.repair_action
-        if name not in ACTIONS:
-            raise UnknownNameError("action", name, ACTIONS)
-        if wanted.custom_sql is not None:
-            return CUSTOM, None, wanted.custom_sql
-        if not self._history:
-            if name not in (GENERATE, AUTO):
-                raise ConfigError(
-                    f"Attempt 1 is always 'generate' (or 'auto'): there is nothing yet for "
-                    f"{name!r} to repair."
-                )
-            return GENERATE, None, None
-        if name == AUTO:
-            assert self._next is not None
-            return str(self._next.action), self._next, None
-        return name, None, None
 
     def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
         """Return what an action would ask the model now."""
@@ -407,17 +326,18 @@ class SQLAgentEnv:
         decision: Decision | None,
         sql: str,
         completion: Completion | None,
-    ) -> Step:
+    ) -> None:
         assert self.episode is not None
-        result: QueryResult | None = None
-        error: QueryError | None = None
+        outcome: QueryResult | QueryError
         try:
-            result = await self._database.run(self._prepare(sql))
+            outcome = await self._database.run(self._prepare(sql))
         except QueryError as raised:
-            error = raised
-        verdict = self._judge(result, error)
-        over = self._is_over(attempt, result, verdict)
-        seen, message, error_class = self._outcome(result, error, verdict)
+            outcome = raised
+        result = outcome if isinstance(outcome, QueryResult) else None
+        error = outcome if isinstance(outcome, QueryError) else None
+        judged = await self._judge(outcome)
+        verdict, message, error_class = judged.verdict, judged.message, judged.error_class
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, verdict.match)
         before = self.episode.steps[-1].error_class if self.episode.steps else None
         usage = completion.usage if completion else Usage()
         step = Step(
@@ -432,19 +352,20 @@ class SQLAgentEnv:
             error_message=None if verdict.match and over else message,
             reason=verdict.reason,
             row_count=len(result.rows) if result else None,
-            score=self._score(result, verdict),
+            score=judged.score,
             breakdown=compute_reward(verdict.match, attempt, error_class, before),
             reproducible=error is None or error.reproducible,
+            answer=completion.text if completion and completion.sql is None and not sql else None,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             latency=completion.latency if completion else 0.0,
-            elapsed=result.elapsed if result else error.elapsed if error else 0.0,
+            elapsed=outcome.elapsed,
         )
         self._result = result
         self.episode.steps.append(step)
-        self._history.append((name, seen))
+        self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
         self._token = extract_offending_token(error) if error else None
         if over:
@@ -455,51 +376,12 @@ class SQLAgentEnv:
                 self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
             )
             self._next = self.policy.select(context, rng)
-        return step
 
-    def _judge(self, result: QueryResult | None, error: QueryError | None) -> Verdict:
-        gold = self._gold
-        if gold is None:  # nobody wrote a gold query: what runs and returns rows will do
-            if result is None:
-                return Verdict(False, "timeout" if error and error.timeout else "pred_error")
-            return Verdict(bool(result.rows), "no_gold", pred_rows=len(result.rows))
-        if result is None:
-            assert error is not None
-            return failed(gold, error)
-        return compare(gold, result, self.metric)
-
-    def _outcome(
-        self, result: QueryResult | None, error: QueryError | None, verdict: Verdict
-    ) -> tuple[ErrorClass | None, str, ErrorClass | None]:
-        """Return the class that the agent sees, what it is told, and the class that is logged."""
-        if error is not None:
-            error_class = classify_error(error)
-            return error_class, error.message, error_class
-        assert result is not None
-        if not result.rows:
-            logged = None if verdict.match else ErrorClass.EMPTY_RESULT
-            return ErrorClass.EMPTY_RESULT, "The query ran and returned no rows.", logged
-        logged = None if verdict.match else ErrorClass.WRONG_RESULT
-        if self.feedback == "oracle":
-            return logged, "The query ran, but its rows do not answer the question.", logged
-        return (
-            None,
-            f"The query ran and returned {len(result.rows)} rows. Nobody has said whether they "
-            "answer the question: check, and give the same query again if it is right.",
-            logged,
-        )
-
-    def _score(self, result: QueryResult | None, verdict: Verdict) -> float:
-        if self._gold is None:
-            return float(verdict.match)
-        return task_score(self._gold.result, result, verdict.match)
-
-    def _is_over(self, attempt: int, result: QueryResult | None, verdict: Verdict) -> bool:
-        if attempt >= self.max_attempts:
-            return True
-        if self.feedback == "always":
-            return attempt >= 2
-        return verdict.match if self.feedback == "oracle" else bool(result and result.rows)
+    async def _judge(self, outcome: QueryResult | QueryError) -> Judgement:
+        gold, metric, feedback = self._gold, self.metric, self.feedback
+        if is_quick(gold, outcome):
+            return judge(gold, outcome, metric, feedback)
+        return await asyncio.to_thread(judge, gold, outcome, metric, feedback)
 
     def _close(self) -> None:
         assert self.episode is not None
@@ -532,30 +414,4 @@ class SQLAgentEnv:
 
     def _reward_info(self) -> RewardInfo:
         assert self.episode is not None
-        step, result = self.episode.steps[-1], self._result
-        return RewardInfo(
-            value=clamp_score(step.score),
-            success=step.success,
-            done=self.episode.done,
-            info={
-                "task_score": step.score,
-                "reward": step.reward,
-                "breakdown": _breakdown(step),
-                "attempt": step.attempt,
-                "rows": result.rows[:SHOWN_ROWS] if result else [],
-                "row_count": step.row_count,
-                "sql": step.sql,
-                "columns": list(result.columns) if result else [],
-                "elapsed": step.elapsed,
-            },
-        )
-
-
-def _breakdown(step: Step) -> dict[str, float]:
-    b = step.breakdown
-    return {
-        "base": b.base,
-        "attempt_penalty": b.attempt_penalty,
-        "severity_bonus": b.severity_bonus,
-        "change_bonus": b.change_bonus,
-    }
+        return reward_info(self.episode, self._result)

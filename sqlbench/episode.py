@@ -51,6 +51,8 @@ class Step:
         the same query may end otherwise.
     prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens : int
         Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
+    answer : str or None
+        The model's answer where no SQL was found in it; None wherever there was some.
     latency, elapsed : float
         Wall-clock seconds of the model call and of the query. They are in no record: see
         `timings`.
@@ -74,6 +76,7 @@ class Step:
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    answer: str | None = None
     latency: float = field(default=0.0, compare=False)
     elapsed: float = field(default=0.0, compare=False)
 
@@ -100,6 +103,8 @@ class Step:
     def record(self) -> dict[str, Any]:
         """Return the step as JSON values, without wall-clock facts."""
         c, b = self.context, self.breakdown
+        # Only where there is one: a log in which all answers held SQL knows no such field.
+        answer = {} if self.answer is None else {"answer": self.answer}
         return {
             "attempt": self.attempt,
             "action": self.action,
@@ -127,6 +132,7 @@ class Step:
             "completion_tokens": self.completion_tokens,
             "cached_tokens": self.cached_tokens,
             "reasoning_tokens": self.reasoning_tokens,
+            **answer,
         }
 
     @classmethod
@@ -217,6 +223,7 @@ class Episode(Shown):
             parts += [
                 Text(f"Attempt {step.attempt}: {step.action}"),
                 Sql(step.sql, step.offending_token),
+                *([Text(f"No SQL in the answer: {step.answer}")] if step.answer else []),
                 Text(f"→ {step.outcome}; reward {step.reward:+.2f}"),
             ]
         ended = ("success" if self.success else "failure") if self.done else "not over"

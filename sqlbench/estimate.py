@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlbench.environment import SQLAgentEnv
-from sqlbench.experiment import askable, make_slots
 from sqlbench.grading import Golds
 from sqlbench.models import load_model
 from sqlbench.models.base import Usage
@@ -16,6 +15,7 @@ from sqlbench.models.caller import store_path
 from sqlbench.models.openai import MAX_COMPLETION_TOKENS
 from sqlbench.models.options import Calling
 from sqlbench.models.predictions import with_repairs
+from sqlbench.plan import askable, make_slots
 from sqlbench.repair import Prompts
 from sqlbench.run_config import RunConfig
 from sqlbench.runs import Run

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.experiment import make_config
 from sqlbench.grid import Cell, Workers, plan, run_grid
 from sqlbench.models import Calling
+from sqlbench.plan import make_config
 from sqlbench.run_config import RunConfig
 from sqlbench.runs import Run
 from sqlbench.sweep_status import Sweep

@@ -103,6 +103,8 @@ def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = Tr
     if messages:
         lines.append("  --- end of prompt ---")
     lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
+    if step.answer is not None:
+        lines += ["  --- answer ---", _indented(step.answer, 4), "  --- end of answer ---"]
     return "\n".join([*lines, *_outcome_lines(step)[: None if reward else 1]])
 
 

@@ -216,6 +216,16 @@ def test_the_command_writes_both_tables_and_prints_the_best_first(sqlbench, tmp_
     assert {"repair_rate_low", "difference_high"} <= set(summary)
 
 
+def test_the_command_passes_hindsight_on_to_every_run(sqlbench, tmp_path):
+    code, _, _ = sqlbench(
+        "compare --policies rules,random --seeds 0,1 --episodes 5 --hindsight 0 --out cmp"
+    )
+    assert code == 0
+    folders = [f for f in (tmp_path / "cmp" / "runs").iterdir() if f.is_dir()]
+    assert len(folders) == 4
+    assert all(Run.open(folder).config.hindsight == 0.0 for folder in folders)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

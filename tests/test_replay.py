@@ -30,6 +30,7 @@ def table() -> RepairTable:
 LEARNERS = [
     "linucb",
     "linucb?alpha=0.7&decay=1&epsilon=0.2",
+    "linucb?gamma=0.97",
     "epsilon-greedy",
     "table",
     "ucb1?c=0.5",
@@ -129,6 +130,7 @@ def test_rotation_keeps_all_inner_products():
         (["linucbb"], [0, 1], UnknownNameError, "linucbb"),
         (["linucb?alfa=1"], [0, 1], UnknownNameError, "alfa"),
         (["linucb?alpha=-1"], [0, 1], ConfigError, "alpha"),
+        (["linucb?gamma=0"], [0, 1], ConfigError, "gamma"),
         (["table?epsilon=2"], [0, 1], ConfigError, "epsilon"),
         (["resample"], [0, 1], TableError, "'resample'"),
         (["fixed:llm_exe"], [0, 1], TableError, "'llm_exe'"),

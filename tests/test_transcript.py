@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError
 from sqlbench.experiment import run_experiment
+from sqlbench.models import Completion, Usage
 from sqlbench.models.simulated import SimulatedModel
 from sqlbench.repair import Prompts, RepairAction
 from sqlbench.transcript import repair_story, sent_messages, transcript
@@ -86,3 +88,35 @@ def test_every_action_has_a_prompt_of_its_own():
     prompts = Prompts.load()
     assert len({prompts.texts[a] for a in RepairAction}) == 8
     assert Prompts.load().hash == prompts.hash
+
+
+class Talkative:
+    """Says what it thinks of the question, and writes SQL only when it is asked again."""
+
+    spec, simulated, fingerprint = "talkative", True, ""
+    said = "I cannot tell.\nWhich orders do you mean?"
+
+    async def complete(self, request):
+        text = self.said if request.attempt == 1 else "```sql\nSELECT 1\n```"
+        return Completion(text, Usage(10, 5))
+
+    async def aclose(self):
+        pass
+
+
+def test_an_answer_without_sql_is_in_the_log_and_shown(tmp_path):
+    suite = sb.load_suite("marketplace")
+    asyncio.run(
+        run_experiment(
+            suite, Talkative(), "rules", episodes=2, out=tmp_path / "r", progress=False
+        )
+    )  # fmt: skip
+    run = sb.Run.open(tmp_path / "r")
+    first, second = run.log[0].steps[:2]
+    assert first.sql == "" and first.answer == Talkative.said
+    assert second.sql == "SELECT 1" and second.answer is None
+    lines = [json.loads(line) for line in (tmp_path / "r" / "episodes.jsonl").open()]
+    assert ["answer" in step for step in lines[0]["steps"]][:2] == [True, False]
+    text = transcript(run, run.log[0].index, suite)
+    assert "(no SQL in the answer)" in text and "    Which orders do you mean?" in text
+    assert "Which orders do you mean?" in run.log[0]._repr_html_()

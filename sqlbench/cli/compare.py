@@ -43,6 +43,9 @@ def compare(
     max_attempts: Annotated[int, typer.Option(help="Attempts an episode, 1 to 5.")] = (
         _DEFAULT.max_attempts
     ),
+    hindsight: Annotated[
+        float, typer.Option(help="As for sqlbench run; 0 switches it off.")
+    ] = _DEFAULT.hindsight,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -63,8 +66,8 @@ def compare(
     """
     from sqlbench.compare import compare as run_comparison
     from sqlbench.compare import comparison_table
-    from sqlbench.experiment import make_config
     from sqlbench.grid import processes
+    from sqlbench.plan import make_config
 
     if calling.cache is not None:
         calling = replace(calling, cache=Path(calling.cache).absolute())
@@ -78,6 +81,7 @@ def compare(
             lag=lag,
             feedback=feedback,
             max_attempts=max_attempts,
+            hindsight=hindsight,
         )
         for spec in parse_policies(policies, simulated=model.partition(":")[0] == "simulated")
     }

@@ -41,6 +41,9 @@ _KEYWORDS = (
     r"ALL|JOIN|LEFT|RIGHT|FULL|INNER|OUTER|CROSS|NATURAL|ON|USING|AND|OR|NOT|IN|IS|LIKE|BETWEEN|"
     r"EXISTS|BY|AS|SET|VALUES|CASE|WHEN|THEN|ELSE|END|OVER|WITH|RETURNING)"
 )
+# What cannot end a statement, in one stride: neither a quote nor a comment, a bracket, or a sign
+# of the end.
+_PLAIN = re.compile(r"[^'\"`~()\n;.<\-/]+")
 _LINE_BREAK = re.compile(r"\n\s*")
 _GOES_ON = re.compile(rf"(?:{_KEYWORDS}\b|[(),|+*/=<>-])", re.IGNORECASE)
 _UNFINISHED = re.compile(rf"(?:\b{_KEYWORDS}|[(,|+*/=<>-])\Z", re.IGNORECASE)
@@ -149,6 +152,10 @@ def _cut(text: str) -> str:
     kept: list[str] = []
     i = depth = 0
     while i < len(text):
+        if plain := _PLAIN.match(text, i):
+            kept.append(plain[0])
+            i = plain.end()
+            continue
         piece = _quoted(text, i)
         if piece is None:
             if _ends(text, i, depth, kept):
@@ -194,7 +201,7 @@ def _ends(text: str, i: int, depth: int, kept: list[str]) -> bool:
         return False
     gap = _LINE_BREAK.match(text, i)
     assert gap is not None
-    before = "".join(kept[-20:]).rstrip()
+    before = "".join(kept[-20:])[-20:].rstrip()
     if _UNFINISHED.search(before) and not _COUNTS.search(before):
         return False
     if gap[0].count("\n") > 1:

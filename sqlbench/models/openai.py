@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.base import Completion, ModelError, ModelRequest, Usage
+from sqlbench.models.answers import first_choice, shorten, text_of, thought_of, usage_of
+from sqlbench.models.base import Completion, ModelError, ModelRequest
+from sqlbench.models.call_errors import EndlessError, LateError, explain, retry_after
 from sqlbench.models.endpoint import Endpoint, find_endpoint
 from sqlbench.models.options import Calling
+from sqlbench.models.pacing import Turns
 from sqlbench.models.reasoning import SpokenPieces, split_reasoning
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "Qwen/Qwen2.5-72B-Instruct"
 MAX_COMPLETION_TOKENS = 1024
 MAX_ANSWER_BYTES = 4 * 2**20
-# What no later call will change: no key, no permission, no money, no such model.
-_SETUP = (401, 402, 403, 404)
-_TRANSIENT = (408, 409, 425, 429)
 
-__all__ = ["DEFAULT_MODEL", "MAX_COMPLETION_TOKENS", "Endpoint", "OpenAIModel", "find_endpoint"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MAX_COMPLETION_TOKENS",
+    "Endpoint",
+    "OpenAIModel",
+    "find_endpoint",
+    "retry_after",
+]
 
 
 class OpenAIModel:
@@ -117,17 +122,17 @@ class OpenAIModel:
                 async for part in response.iter_bytes():
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
-                        raise _EndlessError
+                        raise EndlessError
         except Exception as error:
             raise self._explained(error) from error
         answer = self._parsed(body)
-        choice = _first(answer.get("choices"))
+        choice = first_choice(answer.get("choices"))
         message = choice.get("message") if choice else None
         if not choice or not isinstance(message, dict):
             raise ModelError(f"{self._where} gave no choice.", "empty", transient=True)
         return self._completion(
-            _text(message.get("content")),
-            _thought(message),
+            text_of(message.get("content")),
+            thought_of(message),
             message.get("refusal"),
             choice.get("finish_reason"),
             answer.get("usage"),
@@ -145,15 +150,15 @@ class OpenAIModel:
                 events = await self._events(request, stack, started)
                 async for event in _until(events, started, self.calling):
                     usage = event.get("usage") or usage
-                    choice = _first(event.get("choices"))
+                    choice = first_choice(event.get("choices"))
                     if choice is None:
                         continue
                     finish_reason = choice.get("finish_reason") or finish_reason
                     delta = choice.get("delta")
                     delta = delta if isinstance(delta, dict) else {}
-                    refusal += _text(delta.get("refusal"))
-                    thought += _thought(delta)
-                    piece = _text(delta.get("content"))
+                    refusal += text_of(delta.get("refusal"))
+                    thought += thought_of(delta)
+                    piece = text_of(delta.get("content"))
                     text += piece
                     if shown := spoken.feed(piece):
                         yield shown
@@ -168,8 +173,8 @@ class OpenAIModel:
     async def aclose(self) -> None:
         """Close the client's connections."""
         if self._opening is not None and self._loop is asyncio.get_running_loop():
-            client = await self._opening
-            await client.close()
+            await self._opening
+            await self._client.aclose()
         self._opening = None
 
     @property
@@ -177,18 +182,33 @@ class OpenAIModel:
         return f"{self.endpoint.base_url} (model {self.name})"
 
     def _create(self, client: AsyncOpenAI, request: ModelRequest, **more: Any) -> Any:
-        return client.chat.completions.with_streaming_response.create(**self.sent(request), **more)
+        # As an extra body it is sent as it stands: the client would walk through all of it first,
+        # for its types, and that took a millisecond a call.
+        return client.chat.completions.with_streaming_response.create(
+            model=self.name, messages=[], extra_body=self.sent(request), **more
+        )
 
     async def _open(self) -> AsyncOpenAI:
-        """Return the client, made in a thread: its import and its certificates take a while."""
+        """Return the client of the running loop."""
         if self.calling.offline:
             raise ModelError(f"{self._where} was to be called, and calls are off.", "setup")
         loop = asyncio.get_running_loop()
         if self._opening is None or self._loop is not loop:
             # Connections belong to their loop: another loop (a second asyncio.run) needs others.
-            self._loop = loop
-            self._opening = asyncio.ensure_future(asyncio.to_thread(self._make_client))
-        return await asyncio.shield(self._opening)
+            self._loop, self._client, self._turns = loop, self._open_client(), Turns()
+            self._opening = asyncio.ensure_future(anext(self._client))
+        client = await asyncio.shield(self._opening)
+        await self._turns.take()  # to put a request together takes most of a millisecond
+        return client
+
+    async def _open_client(self) -> AsyncGenerator[AsyncOpenAI, None]:
+        """Yield a client, and close it with this generator; at the latest its loop does that."""
+        # Made in a thread: its import and its certificates take a while.
+        client = await asyncio.to_thread(self._make_client)
+        try:
+            yield client
+        finally:
+            await client.close()
 
     def _make_client(self) -> AsyncOpenAI:
         import openai
@@ -199,6 +219,8 @@ class OpenAIModel:
             api_key=self.endpoint.key,
             timeout=limits,
             max_retries=0,
+            # Half the processor time a call that httpx's own connections take.
+            http_client=openai.DefaultAioHttpClient(timeout=limits),
         )
 
     async def _events(
@@ -220,13 +242,13 @@ class OpenAIModel:
                 async for part in response.iter_bytes():
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
-                        raise _EndlessError
+                        raise EndlessError
                 self._parsed(body)
                 raise ModelError(f"{self._where} did not stream.", "not_api", transient=True)
             async for line in response.iter_lines():
                 size += len(line)
                 if size > MAX_ANSWER_BYTES:
-                    raise _EndlessError
+                    raise EndlessError
                 if not line.startswith("data:"):
                     continue
                 data = line.removeprefix("data:").strip()
@@ -242,7 +264,7 @@ class OpenAIModel:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            shown = _short(bytes(body).decode("utf-8", "replace")) or "nothing"
+            shown = shorten(bytes(body).decode("utf-8", "replace")) or "nothing"
             raise ModelError(
                 f"{self._where} answered with {shown}, which is not the API's JSON; check the base "
                 "URL (it often ends in /v1).",
@@ -265,48 +287,21 @@ class OpenAIModel:
     ) -> Completion:
         if refusal or finish_reason == "content_filter":
             reason = refusal or "content filter"
-            raise ModelError(f"The model refused: {reason}.", "refused", usage=_usage(usage))
+            raise ModelError(f"The model refused: {reason}.", "refused", usage=usage_of(usage))
         answer, aloud = split_reasoning(text)
         if not answer.strip():
             text = f"The model gave an empty answer ({finish_reason})."
-            raise ModelError(text, "empty", usage=_usage(usage))
+            raise ModelError(text, "empty", usage=usage_of(usage))
         return Completion(
             text=answer,
-            usage=_usage(usage),
+            usage=usage_of(usage),
             latency=time.perf_counter() - started,
             finish_reason=str(finish_reason or "stop"),
             reasoning="\n\n".join(t for t in (thought.strip(), aloud) if t),
         )
 
     def _explained(self, error: Exception) -> ModelError:
-        """Turn what the client raised into one sentence, a kind, and whether to try again."""
-        import openai
-
-        where = self._where
-        if isinstance(error, ModelError):
-            return error
-        cause = type(error.__cause__).__name__
-        if isinstance(error, openai.APIConnectionError) and cause.startswith("Connect"):
-            text = f"{where} cannot be reached: {_reason(error)}."
-            return ModelError(text, "connection", transient=True, usage=Usage())
-        if isinstance(error, openai.APITimeoutError | TimeoutError):
-            late = error.args[0] if isinstance(error, _LateError) else self.calling.answer_seconds
-            text = f"{where} did not answer in {late:g} s."
-            return ModelError(text, "timeout", transient=True)
-        if isinstance(error, _EndlessError):
-            return ModelError(f"{where} gave an answer without end.", "server", transient=True)
-        if isinstance(error, openai.APIStatusError):
-            return _refusal(where, error)
-        text = f"{where} broke off its answer: {type(error).__name__}: {_reason(error)}."
-        return ModelError(text, "broken", transient=True)
-
-
-class _EndlessError(Exception):
-    """An answer passed `MAX_ANSWER_BYTES`."""
-
-
-class _LateError(TimeoutError):
-    """A limit passed; its seconds are the argument."""
+        return explain(error, self._where, self.calling.answer_seconds)
 
 
 @asynccontextmanager
@@ -316,40 +311,7 @@ async def _no_later(seconds: float, limit: float) -> AsyncIterator[None]:
         async with asyncio.timeout(max(0.0, seconds)):
             yield
     except TimeoutError:
-        raise _LateError(limit) from None
-
-
-def _refusal(where: str, error: Any) -> ModelError:
-    """Explain an answer with an error status."""
-    status = int(error.status_code)
-    # The client knows no message where the body is not the API's.
-    message = _short(error.body if isinstance(error.body, str) else str(error.message))
-    text = f"{where} answered {status}: {message}"
-    if status == 400 and "context" in f"{error.code} {error.type}":
-        # This prompt is too long; the next one need not be.
-        return ModelError(text, "refused", usage=Usage())
-    if status in _SETUP or getattr(error, "code", None) == "insufficient_quota":
-        return ModelError(text, "setup", usage=Usage())
-    if status in _TRANSIENT or status >= 500:
-        kind = {429: "rate_limit", 503: "rate_limit", 408: "timeout"}.get(status, "server")
-        wait = retry_after(error.response.headers)
-        return ModelError(text, kind, transient=True, retry_after=wait, usage=Usage())
-    return ModelError(text, "bad_request", usage=Usage())
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an endpoint asks to wait: ``Retry-After`` in either form, or ms."""
-    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return None if value is None else max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value or "").timestamp() - time.time())
-    except ValueError:
-        return None
+        raise LateError(limit) from None
 
 
 async def _until(
@@ -365,46 +327,6 @@ async def _until(
                 return
         limit = calling.answer_seconds
         yield event
-
-
-def _reason(error: Exception) -> str:
-    return (str(error.__cause__ or error) or type(error).__name__).rstrip(".")
-
-
-def _first(choices: Any) -> dict[str, Any] | None:
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _thought(message: dict[str, Any]) -> str:
-    return _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-
-
-def _usage(usage: Any) -> Usage:
-    usage = usage if isinstance(usage, dict) else {}
-
-    def count(values: Any, name: str) -> int:
-        value = values.get(name) if isinstance(values, dict) else None
-        return value if isinstance(value, int) and value > 0 else 0
-
-    return Usage(
-        count(usage, "prompt_tokens"),
-        count(usage, "completion_tokens"),
-        count(usage.get("prompt_tokens_details"), "cached_tokens"),
-        count(usage.get("completion_tokens_details"), "reasoning_tokens"),
-    )
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    if re.match(r"<(!doctype|html)", text, re.IGNORECASE):
-        title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE)
-        return "an HTML page" + (f" ({title[1][:80]})" if title else "")
-    return text[:300]
 
 
 def _max_tokens(spec: str, query: str) -> int:

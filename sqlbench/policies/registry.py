@@ -62,7 +62,7 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     """
     head, _, query = spec.partition("?")
     name, _, argument = head.partition(":")
-    parameters = _parameters(spec, query)
+    parameters = parse_parameters(spec, query)
     if name not in (*_BUILDERS, "oracle") or (name == "fixed") != bool(argument):
         raise UnknownNameError("policy", spec, POLICY_NAMES)
     builder = _oracle(model) if name == "oracle" else _BUILDERS[name]
@@ -73,6 +73,29 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     policy = builder(*([argument] if argument else []), **parameters)
     policy.spec = spec  # type: ignore[misc]
     return policy
+
+
+def parse_parameters(spec: str, query: str) -> dict[str, float]:
+    """Read the ``parameter=number&…`` behind a spec's question mark.
+
+    Raises
+    ------
+    ConfigError
+        If it has another form: the message names the spec.
+    """
+    parameters = {}
+    try:
+        pairs = parse_qsl(query, strict_parsing=True) if query else []
+    except ValueError:
+        raise ConfigError(f"The policy {spec!r} needs the form NAME?parameter=number&…") from None
+    for key, text in pairs:
+        try:
+            parameters[key] = float(text)
+        except ValueError:
+            raise ConfigError(
+                f"The parameter {key} of policy {spec!r} is a number, not {text!r}."
+            ) from None
+    return parameters
 
 
 def save_policy(policy: Policy, path: Path) -> None:
@@ -110,22 +133,6 @@ def load_policy(path: Path, model: ChatModel | None = None) -> Policy:
     policy = make_policy(spec, model)
     policy.load_state({k: v for k, v in arrays.items() if not k.startswith("_")})
     return policy
-
-
-def _parameters(spec: str, query: str) -> dict[str, float]:
-    parameters = {}
-    try:
-        pairs = parse_qsl(query, strict_parsing=True) if query else []
-    except ValueError:
-        raise ConfigError(f"The policy {spec!r} needs the form NAME?parameter=number&…") from None
-    for key, text in pairs:
-        try:
-            parameters[key] = float(text)
-        except ValueError:
-            raise ConfigError(
-                f"The parameter {key} of policy {spec!r} is a number, not {text!r}."
-            ) from None
-    return parameters
 
 
 def _oracle(model: ChatModel | None) -> Builder:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.context import Context
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, check_reward, take_arrays
+from sqlbench.policies.base import ARM_INDEX
+from sqlbench.policies.counting import CountingPolicy
 from sqlbench.repair import ARMS, RepairAction
 
 # The score of an arm that was never tried: finite, because scores are logged as JSON.
 UNTRIED = 1e6
 
 
-class UCB1Policy(ScoredPolicy):
+class UCB1Policy(CountingPolicy):
     """Choose the arm of the highest mean + c·√(2 ln t / n), after every arm was tried once.
 
     Parameters
@@ -35,12 +34,10 @@ class UCB1Policy(ScoredPolicy):
     """
 
     def __init__(self, c: float = 1.0, epsilon: float = 0.0) -> None:
-        super().__init__(epsilon)
+        super().__init__((len(ARMS),), epsilon)
         if not (c >= 0 and np.isfinite(c)):
             raise ConfigError(f"c is a number of at least 0, not {c!r}.")
         self.c = c
-        self.counts = np.zeros(len(ARMS))
-        self.sums = np.zeros(len(ARMS))
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return the upper confidence bound of each arm, whatever the context, shape (8,)."""
@@ -51,28 +48,4 @@ class UCB1Policy(ScoredPolicy):
 
     def update(self, context: Context, action: RepairAction, reward: float) -> None:
         """Learn that ``action`` brought ``reward``."""
-        check_reward(reward)
-        self.counts[ARM_INDEX[action]] += 1
-        self.sums[ARM_INDEX[action]] += reward
-
-    def snapshot(self, progress: float = 0.0) -> Self:
-        """Return an independent copy."""
-        twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.counts, twin.sums = self.counts.copy(), self.sums.copy()
-        return twin
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Return how often each arm was tried, and the sums of its rewards."""
-        return {"counts": self.counts.copy(), "sums": self.sums.copy()}
-
-    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` returned.
-
-        Raises
-        ------
-        ConfigError
-            If it was saved for other arms.
-        """
-        arrays = take_arrays(state, {"counts": self.counts.shape, "sums": self.sums.shape})
-        self.counts, self.sums = arrays["counts"], arrays["sums"]
+        self.count(ARM_INDEX[action], reward)

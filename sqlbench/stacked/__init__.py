@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.policies.registry import _parameters
+from sqlbench.policies.registry import parse_parameters
 from sqlbench.repair_table import RESAMPLE, RepairTable, TableError, static_choice
 from sqlbench.stacked.base import Floats, Ints, StackedPolicy, StackedStatic
 from sqlbench.stacked.counting import StackedTable, StackedUCB1
@@ -61,7 +61,7 @@ def stacked_policy(
     name, _, argument = head.partition(":")
     if name not in (*_LEARNERS, *_STATIC) or (name == "fixed") != bool(argument):
         raise UnknownNameError("policy", spec, REPLAYABLE)
-    parameters = _parameters(spec, query)
+    parameters = parse_parameters(spec, query)
     builder: Any = _LEARNERS.get(name, StackedStatic)
     known = [
         p for p in inspect.signature(builder).parameters if p not in ("table", "seeds", "matrix")

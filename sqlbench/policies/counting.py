@@ -1,0 +1,56 @@
+"""What the policies that count share: how often each cell was tried, and the sum of its rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sqlbench.policies.base import ScoredPolicy, check_reward, take_arrays
+
+
+class CountingPolicy(ScoredPolicy):
+    """A policy whose knowledge is counts and sums; what a cell stands for is left to its children.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of both arrays.
+    epsilon : float
+        The share of uniform choice that is mixed in.
+    """
+
+    def __init__(self, shape: tuple[int, ...], epsilon: float = 0.0) -> None:
+        super().__init__(epsilon)
+        self.counts = np.zeros(shape)
+        self.sums = np.zeros(shape)
+
+    def count(self, cell: int | tuple[int, int], reward: float) -> None:
+        """Add one reward to a cell."""
+        check_reward(reward)
+        self.counts[cell] += 1
+        self.sums[cell] += reward
+
+    def snapshot(self, progress: float = 0.0) -> Self:
+        """Return an independent copy."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.counts, twin.sums = self.counts.copy(), self.sums.copy()
+        return twin
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return how often each cell was tried, and the sums of its rewards."""
+        return {"counts": self.counts.copy(), "sums": self.sums.copy()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` returned.
+
+        Raises
+        ------
+        ConfigError
+            If it was saved for other cells.
+        """
+        arrays = take_arrays(state, {"counts": self.counts.shape, "sums": self.sums.shape})
+        self.counts, self.sums = arrays["counts"], arrays["sums"]
