@@ -309,7 +309,7 @@ def test_a_sweep_is_seen_from_its_folder(tmp_path):
     assert opened.finished and list(opened.status["done"]) == [6, 6]
     assert set(seen[-1]["state"]) == {"finished"}
     text = str(opened)
-    assert "(simulated model)" in text and "2 finished" in text and "rules" in text
+    assert "simulated model" in text and "2 finished" in text and "rules" in text
     with pytest.raises(RunFolderError, match="holds no sweep"):
         Sweep.open(tmp_path)
 
