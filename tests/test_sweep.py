@@ -28,7 +28,8 @@ from sqlbench.exceptions import (
 )
 from sqlbench.grid import Cell, plan
 from sqlbench.models import Calling
-from sqlbench.sweep import load_grid, make_grid, run_sweep, sweep_text
+from sqlbench.models.cache import ResponseStore
+from sqlbench.sweep import MERGED_STORE, load_grid, make_grid, run_sweep, sweep_text
 from sqlbench.sweep_status import Sweep
 
 GRID = """
@@ -312,6 +313,28 @@ def test_a_sweep_is_seen_from_its_folder(tmp_path):
     assert "simulated model" in text and "2 finished" in text and "rules" in text
     with pytest.raises(RunFolderError, match="holds no sweep"):
         Sweep.open(tmp_path)
+
+
+def test_a_store_that_runs_share_holds_what_their_own_hold_when_merged(tmp_path, monkeypatch):
+    (tmp_path / "grid.yaml").write_text(PAID)
+    configs = load_grid(tmp_path / "grid.yaml")
+    shared = tmp_path / "shared.sqlite"
+    with serve(tmp_path, answers_for(sb.load_suite("marketplace"))) as server:
+        for name, value in server.environ.items():
+            monkeypatch.setenv(name, value)
+        run_sweep(configs, tmp_path / "own", workers=Threads, progress=False)
+        own = server.stats["requests"]
+        calling = Calling(cache=shared)
+        run_sweep(configs, tmp_path / "one", workers=Threads, progress=False, calling=calling)
+        stats = server.stats
+    stores = [ResponseStore(p, readonly=True) for p in (tmp_path / "own" / MERGED_STORE, shared)]
+    # Two policies ask the same first question: the runs that share a store pay for it once.
+    assert len(stores[0]) == len(stores[1]) == stats["requests"] - own < own
+    for store in stores:
+        store.close()
+    logs = [sorted((tmp_path / n).glob("runs/*/episodes.jsonl")) for n in ("own", "one")]
+    assert len(logs[0]) == 4
+    assert [p.read_bytes() for p in logs[0]] == [p.read_bytes() for p in logs[1]]
 
 
 async def test_a_notebook_follows_a_sweep(tmp_path):
