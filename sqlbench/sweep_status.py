@@ -44,6 +44,7 @@ class Counts:
     episodes: int
     failed: int
     cost: float
+    simulated: bool
 
     def __str__(self) -> str:
         cells = (
@@ -57,6 +58,7 @@ class Counts:
         parts = [f"runs: {', '.join(cells)}", f"episodes: {self.done:,} of {self.episodes:,}"]
         parts += [f"failed: {self.failed:,}"] if self.failed else []
         parts += [f"cost: {self.cost:.4f}"] if self.cost else []
+        parts += ["simulated model"] if self.simulated else []
         return " · ".join(parts)
 
 
@@ -178,6 +180,7 @@ class Sweep(Shown):
                     "right": watched.right / done if done else None,
                     "failed": len(watched.failed),
                     "cost": watched.cost,
+                    "simulated": _simulated(config["model"], config["repair_model"]),
                     "folder": watched.cell.folder.name,
                 }
             )
@@ -186,13 +189,10 @@ class Sweep(Shown):
     def card(self) -> Card:
         """Return what a notebook shows of it: its counts, and its cells as they stand."""
         frame = self.status
-        models = {m for c in self.cells for m in (c.config.model, c.config.repair_model) if m}
-        simulated = any(m.partition(":")[0] == "simulated" for m in models)
-        mark = " (simulated model)" if simulated else ""
         header, rows, left = listed(frame)
         parts: list[Text | Grid] = [Text(str(counts(frame))), Grid(header, rows)]
         parts += [Text(f"… and {left:,} more runs")] if left else []
-        return Card(f"Sweep {self.folder}{mark}", parts)
+        return Card(f"Sweep {self.folder}", parts)
 
 
 def counts(frame: pd.DataFrame) -> Counts:
@@ -207,6 +207,7 @@ def counts(frame: pd.DataFrame) -> Counts:
         episodes=int(frame["episodes"].sum()),
         failed=int(frame["failed"].sum()),
         cost=float(frame["cost"].sum()),
+        simulated=bool(frame["simulated"].any()),
     )
 
 
@@ -219,7 +220,7 @@ def listed(frame: pd.DataFrame, most: int = LISTED) -> tuple[list[str], list[lis
     shown = frame
     if len(frame) > most:
         shown = frame.sort_values("state", key=lambda s: s.map(order), kind="stable")[:most]
-    names = [n for n in frame.columns if n not in ("folder", "episodes")]
+    names = [n for n in frame.columns if n not in ("folder", "episodes", "simulated")]
     names = [n for n in names if n not in ("failed", "cost") or frame[n].any()]
     rows = []
     for row in shown.to_dict("records"):
@@ -230,6 +231,10 @@ def listed(frame: pd.DataFrame, most: int = LISTED) -> tuple[list[str], list[lis
         }
         rows.append([texts.get(str(n), str(row[n])) for n in names])
     return [str(n) for n in names], rows, len(frame) - len(shown)
+
+
+def _simulated(*models: str | None) -> bool:
+    return any(m is not None and m.partition(":")[0] == "simulated" for m in models)
 
 
 class _Watched:

@@ -75,13 +75,13 @@ def test_twenty_kills_at_random_moments_leave_no_trace(tmp_path):
         if kill % 4 == 3:  # while it starts or resumes
             time.sleep(rng.uniform(0.0, 1.5))
         else:
-            target = lines(log) + rng.randrange(1, 24)
+            target = lines(log) + rng.randrange(1, 12)
             wait_for(lambda: lines(log) >= target or process.poll() is not None, process)  # noqa: B023
             time.sleep(rng.uniform(0.0, 0.003))
         process.kill()
         process.communicate()
         in_the_middle += 0 < lines(log) < 500
-    assert in_the_middle >= 15
+    assert in_the_middle >= 10  # on a busy machine a kill may come late
     code, _, err = finish(*again)
     assert code == 0, err
     assert results(killed) == results(whole)
@@ -91,8 +91,9 @@ def test_twenty_kills_at_random_moments_leave_no_trace(tmp_path):
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_told_to_stop_keeps_what_it_has_paid_for(suite, tmp_path, sign, code):
-    arguments = ["--model", "openai:m", "--episodes", 40, "--lag", 15, "--concurrency", 16]
-    with serve(tmp_path, answers_for(suite), latency=0.15) as server:
+    # Slow enough that the signal comes long before the end, also on a busy machine.
+    arguments = ["--model", "openai:m", "--episodes", 60, "--lag", 15, "--concurrency", 16]
+    with serve(tmp_path, answers_for(suite), latency=0.3) as server:
         environ = os.environ | server.environ
         done, _, err = finish(*arguments, "--out", tmp_path / "whole", env=environ)
         assert done == 0, err
@@ -101,10 +102,10 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_has_paid_for(suite, tmp_path, 
         process = start(*arguments, "--out", folder, env=environ)
         wait_for(lambda: lines(folder / "episodes.jsonl") >= 5, process)
         process.send_signal(sign)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == code, err
         assert "what was finished is kept" in err and "Traceback" not in err
-        assert 5 <= lines(folder / "episodes.jsonl") < 40
+        assert 5 <= lines(folder / "episodes.jsonl") < 60
         # Also what was in flight when the signal came.
         with sqlite3.connect(folder / "responses.sqlite") as store:
             (stored,) = store.execute("SELECT count(*) FROM completions").fetchone()
@@ -122,6 +123,7 @@ def test_the_second_process_on_a_run_is_refused_and_a_dead_one_leaves_no_lock(su
         environ = os.environ | server.environ
         first = start(*arguments, env=environ)
         wait_for(lambda: lines(folder / "episodes.jsonl") >= 1, first)
+        first.send_signal(signal.SIGSTOP)  # however long the second takes to start
         code, _, err = finish(*arguments, env=environ)
         assert code == 2 and "Another process is writing the run" in err
         assert first.poll() is None

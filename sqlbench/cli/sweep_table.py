@@ -25,7 +25,7 @@ def live_table() -> Iterator[Callable[[pd.DataFrame], None]]:
     if not sys.stderr.isatty():
         yield _Plain().show
         return
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.table import Table
     from rich.text import Text
@@ -37,14 +37,14 @@ def live_table() -> Iterator[Callable[[pd.DataFrame], None]]:
         def show(frame: pd.DataFrame) -> None:
             header, rows, left = listed(frame, max(1, console.height - _AROUND))
             more = [f"… and {left:,} more runs"] if left else []
-            caption = Text("\n".join([*more, f"{counts(frame)}{speed.left(frame)}"]))
-            table = Table(caption=caption, caption_justify="left")
+            below = Text("\n".join([*more, f"{counts(frame)}{speed.left(frame)}"]))
+            table = Table()
             for name in header:
                 table.add_column(Text(name))
             for row in rows:
                 table.add_row(*map(Text, row))
             live.transient = bool((frame["state"] == "finished").all())  # the results follow
-            live.update(table, refresh=True)
+            live.update(Group(table, below), refresh=True)
 
         yield show
 
