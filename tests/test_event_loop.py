@@ -11,6 +11,8 @@ from served import serve
 
 import sqlbench as sb
 from sqlbench import judging
+from sqlbench.collector import CollectorRest
+from sqlbench.experiment import run_experiment
 from sqlbench.grading import Golds
 from sqlbench.models import Completion, ModelRequest, Usage, extract
 from sqlbench.models.cache import ResponseStore
@@ -102,3 +104,23 @@ def test_a_clients_connections_end_with_their_loop(tmp_path, caplog):
         del model
         gc.collect()
     assert "Unclosed" not in caplog.text
+
+
+async def test_the_collector_is_spared_what_a_run_keeps_until_it_ends(monkeypatch):
+    frozen = []
+
+    async def look(_):
+        frozen.append(gc.get_freeze_count())
+
+    monkeypatch.setattr("sqlbench.driver.CollectorRest", lambda: CollectorRest(every=10))
+    assert gc.get_freeze_count() == 0
+    await run_experiment(episodes=25, progress=False, on_episode=look)
+    assert frozen[0] == 0 < frozen[10] < frozen[-1]
+    assert gc.get_freeze_count() == 0
+    gc.freeze()  # somebody else's: it stays
+    try:
+        others = gc.get_freeze_count()
+        await run_experiment(episodes=12, progress=False)
+        assert 0 < gc.get_freeze_count() <= others
+    finally:
+        gc.unfreeze()
