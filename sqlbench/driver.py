@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlbench.ablation import get_learner
+from sqlbench.collector import CollectorRest
 from sqlbench.environment import SQLAgentEnv
 from sqlbench.episode import Episode
 from sqlbench.exceptions import BudgetReachedError, DatabaseFailure, ModelSetupError
@@ -66,6 +67,7 @@ class Driver:
         self.make_env, self.learner, self.writer, self.config = make_env, learner, writer, config
         self.bar, self.meter = bar, meter
         self.learn = get_learner(config.learner)
+        self.collector = CollectorRest()
         self.on_episode: Callable[[Run], Awaitable[object]] | None = None
         self.answered = False
         self.lost = 0  # episodes in a row that the database failed
@@ -171,6 +173,7 @@ class Driver:
             self.learn(self.learner, result, self.config.hindsight)
             self.writer.append(result)
             self.successes += result.success
+            self.collector.kept()
         finished = len(self.writer.run.log)
         if finished:
             spent = f", cost {self.meter.spent:.2f}" if self.meter.spent else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -22,17 +21,15 @@ from sqlbench.exchange import (
     reward_info,
 )
 from sqlbench.grading import Golds, find_metric
-from sqlbench.judging import FEEDBACKS, Feedback, Judgement, is_over, is_quick, judge
-from sqlbench.models import Completion, ModelRequest, Usage, extract_sql, load_model
+from sqlbench.judging import FEEDBACKS, Feedback, is_over, judge_aside
+from sqlbench.models import Completion, ModelRequest, Usage, load_model
 from sqlbench.models.base import ChatModel, Message, Restart
+from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
 from sqlbench.reward import clamp_score, compute_reward
 from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Suite, load_suite
-
-# A longer one takes more than a moment to read.
-LONG_ANSWER = 20_000
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
 
@@ -278,11 +275,7 @@ class SQLAgentEnv:
             else:
                 completion = await self.model.complete(request)
             assert completion is not None, "a model's stream ends with its Completion"
-            sql = completion.sql
-            if sql is None and len(completion.text) < LONG_ANSWER:
-                sql = extract_sql(completion.text)
-            elif sql is None:  # not on the event loop
-                sql = await asyncio.to_thread(extract_sql, completion.text)
+            sql = await statement_of(completion)
         else:
             completion, sql = None, custom
         yield {"type": "sql_complete", "sql": sql}
@@ -335,7 +328,7 @@ class SQLAgentEnv:
             outcome = raised
         result = outcome if isinstance(outcome, QueryResult) else None
         error = outcome if isinstance(outcome, QueryError) else None
-        judged = await self._judge(outcome)
+        judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         verdict, message, error_class = judged.verdict, judged.message, judged.error_class
         over = is_over(attempt, self.max_attempts, self.feedback, outcome, verdict.match)
         before = self.episode.steps[-1].error_class if self.episode.steps else None
@@ -376,12 +369,6 @@ class SQLAgentEnv:
                 self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
             )
             self._next = self.policy.select(context, rng)
-
-    async def _judge(self, outcome: QueryResult | QueryError) -> Judgement:
-        gold, metric, feedback = self._gold, self.metric, self.feedback
-        if is_quick(gold, outcome):
-            return judge(gold, outcome, metric, feedback)
-        return await asyncio.to_thread(judge, gold, outcome, metric, feedback)
 
     def _close(self) -> None:
         assert self.episode is not None

@@ -194,7 +194,8 @@ async def run_experiment(
         ) as bar:
             driver = Driver(make_env, taught, writer, config, bar, caller.meter)
             driver.on_episode = on_episode
-            await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
+            with driver.collector:
+                await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
         await asyncio.to_thread(writer.finish, taught)
     finally:
         try:

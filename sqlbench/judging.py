@@ -6,6 +6,7 @@ an oracle says that rows are wrong.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -79,7 +80,16 @@ def judge(
     return Judgement(verdict, score, None, told, logged)
 
 
-def is_quick(gold: Gold | None, outcome: QueryResult | QueryError) -> bool:
+async def judge_aside(
+    gold: Gold | None, outcome: QueryResult | QueryError, metric: str, feedback: Feedback
+) -> Judgement:
+    """Judge, and in a thread where that may take more than a moment: others share the loop."""
+    if _is_quick(gold, outcome):
+        return judge(gold, outcome, metric, feedback)
+    return await asyncio.to_thread(judge, gold, outcome, metric, feedback)
+
+
+def _is_quick(gold: Gold | None, outcome: QueryResult | QueryError) -> bool:
     """Whether judging takes no longer than an event loop can wait."""
     if gold is None:
         return True

@@ -28,6 +28,7 @@ from sqlbench.exceptions import SuiteError
 
 # The progress handler runs every so many steps. At 500 it costs 5% of a query's time.
 _STEPS_PER_CHECK = 500
+_SIZED = (str, bytes)
 
 # No step is interrupted, and straight-line code is not checked between its steps. So what bounds
 # it is the number of calls in one statement, as `Limits.max_value_bytes` bounds each of them.
@@ -196,7 +197,8 @@ class SandboxedConnection:
         rows: list[Row] = []
         size = 0
         for row in cursor:
-            size += sum(len(v) if isinstance(v, str | bytes) else 8 for v in row)
+            for value in row:
+                size += len(value) if isinstance(value, _SIZED) else 8
             if len(rows) == limits.max_rows or size > limits.max_bytes:
                 return rows, True
             rows.append(row)

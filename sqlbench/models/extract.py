@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from sqlbench.models.base import Completion
+
+# A longer one takes more than a moment to read.
+LONG_ANSWER = 20_000
 
 # An answer may break off inside the block, or its template may have opened it in the prompt.
 _THINK = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -83,6 +89,15 @@ def extract_sql(text: str) -> str:
     while (found := _once(text)) != text:
         text = found
     return text
+
+
+async def statement_of(completion: Completion) -> str:
+    """Return the statement of a completion; a long one is read in a thread, beside the loop."""
+    if completion.sql is not None:
+        return completion.sql
+    if len(completion.text) <= LONG_ANSWER:
+        return extract_sql(completion.text)
+    return await asyncio.to_thread(extract_sql, completion.text)
 
 
 def _once(text: str) -> str:

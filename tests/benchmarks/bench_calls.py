@@ -38,8 +38,8 @@ from sqlbench.models.openai import OpenAIModel
 from sqlbench.models.simulated import SimulatedModel
 
 IN_FLIGHT, LAG, LATENCY, EPISODES = 64, 192, 0.2, 1500
-# Of a rerun: calls in flight, lag and episodes. The second is the README's command.
-RERUNS = [(1, 0, 30), (16, 15, 300), (IN_FLIGHT, LAG, EPISODES)]
+# Of a rerun: calls in flight, lag and episodes. The third is the README's command.
+RERUNS = [(1, 0, 30), (8, 15, 300), (16, 15, 300), (IN_FLIGHT, LAG, EPISODES)]
 
 
 class QuickServer:
