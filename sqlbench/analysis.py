@@ -141,6 +141,11 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     )
 
 
+def bin_size(run: Run, bins: int) -> int:
+    """Return how many episodes a bin has, so that there are at most so many bins."""
+    return max(1, math.ceil(run.config.episodes / bins))
+
+
 def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
@@ -155,7 +160,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     from scipy.special import stdtrit
 
     steps = run.steps
-    size = max(1, math.ceil(run.config.episodes / bins))
+    size = bin_size(run, bins)
     start = (steps["episode"] // size) * size
     groups = steps.groupby(start)[[*COMPONENTS, "reward"]]
     means = groups.mean()
@@ -177,7 +182,7 @@ def arm_shares(run: Run, bins: int = 15) -> pd.DataFrame:
 
     steps = run.steps
     repairs = steps[steps["action"].isin([str(a) for a in ARMS])]
-    size = max(1, math.ceil(run.config.episodes / bins))
+    size = bin_size(run, bins)
     starts = (repairs["episode"] // size) * size
     counts = pd.crosstab(starts, repairs["action"].astype(str))
     index = pd.Index(range(0, run.config.episodes, size), name="episode")
@@ -220,7 +225,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
-    size = max(1, math.ceil(run.config.episodes / bins))
+    size = bin_size(run, bins)
     rows = []
     learn = get_learner(run.config.learner)
     for episode in run.log:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlbench as sb
 
-EPISODES, ROUNDS, LARGE = 2000, 2, 10_000
+EPISODES, ROUNDS, LARGE = 2000, 3, 10_000
 
 
 class Handle:
