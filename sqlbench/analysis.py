@@ -86,14 +86,10 @@ def costs(run: Run) -> dict[str, Any]:
     They are those of the answers in the log, whether they were called for or came from a store; a
     solved question is one with an episode that succeeded. Without a price costs are None.
     """
-    first, later = _usage(e.steps[:1] for e in run.log), _usage(e.steps[1:] for e in run.log)
+    first, later = usages(run.log)
     usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
     solved = len({e.question_id for e in run.log if e.success})
-    prices, config = run.prices, run.config
-    cost = None
-    if config.paid_models and prices.keys() >= set(config.paid_models):
-        who = (config.model, first), (config.repair_model or config.model, later)
-        cost = sum(prices[model].cost(used) for model, used in who if model in prices)
+    cost = cost_of(run, first, later)
     tokens = usage.prompt_tokens + usage.completion_tokens
     return {
         **asdict(usage),
@@ -102,6 +98,21 @@ def costs(run: Run) -> dict[str, Any]:
         "tokens_per_solved": _rounded(tokens / solved) if solved else None,
         "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
     }
+
+
+def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
+    """Return the tokens of first answers, and those of repairs: two models may have made them."""
+    log = list(log)
+    return _usage(e.steps[:1] for e in log), _usage(e.steps[1:] for e in log)
+
+
+def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
+    """Return what so many tokens of a run's models cost; None without a price for each."""
+    prices, config = run.prices, run.config
+    if not config.paid_models or not prices.keys() >= set(config.paid_models):
+        return None
+    who = (config.model, first), (config.repair_model or config.model, later)
+    return sum(prices[model].cost(used) for model, used in who if model in prices)
 
 
 def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:

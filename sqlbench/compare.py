@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Workers, run_grid
-from sqlbench.models import Calling
 from sqlbench.html import Card, Grid, Shown, Text
+from sqlbench.models import Calling
 from sqlbench.repair import ARMS
 from sqlbench.run_config import RunConfig
 from sqlbench.runs import Run

@@ -11,6 +11,7 @@ import atexit
 import shutil
 import tempfile
 import time
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import ipywidgets as w
 
 from sqlbench import html
+from sqlbench.analysis import cost_of, usages
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.experiment import run_experiment
 from sqlbench.models import ChatModel
@@ -71,7 +73,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self._handle: Any = None
         self._painter = Painter()
         self._counted: Run | None = None
-        self._place, self._sums = 0, (0, Usage())
+        self._place, self._sums = 0, (0, Usage(), Usage())
         self._make_controls(policy, episodes, concurrency, lag, task)
         row = {"flex_flow": "row wrap"}
         super().__init__(
@@ -231,15 +233,18 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self.progress.max, self.progress.value = total, done
         seconds = max(1e-9, self._told - self._began - self._paused_for)
         speed = max(0, done - max(self._had, 0)) / seconds
-        right, usage = self._count(run)
+        right, first, later = self._count(run)
+        cost = cost_of(run, first, later)
+        tokens_in = first.prompt_tokens + later.prompt_tokens
+        tokens_out = first.completion_tokens + later.completion_tokens
         facts = {
             "state": self.state,
             "episodes": f"{done:,} of {total:,}",
             "right": f"{right / done:.1%}" if done else "—",
             "episodes a second": f"{speed:.1f}",
             "time left": _duration((total - done) / speed) if speed and done < total else "—",
-            "tokens in / out": f"{usage.prompt_tokens:,} / {usage.completion_tokens:,}",
-            **({} if run.price is None else {"cost": f"{run.price.cost(usage):.4f}"}),
+            "tokens in / out": f"{tokens_in:,} / {tokens_out:,}",
+            **({} if cost is None else {"cost": f"{cost:.4f}"}),
             "failed": f"{len(run.failed):,}",
         }
         lines = html.tiles(facts) + html.note(f"Kept in {run.folder}")
@@ -249,20 +254,21 @@ class Monitor(w.VBox):  # type: ignore[misc]
         caveat = html.note(run.caveat) if run.caveat else ""
         self.status.value = html.frame(lines + caveat)
 
-    def _count(self, run: Run) -> tuple[int, Usage]:
-        """Return successes and tokens, counting only what is new since the last time."""
+    def _count(self, run: Run) -> tuple[int, Usage, Usage]:
+        """Return successes, and the tokens of first answers and of repairs.
+
+        Only what is new since the last time is counted.
+        """
         if self._counted is not run:
-            self._counted, self._place, self._sums = run, 0, (0, Usage())
+            self._counted, self._place, self._sums = run, 0, (0, Usage(), Usage())
         new = run.log[self._place :]
-        right, seen = self._sums
-        steps = [s for e in new for s in e.steps]
-        usage = Usage(
-            seen.prompt_tokens + sum(s.prompt_tokens for s in steps),
-            seen.completion_tokens + sum(s.completion_tokens for s in steps),
-            seen.cached_tokens + sum(s.cached_tokens for s in steps),
+        right, *seen = self._sums
+        first, later = (
+            Usage(*(a + b for a, b in zip(astuple(old), astuple(more), strict=True)))
+            for old, more in zip(seen, usages(new), strict=True)
         )
-        self._sums = right + sum(e.success for e in new), usage
         self._place = len(run.log)
+        self._sums = right + sum(e.success for e in new), first, later
         return self._sums
 
     def _folder(self) -> Path:
