@@ -127,11 +127,16 @@ def _parameters(run: Run, folder: Path) -> dict[str, Any]:
     return {
         "suite": c.suite,
         "model": c.model,
+        "repair_model": c.repair_model or "",
         "policy": c.policy,
         "episodes": c.episodes,
         "seed": c.seed,
         "lag": c.lag,
         "feedback": c.feedback,
+        "metric": c.metric,
+        "max_attempts": c.max_attempts,
+        "temperature": c.temperature,
         "task": c.task or "",
+        "database": c.database or "",
         "opens": str(folder),
     }
