@@ -19,16 +19,19 @@ POLICIES = ("linucb", "table", "rules", "random")
 
 
 def save(figure, name):
+    """Keep a figure."""
     figure.savefig(FOLDER / f"{name}.png", dpi=90, bbox_inches="tight")
     shrink(FOLDER / f"{name}.png")
 
 
 def shrink(path):
+    """Rewrite a picture with a palette."""
     # A palette is a quarter of the bytes, and the figures have few colours.
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
 def main():
+    """Make the runs and their pictures."""
     suite = sb.load_suite("marketplace")
     runs = [
         asyncio.run(sb.run_experiment(suite, "simulated", policy, episodes=500, progress=False))
