@@ -20,7 +20,8 @@ _STYLE = (
     ".jp-RenderedMarkdown .highlight pre{font:13px/1.35 var(--jp-code-font-family,monospace);"
     "background:rgba(128,128,128,.12);padding:6px 8px;margin:4px 0 8px}"
     "@media print{.anchor-link,.jp-InputPrompt,.jp-OutputPrompt{display:none}"
-    ".contents{margin-left:0}h2{break-after:avoid}img,table,pre{break-inside:avoid}}"
+    ".contents{margin-left:0}h2{break-after:avoid}img,table,pre{break-inside:avoid}"
+    "pre{white-space:pre-wrap!important;overflow-wrap:anywhere}}"  # paper has no scroll bar
 )
 
 
