@@ -86,14 +86,10 @@ def costs(run: Run) -> dict[str, Any]:
     They are those of the answers in the log, whether they were called for or came from a store; a
     solved question is one with an episode that succeeded. Without a price costs are None.
     """
-    first, later = _usage(e.steps[:1] for e in run.log), _usage(e.steps[1:] for e in run.log)
+    first, later = usages(run.log)
     usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
     solved = len({e.question_id for e in run.log if e.success})
-    prices, config = run.prices, run.config
-    cost = None
-    if config.paid_models and prices.keys() >= set(config.paid_models):
-        who = (config.model, first), (config.repair_model or config.model, later)
-        cost = sum(prices[model].cost(used) for model, used in who if model in prices)
+    cost = cost_of(run, first, later)
     tokens = usage.prompt_tokens + usage.completion_tokens
     return {
         **asdict(usage),
@@ -102,6 +98,21 @@ def costs(run: Run) -> dict[str, Any]:
         "tokens_per_solved": _rounded(tokens / solved) if solved else None,
         "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
     }
+
+
+def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
+    """Return the tokens of first answers, and those of repairs: two models may have made them."""
+    log = list(log)
+    return _usage(e.steps[:1] for e in log), _usage(e.steps[1:] for e in log)
+
+
+def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
+    """Return what so many tokens of a run's models cost; None without a price for each."""
+    prices, config = run.prices, run.config
+    if not config.paid_models or not prices.keys() >= set(config.paid_models):
+        return None
+    who = (config.model, first), (config.repair_model or config.model, later)
+    return sum(prices[model].cost(used) for model, used in who if model in prices)
 
 
 def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:
@@ -141,6 +152,11 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     )
 
 
+def bin_size(run: Run, bins: int) -> int:
+    """Return how many episodes a bin has, so that there are at most so many bins."""
+    return max(1, math.ceil(run.config.episodes / bins))
+
+
 def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
@@ -155,7 +171,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     from scipy.special import stdtrit
 
     steps = run.steps
-    size = max(1, math.ceil(run.config.episodes / bins))
+    size = bin_size(run, bins)
     start = (steps["episode"] // size) * size
     groups = steps.groupby(start)[[*COMPONENTS, "reward"]]
     means = groups.mean()
@@ -177,7 +193,7 @@ def arm_shares(run: Run, bins: int = 15) -> pd.DataFrame:
 
     steps = run.steps
     repairs = steps[steps["action"].isin([str(a) for a in ARMS])]
-    size = max(1, math.ceil(run.config.episodes / bins))
+    size = bin_size(run, bins)
     starts = (repairs["episode"] // size) * size
     counts = pd.crosstab(starts, repairs["action"].astype(str))
     index = pd.Index(range(0, run.config.episodes, size), name="episode")
@@ -220,7 +236,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
-    size = max(1, math.ceil(run.config.episodes / bins))
+    size = bin_size(run, bins)
     rows = []
     learn = get_learner(run.config.learner)
     for episode in run.log:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Workers, run_grid
+from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.models import Calling
 from sqlbench.repair import ARMS
 from sqlbench.run_config import RunConfig
@@ -40,6 +41,7 @@ RATES = {
     "always": ("net", "fixed", "broken", "first"),
 }
 COSTS = ("model_calls", "tokens", "regret")
+_UNITS = "intervals by question; calls, tokens and regret an episode"
 
 
 def compare(
@@ -138,7 +140,7 @@ def _regret(episode: Episode, profile: Profile, progress: float) -> float:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """Every episode of every run, and what is computed from them.
 
     Attributes
@@ -155,6 +157,19 @@ class Comparison:
     episodes: pd.DataFrame
     config: RunConfig
     baseline: str
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: the summary, best first."""
+        return Card(f"Comparison: {self.title}", [_grid(self), Text(_UNITS.capitalize() + ".")])
+
+    @property
+    def title(self) -> str:
+        """One line that says what was compared on what."""
+        c, mark = self.config, " (simulated model)" if self.simulated else ""
+        return (
+            f"{c.suite} · {c.model}{mark} · feedback {c.feedback}: "
+            f"{len(self.seeds)} seeds × {c.episodes} episodes"
+        )
 
     @property
     def simulated(self) -> bool:
@@ -358,9 +373,14 @@ class Comparison:
 
 def comparison_table(comparison: Comparison) -> str:
     """Return the summary as a Markdown table, best first; it reads well in a terminal too."""
-    c, names = comparison, comparison.names
+    grid = _grid(comparison)
+    about = f"{comparison.title}; {_UNITS}"
+    return "\n".join([about, "", markdown_table(list(map(str, grid.header)), grid.rows)])
+
+
+def _grid(c: Comparison) -> Grid:
     first = c.rates[0]
-    gap = {"random", "oracle"} <= set(names) and c.config.feedback != "always"
+    gap = {"random", "oracle"} <= set(c.names) and c.config.feedback != "always"
     header = ["policy", *(f"{r} [95%]" if r == first else r for r in c.rates)]
     header += [f"difference from {c.baseline} [95%]", "calls", "tokens", "regret"]
     header += ["gap closed [95%], last 30%"] if gap else []
@@ -373,15 +393,7 @@ def comparison_table(comparison: Comparison) -> str:
         cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
         cells += [str(c.gap_closed(name))] if gap else []
         rows.append(cells)
-    mark = " (simulated model)" if c.simulated else ""
-    lines = [
-        f"{c.config.suite} · {c.config.model}{mark} · feedback {c.config.feedback}: "
-        f"{len(c.seeds)} seeds × {c.config.episodes} episodes; intervals by question; calls, "
-        "tokens and regret an episode",
-        "",
-        markdown_table(header, rows),
-    ]
-    return "\n".join(lines)
+    return Grid(header, rows)
 
 
 def _range(row: Mapping[Any, Any], name: str, sign: str = "") -> str:

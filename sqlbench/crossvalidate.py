@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.html import Card, Grid, Shown
 from sqlbench.repair_table import RepairTable
 from sqlbench.replay import run_stacked, seeded_order
 from sqlbench.stacked import StackedLinear, StackedPolicy, StackedTable, stacked_policy
@@ -31,7 +32,7 @@ OPTIMUM = "best arm of each question (not attainable)"
 
 
 @dataclass(frozen=True)
-class CrossValidation:
+class CrossValidation(Shown):
     """What policies reach on held-out databases.
 
     Attributes
@@ -85,6 +86,27 @@ class CrossValidation:
             )
         frame = pd.DataFrame(rows).sort_values("right", ascending=False, kind="stable")
         return frame.reset_index(drop=True)
+
+    def grid(self) -> Grid:
+        """Return the summary as a table to be read; differences are in points."""
+        points = f"points against {self.baseline} [by question] [by database]"
+        rows = []
+        for r in self.summary().to_dict("records"):
+            cells = [r["policy"], f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]", "", ""]
+            if r["policy"] != self.baseline:
+                keys = ("", "_low", "_high")
+                middle, low, high = (f"{100 * r[f'difference{k}']:+.1f}" for k in keys)
+                across = (f"{100 * r[f'database{k}']:+.1f}" for k in keys[1:])
+                cells[2] = f"{middle} [{low}, {high}] [{', '.join(across)}]"
+                cells[3] = f"{r['gap_closed']:.0%} [{r['gap_low']:.0%}, {r['gap_high']:.0%}]"
+            rows.append(cells)
+        return Grid(["policy", "right [95%, by question]", points, "gap closed [95%]"], rows)
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: the summary, best first."""
+        n = len(set(self.table.db_ids))
+        title = f"Held out on {self.table.label}; each of {n} databases once"
+        return Card(title, [self.grid()])
 
 
 def cross_validate(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlbench.analysis import markdown_table
 from sqlbench.grading.neighbour_rows import Kind
+from sqlbench.html import Card, Grid, Text
 from sqlbench.leaderboard import accuracy, compare_pair, failures, leaderboard, share
 
 if TYPE_CHECKING:
@@ -23,44 +25,72 @@ def grade_text(graded: Graded) -> str:
     """Return one file's tables: by hardness, by database, failures, and what to know of them."""
     meta = graded.meta
     parts = [
-        f"# {graded.name}: {meta['metric']} on {meta['suite']}",
+        f"# {_title(graded)}",
         f"By hardness ({meta['hardness_by']}):",
         _rates(accuracy(graded, "hardness"), "hardness"),
         "By database:",
         _rates(accuracy(graded, "db_id"), "database"),
     ]
-    wrong = failures(graded)
-    if len(wrong):
-        rows = zip(wrong["reason"], wrong["error_class"], wrong["n"], wrong["share"], strict=True)
-        cells = [(reason, kind, n, f"{part:.1%}") for reason, kind, n, part in rows]
-        parts += ["Wrong predictions:", markdown_table(["reason", "class", "n", "share"], cells)]
+    wrong = _wrong(graded)
+    if wrong.rows:
+        parts += ["Wrong predictions:", _markdown(wrong)]
     return "\n\n".join([*parts, "\n".join(_notes(graded))])
+
+
+def graded_card(graded: Graded) -> Card:
+    """Return what a notebook shows of one graded file."""
+    tiers, wrong = accuracy(graded, "hardness"), _wrong(graded)
+    databases = replace(_rate_grid(accuracy(graded, "db_id"), "database"), title="By database")
+    parts = [_rate_grid(tiers, "hardness"), databases]
+    parts += [replace(wrong, title="Wrong predictions")] if wrong.rows else []
+    return Card(f"Graded: {_title(graded)}", [*parts, *map(Text, _notes(graded))])
 
 
 def comparison_text(graded: Sequence[Graded]) -> str:
     """Return the leader board of several files and every paired comparison with the best."""
+    parts = [f"# {_shared_title(graded)}", _markdown(_board(graded))]
+    for first, other in _pairs(graded):
+        grid, sentence = _pair(first, other)
+        against = f"{first.name} against {other.name}:"
+        parts.append("\n\n".join([against, _markdown(grid), sentence]))
+    return "\n\n".join(parts)
+
+
+def board_card(graded: Sequence[Graded]) -> Card:
+    """Return what a notebook shows of several graded files."""
+    if not graded:
+        return Card("Graded: no file", [])
+    pairs = [(a, b, *_pair(a, b)) for a, b in _pairs(graded)]
+    found = [Text(f"{a.name} against {b.name}: {sentence}") for a, b, _, sentence in pairs]
+    return Card(f"Graded: {_shared_title(graded)}", [_board(graded), *found])
+
+
+def _title(graded: Graded) -> str:
+    return f"{graded.name}: {graded.meta['metric']} on {graded.meta['suite']}"
+
+
+def _shared_title(graded: Sequence[Graded]) -> str:
+    return f"{graded[0].metric} on {graded[0].meta['suite']}"
+
+
+def _board(graded: Sequence[Graded]) -> Grid:
     table = leaderboard(graded)
     rows = [
         (name, _rate(r), int(r["vacuous"]), int(r["ties"]), _lucky(r), int(r["invalid"]))
         for name, r in table.iterrows()
     ]
-    header = [
-        "predictions",
-        "right [95% interval] (count/n)",
-        "vacuous",
-        "ties",
-        "lucky",
-        "invalid",
-    ]
-    parts = [f"# {graded[0].metric} on {graded[0].meta['suite']}", markdown_table(header, rows)]
+    right = "right [95% interval] (count/n)"
+    return Grid(["predictions", right, "vacuous", "ties", "lucky", "invalid"], rows)
+
+
+def _pairs(graded: Sequence[Graded]) -> list[tuple[Graded, Graded]]:
+    """Return the best file beside each of the others."""
     by_name = {g.name: g for g in graded}
-    best, *others = (by_name[str(name)] for name in table.index)
-    for other in others:
-        parts.append(_pair_text(best, other))
-    return "\n\n".join(parts)
+    best, *others = (by_name[str(name)] for name in leaderboard(graded).index)
+    return [(best, other) for other in others]
 
 
-def _pair_text(first: Graded, second: Graded) -> str:
+def _pair(first: Graded, second: Graded) -> tuple[Grid, str]:
     c = compare_pair(first, second)
     row = [c[k] for k in ("both", "only_first", "only_second", "neither", "n")]
     header = ["both right", f"only {first.name}", f"only {second.name}", "neither", "n"]
@@ -68,16 +98,17 @@ def _pair_text(first: Graded, second: Graded) -> str:
     n = int(str(c["databases"]))
     by = f"paired bootstrap by database, of which there are {'only ' if n < _FEW else ''}{n}"
     span = "" if math.isnan(low) else f" [{low:+.1%}, {high:+.1%}] ({by})"
-    return "\n".join(
-        [
-            f"{first.name} against {second.name}:",
-            "",
-            markdown_table(header, [row]),
-            "",
-            f"Difference {c['difference']:+.1%}{span}; "
-            f"McNemar's exact p = {c['p']:.2g}. {c['sentence']}",
-        ]
+    return Grid(header, [row]), (
+        f"Difference {c['difference']:+.1%}{span}; "
+        f"McNemar's exact p = {c['p']:.2g}. {c['sentence']}"
     )
+
+
+def _wrong(graded: Graded) -> Grid:
+    wrong = failures(graded)
+    rows = zip(wrong["reason"], wrong["error_class"], wrong["n"], wrong["share"], strict=True)
+    cells = [(reason, kind, n, f"{part:.1%}") for reason, kind, n, part in rows]
+    return Grid(["reason", "class", "n", "share"], cells)
 
 
 def _notes(graded: Graded) -> list[str]:
@@ -143,8 +174,16 @@ def _ids(frame: pd.DataFrame) -> str:
 
 
 def _rates(table: pd.DataFrame, name: str) -> str:
-    rows: Iterable[tuple[object, str]] = ((i, _rate(r)) for i, r in table.iterrows())
-    return markdown_table([name, "right [95% interval] (count/n)"], list(rows))
+    return _markdown(_rate_grid(table, name))
+
+
+def _rate_grid(table: pd.DataFrame, name: str) -> Grid:
+    rows = [(i, _rate(r)) for i, r in table.iterrows()]
+    return Grid([name, "right [95% interval] (count/n)"], rows)
+
+
+def _markdown(grid: Grid) -> str:
+    return markdown_table(list(map(str, grid.header)), grid.rows)
 
 
 def _rate(row: pd.Series[float]) -> str:

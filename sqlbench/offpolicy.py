@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.context import featurize
+from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.offpolicy_logs import (
     Floats,
     LoggedDecisions,
@@ -61,7 +62,7 @@ MIN_EFFECTIVE = 30.0
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """A policy's estimated value.
 
     Attributes
@@ -81,6 +82,14 @@ class Evaluation:
     n: int
     questions: int
     warning: str = ""
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: every estimate with its interval."""
+        rows = [(k, f"{v:.3f} [{a:.3f}, {b:.3f}]") for k, (v, a, b) in self.estimates.items()]
+        title = f"Off-policy value from {self.n:,} decisions on {self.questions:,} questions"
+        size = {"effective sample size": f"{self.effective_sample_size:,.0f}"}
+        warning = [Text(f"Warning: {self.warning}")] if self.warning else []
+        return Card(title, [Grid(("estimator", "value [95%]"), rows), facts(size), *warning])
 
     def frame(self) -> pd.DataFrame:
         """Return a row an estimator: estimator, value, low, high, ess, n."""

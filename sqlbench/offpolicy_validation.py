@@ -13,6 +13,7 @@ import numpy as np
 
 from sqlbench.context import Context
 from sqlbench.errors import ErrorClass
+from sqlbench.html import Card, Grid, Shown
 from sqlbench.offpolicy import ESTIMATORS, evaluate, exact_value
 from sqlbench.offpolicy_logs import Floats, LoggedDecisions
 from sqlbench.repair import ARMS
@@ -21,7 +22,7 @@ from sqlbench.seeds import Role, generator
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Shown):
     """Estimates from many logs of one truth.
 
     Attributes
@@ -34,6 +35,18 @@ class Validation:
 
     truth: float
     estimates: dict[str, Floats]
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: how well each estimator keeps its word."""
+        rows = []
+        for name in self.estimates:
+            bias, error = self.bias(name)
+            figures = f"{bias:+.4f} ± {error:.4f}", f"{self.spread(name):.3f}"
+            rows.append((name, f"{self.coverage(name):.1%}", *figures))
+        logs = len(next(iter(self.estimates.values())))
+        header = ("estimator", "coverage of 95%", "bias ± standard error", "spread")
+        title = f"Estimates from {logs:,} simulated logs of the exact value {self.truth:.3f}"
+        return Card(title, [Grid(header, rows)])
 
     def coverage(self, estimator: str) -> float:
         """Return the share of logs whose 95% interval holds the truth."""

@@ -8,11 +8,12 @@ figure that a simulated model feeds, or questions without gold queries, says so 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from sqlbench import analysis
 from sqlbench.errors import ErrorClass
@@ -120,22 +121,18 @@ def reward_breakdown(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes
 
 def _draw_rewards(ax: Axes, run: Run, bins: int) -> None:
     means = analysis.reward_curve(run, bins)
-    starts = means.index.to_numpy(dtype=float)
-    width = _bin_width(starts, run)
+    edges = _edges(means, run, bins)
+    means = means.reindex(edges[:-1])
     above, below = np.zeros(len(means)), np.zeros(len(means))
     for name, colour in COMPONENT_COLOURS.items():
         values = means[name].to_numpy()
         bottom = np.where(values >= 0, above, below)
         label = name.replace("_", " ")
-        ax.bar(starts, values, width, bottom, align="edge", color=colour, label=label, lw=0)
-        above += np.maximum(values, 0)
-        below += np.minimum(values, 0)
-    total, middle = means["reward"].to_numpy(), starts + width / 2
-    if len(total):
-        edges = np.append(starts, starts[-1] + width)
-        steps = np.append(total, total[-1])
-        ax.step(edges, steps, where="post", color="black", lw=1.6, label="reward (sum)")
-        ax.vlines(middle, means["low"], means["high"], color="black", lw=1)
+        ax.stairs(bottom + values, edges, baseline=bottom, fill=True, color=colour, label=label)
+        above += np.maximum(np.nan_to_num(values), 0)
+        below += np.minimum(np.nan_to_num(values), 0)
+    ax.stairs(means["reward"], edges, baseline=None, color="black", lw=1.6, label="reward (sum)")
+    ax.vlines((edges[:-1] + edges[1:]) / 2, means["low"], means["high"], color="black", lw=1)
     ax.axhline(0, color=INK, lw=0.8)
 
 
@@ -146,13 +143,11 @@ def arm_selection(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes:
     ax = new_axes(ax, _strip_size(named))
     for strip, run in _strips(ax, named):
         shares = analysis.arm_shares(run, bins)
-        starts = shares.index.to_numpy(dtype=float)
-        width, bottom = _bin_width(starts, run), np.zeros(len(shares))
-        for arm in shares.columns:
-            values = np.nan_to_num(shares[arm].to_numpy())
-            colour = ARM_COLOURS[arm]
-            strip.bar(starts, values, width, bottom, align="edge", color=colour, label=arm)
-            bottom += values
+        edges, bottom = _edges(shares, run, bins), np.zeros(len(shares))
+        for arm, colour in ARM_COLOURS.items():
+            top = bottom + np.nan_to_num(shares[arm].to_numpy())
+            strip.stairs(top, edges, baseline=bottom, fill=True, color=colour, label=arm)
+            bottom = top
         strip.set_ylim(0, 1)
         percent(strip.yaxis)
         strip.set_ylabel("share of repairs")
@@ -271,8 +266,11 @@ def overview(run: Run | None) -> Figure:
     return figure
 
 
-def _bin_width(starts: Any, run: Run) -> float:
-    return float(starts[1] - starts[0]) if len(starts) > 1 else float(run.config.episodes)
+def _edges(binned: pd.DataFrame, run: Run, bins: int) -> NDArray[np.float64]:
+    """Return where the bins begin, gaps included, and where the last one ends."""
+    size = analysis.bin_size(run, bins)
+    last = int(binned.index.max()) if len(binned) else 0
+    return np.arange(0, last + 2 * size, size, dtype=float)
 
 
 def _strip_size(named: NamedRuns) -> tuple[float, float]:

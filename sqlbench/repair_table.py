@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from sqlbench.context import FEATURE_NAMES, Context, featurize
 from sqlbench.errors import ErrorClass
 from sqlbench.exceptions import ConfigError
+from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.repair import ARMS
+from sqlbench.stats import clustered_ratio
 
 TABLE_VERSION = 1
 RESAMPLE = "resample"
@@ -31,7 +33,7 @@ class TableError(ConfigError):
 
 
 @dataclass(frozen=True)
-class RepairTable:
+class RepairTable(Shown):
     """Outcomes of all arms for n first answers.
 
     Attributes
@@ -97,6 +99,29 @@ class RepairTable:
             raise TableError(
                 f"The repair table {self.name!r} holds features that are not finite numbers."
             )
+
+    @property
+    def label(self) -> str:
+        """One line that says what it is, and whether a simulated model made it."""
+        who = "simulated model" if self.simulated else self.model
+        return f"{self.name} ({who}): {len(self)} rows, {len(self.choices)} arms"
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: how often each arm ends right."""
+        rows = [
+            (arm, f"{clustered_ratio(mean, np.ones(len(self)), self.question_ids)}")
+            for arm, mean in zip(self.arms, self.means.T, strict=True)
+        ]
+        about = facts(
+            {
+                "questions": f"{len(set(self.question_ids)):,}",
+                "databases": f"{len(set(self.db_ids)):,}",
+                "samples of each arm": self.rewards.shape[2],
+            }
+        )
+        notes = [Text(f"Note: {note}") for note in self.notes]
+        grid = Grid(("arm", "ends right [95% interval, by question]"), rows)
+        return Card(f"Repair table {self.label}", [grid, about, *notes])
 
     def __len__(self) -> int:
         return len(self.question_ids)

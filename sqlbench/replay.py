@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.repair_table import RepairTable
 from sqlbench.seeds import Role, generator
 from sqlbench.stacked import StackedPolicy, stacked_policy
@@ -29,7 +30,7 @@ _CHUNK = 500
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Shown):
     """What policies chose on a table.
 
     Attributes
@@ -93,6 +94,28 @@ class Replay:
             )
         frame = pd.DataFrame(rows).sort_values("fixed", ascending=False, kind="stable")
         return frame.reset_index(drop=True)
+
+    def grid(self) -> Grid:
+        """Return the summary as a table to be read."""
+        header = ["policy", "right after it [95%, over seeds]", "last third", "regret [95%]"]
+        rows = [
+            [
+                r["policy"],
+                f"{r['fixed']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
+                f"{r['late']:.1%}",
+                f"{r['regret']:.1f} [{r['regret_low']:.1f}, {r['regret_high']:.1f}]",
+            ]
+            for r in self.summary().to_dict("records")
+        ]
+        return Grid(header, rows)
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: the summary, and what the table allows."""
+        n, seeds = self.rows.shape[1], len(self.seeds)
+        title = f"Replay on {self.table.label}, {n:,} first repairs × {seeds} seeds"
+        allowed = facts({name: f"{value:.1%}" for name, value in self.bounds().items()})
+        note = "Regret: against the best policy on the error class, on mean outcomes."
+        return Card(title, [self.grid(), allowed, Text(note)])
 
     def bounds(self) -> dict[str, float]:
         """Return what the table itself allows: mean outcomes over the rows that were asked.

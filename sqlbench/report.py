@@ -20,7 +20,8 @@ _STYLE = (
     ".jp-RenderedMarkdown .highlight pre{font:13px/1.35 var(--jp-code-font-family,monospace);"
     "background:rgba(128,128,128,.12);padding:6px 8px;margin:4px 0 8px}"
     "@media print{.anchor-link,.jp-InputPrompt,.jp-OutputPrompt{display:none}"
-    ".contents{margin-left:0}h2{break-after:avoid}img,table,pre{break-inside:avoid}}"
+    ".contents{margin-left:0}h2{break-after:avoid}img,table,pre{break-inside:avoid}"
+    "pre{white-space:pre-wrap!important;overflow-wrap:anywhere}}"  # paper has no scroll bar
 )
 
 
@@ -127,11 +128,16 @@ def _parameters(run: Run, folder: Path) -> dict[str, Any]:
     return {
         "suite": c.suite,
         "model": c.model,
+        "repair_model": c.repair_model or "",
         "policy": c.policy,
         "episodes": c.episodes,
         "seed": c.seed,
         "lag": c.lag,
         "feedback": c.feedback,
+        "metric": c.metric,
+        "max_attempts": c.max_attempts,
+        "temperature": c.temperature,
         "task": c.task or "",
+        "database": c.database or "",
         "opens": str(folder),
     }

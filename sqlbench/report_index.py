@@ -24,7 +24,7 @@ body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1100p
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: 4px 12px 4px 0;
   border-bottom: 1px solid rgba(128,128,128,.35); font-variant-numeric: tabular-nums }}
-td {{ overflow-wrap: anywhere }}
+td {{ overflow-wrap: anywhere; min-width: 6em }}
 .whole {{ white-space: nowrap; overflow-wrap: normal }}
 </style></head><body>
 """

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import sqlbench as sb
 from sqlbench import html
+from sqlbench.compare import Comparison, outcomes
+from sqlbench.crossvalidate import cross_validate
 from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.grading.graded import Grade, Graded, GradedFiles
+from sqlbench.offpolicy import Evaluation
+from sqlbench.offpolicy_validation import Validation
+from sqlbench.repair_table import RepairTable
+from sqlbench.replay import replay
 from sqlbench.suites import Question, Suite, Task
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' & $x$"
@@ -60,13 +70,52 @@ def shown(hostile):
     run = asyncio.run(sb.run_experiment(hostile, "simulated", "random", episodes=2, progress=False))
     question = next(hostile.questions())
     schema = hostile.database(question).schema()
-    return [hostile, question, schema, observation, env.episode, run]
+    return [hostile, question, schema, observation, env.episode, run, *results(run)]
+
+
+def results(run):
+    """Every result that is a table, of a run whose names are hostile."""
+    evil = f"{EVIL} 2"
+    both = [outcomes(run).assign(policy=p, seed=s) for p in (EVIL, evil) for s in (0, 1)]
+    comparison = Comparison(pd.concat(both, ignore_index=True), run.config, EVIL)
+    tables = [
+        Graded(
+            {"name": name, "suite": EVIL, "metric": "exact", "suite_hash": "x", "notes": [EVIL],
+             "hardness_by": "x"},
+            tuple(
+                Grade(i, f"q{i}", EVIL, EVIL, i < right, "match" if i < right else EVIL, EVIL)
+                for i in range(4)
+            ),
+        )
+        for name, right in ((EVIL, 2), (evil, 3))
+    ]  # fmt: skip
+    n = 6
+    table = RepairTable(
+        name=EVIL, arms=(EVIL, evil), question_ids=tuple(map(str, range(n))),
+        db_ids=(EVIL, evil) * 3, contexts=("other",) * n, features=np.ones((n, 1)),
+        feature_names=("bias",), successes=np.arange(2 * n).reshape(n, 2, 1) % 3 == 0,
+        rewards=np.ones((n, 2, 1)), model=EVIL, notes=(EVIL,),
+    )  # fmt: skip
+    policies = ["random", f"fixed:{evil}"]
+    estimates = {EVIL: (0.5, 0.4, 0.6)}
+    logs = {EVIL: np.array([(0.5, 0.4, 0.6), (0.4, 0.3, 0.45)])}
+    return [
+        comparison,
+        tables[0],
+        GradedFiles(tables),
+        table,
+        replay(table, policies, [0, 1], 3),
+        cross_validate(table, policies, [0, 1]),
+        Evaluation(estimates, 12.0, 40, 4, EVIL),
+        Validation(0.5, logs),
+    ]
 
 
 def test_hostile_text_stays_text_in_every_card(hostile):
     cards = shown(hostile)
     assert [type(c).__name__ for c in cards] == [
-        "Suite", "Question", "Schema", "Observation", "Episode", "Run",
+        "Suite", "Question", "Schema", "Observation", "Episode", "Run", "Comparison", "Graded",
+        "GradedFiles", "RepairTable", "Replay", "CrossValidation", "Evaluation", "Validation",
     ]  # fmt: skip
     for card in cards:
         page = Tags(card._repr_html_())
@@ -122,6 +171,19 @@ def test_a_diff_shows_old_and_new_lines():
 
 def test_what_cannot_be_seen_is_shown_as_its_code():
     assert html.escape("a\x1b[31m\u202eb") == "a\\u001b[31m\\u202eb"
+
+
+def test_what_a_simulated_model_feeds_says_so_in_its_card(hostile):
+    run = shown(hostile)[5]
+    comparison, *_, table = results(run)[:4]
+    assert run.simulated and "(simulated model)" in comparison._repr_html_()
+    simulated = dataclasses.replace(table, simulated=True)
+    for card in (simulated, replay(simulated, ["random"], [0, 1], 3)):
+        assert "(simulated model)" in str(card).splitlines()[0]
+
+
+def test_no_file_graded_has_a_card_too():
+    assert str(GradedFiles()) == "Graded: no file"
 
 
 def test_a_run_without_episodes_has_a_card(tmp_path):

@@ -15,6 +15,7 @@ from sqlbench.experiment import run_experiment
 from sqlbench.parameters import check_parameters
 from sqlbench.report import find_notebook, write_report
 from sqlbench.report_index import write_index
+from sqlbench.runs import Run
 
 FIGURES = 6
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -27,7 +28,7 @@ def report(tmp_path_factory):
     asyncio.run(
         run_experiment(
             episodes=60, out=folder, progress=False, feedback="execution", max_attempts=3,
-            hindsight=0.1,
+            hindsight=0.1, repair_model="simulated:drift",
         )
     )  # fmt: skip
     return write_report(folder)
@@ -52,6 +53,20 @@ def test_the_report_opens_the_run_and_does_not_run_it_again(report):
     log = (report.parent / "episodes.jsonl").read_bytes()
     write_report(report.parent)
     assert (report.parent / "episodes.jsonl").read_bytes() == log
+
+
+def test_the_report_names_the_runs_configuration(report):
+    """Its parameters, given to the notebook again, make that run."""
+    notebook = nbformat.read(report.with_name("report.ipynb"), as_version=4)
+    injected = next(c for c in notebook.cells if "injected-parameters" in c.metadata.tags)
+    given: dict[str, object] = {}
+    exec(injected.source, given)
+    config = Run.open(report.parent).config.model_dump()
+    shown = {k: v for k, v in given.items() if k in config}
+    assert shown["repair_model"] == "simulated:drift" and shown["max_attempts"] == 3
+    assert shown == {k: "" if config[k] is None else config[k] for k in shown}
+    # What no parameter of the notebook sets is as it is by default, or is the report's alone.
+    assert config.keys() - shown.keys() == {"hindsight", "learner"}
 
 
 def test_the_report_says_that_it_is_simulated(report):

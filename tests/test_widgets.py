@@ -7,6 +7,7 @@ import re
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from sqlbench.exceptions import UnknownNameError
 from sqlbench.models import Completion, ModelError, Usage
 from sqlbench.models.base import Restart
 from sqlbench.models.simulated import SimulatedModel
+from sqlbench.painter import PaintError, png
 
 
 def text(widget):
@@ -341,21 +343,109 @@ async def test_alpha_has_a_control_and_goes_into_the_policy(suite):
     assert (await monitor.finished()).config.policy == "rules"
 
 
-async def test_drawings_are_few_and_every_run_ends_with_one(suite, monkeypatch):
+class Handle:
+    """Takes pictures, as a display handle does."""
+
+    def __init__(self):
+        self.pictures = []
+
+    def update(self, image):
+        self.pictures.append(image.data)
+
+
+@pytest.fixture
+def handle(monkeypatch):
     import IPython.display
 
-    class Handle:
-        drawn = 0
+    handle = Handle()
+    monkeypatch.setattr(IPython.display, "display", lambda *a, **k: handle)
+    return handle
 
-        def update(self, _):
-            Handle.drawn += 1
 
-    monkeypatch.setattr(IPython.display, "display", lambda *a, **k: Handle())
+async def test_drawings_are_few_and_every_run_ends_with_one(suite, handle):
     monitor = sb.widgets.monitor(suite, episodes=60)
     monitor._ipython_display_()
     begun = time.monotonic()
+    run = await monitor.finished()
+    assert 1 <= len(handle.pictures) <= 3 + 2 * (time.monotonic() - begun)
+    assert handle.pictures[-1] == png(run), "the last one shows the whole run"
+    assert monitor.problem == ""
+
+
+async def test_a_picture_that_cannot_be_drawn_is_told_and_the_run_goes_on(suite, handle, tmp_path):
+    monitor = sb.widgets.monitor(suite, episodes=30, out=tmp_path / "run")
+    monitor._ipython_display_()
+    painter = monitor._painter
+    with pytest.raises(PaintError, match="holds no run"):
+        await painter.paint(tmp_path)
+    run = await monitor.finished()
+    assert run.finished and handle.pictures, "another process was started"
+
+    async def die(folder):
+        raise PaintError("The picture could not be drawn (killed); the run goes on.")
+
+    painter.paint = die
+    monitor.episodes.value = 40
+    monitor._out = None
+    assert (await monitor.finished()).finished
+    assert monitor.state == "finished" and "killed" in monitor.message.value
+
+
+async def test_the_drawing_process_ends_with_the_run(suite, handle):
+    monitor = sb.widgets.monitor(suite, episodes=20)
+    monitor._ipython_display_()
+    started = []
+    paint = monitor._painter.paint
+
+    async def watched(folder):
+        picture = await paint(folder)
+        started.append(monitor._painter._process)
+        return picture
+
+    monitor._painter.paint = watched
     await monitor.finished()
-    assert 1 <= Handle.drawn <= 3 + 2 * (time.monotonic() - begun)
+    assert started and all(process.returncode is not None for process in started)
+
+
+async def test_a_run_without_a_folder_is_kept_until_the_kernel_ends():
+    import subprocess
+    import sys
+
+    code = (
+        "import asyncio, sqlbench as sb\n"
+        "async def main():\n"
+        "    monitor = sb.widgets.monitor(episodes=3)\n"
+        "    run = await monitor.finished()\n"
+        "    del monitor\n"
+        "    assert sb.Run.open(run.folder).finished\n"
+        "    print(run.folder)\n"
+        "asyncio.run(main())"
+    )
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    folder = Path(ended.stdout.strip())
+    assert folder.is_absolute() and not folder.exists()
+    assert not any("sqlbench-monitor" in p.name and p.exists() for p in folder.parents)
+
+
+class Priced(SimulatedModel):
+    """Answers for nothing what another model would cost."""
+
+    def __init__(self, suite):
+        super().__init__(suite)
+        self.spec = "openai:gpt-4o-mini"
+
+
+async def test_the_monitor_says_what_a_model_with_a_price_costs(suite):
+    monitor = sb.widgets.monitor(suite, Priced(suite), episodes=5)
+    run = await monitor.finished()
+    cost = run.summary["cost"]
+    assert cost > 0 and f"{cost:.4f}" in text(monitor.status)
+    assert f"{run.summary['prompt_tokens']:,} /" in text(monitor.status)
+    free = sb.widgets.monitor(suite, episodes=5)
+    await free.finished()
+    assert "cost" not in text(free.status)
 
 
 def test_importing_sqlbench_does_not_import_the_widgets():

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sqlbench.html import Grid
     from sqlbench.repair_table import RepairTable
 
 
@@ -64,26 +65,12 @@ def replay(
 def _replayed(
     table: RepairTable, specs: list[str], seeds: list[int], decisions: int | None
 ) -> pd.DataFrame:
-    from sqlbench.analysis import markdown_table
     from sqlbench.replay import replay as replay_table
 
     found = replay_table(table, specs, seeds, decisions, progress=True)
     frame = found.summary()
-    print(f"{_title(table)}, {found.rows.shape[1]:,} first repairs × {len(seeds)} seeds\n")
-    print(
-        markdown_table(
-            ["policy", "right after it [95%, over seeds]", "last third", "regret [95%]"],
-            [
-                [
-                    r["policy"],
-                    f"{r['fixed']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
-                    f"{r['late']:.1%}",
-                    f"{r['regret']:.1f} [{r['regret_low']:.1f}, {r['regret_high']:.1f}]",
-                ]
-                for r in frame.to_dict("records")
-            ],
-        )
-    )
+    print(f"{table.label}, {found.rows.shape[1]:,} first repairs × {len(seeds)} seeds\n")
+    print(_markdown(found.grid()))
     print()
     for name, value in found.bounds().items():
         print(f"{name}: {value:.1%}")
@@ -92,41 +79,17 @@ def _replayed(
 
 
 def _held_out(table: RepairTable, specs: list[str], seeds: list[int]) -> pd.DataFrame:
-    from sqlbench.analysis import markdown_table
     from sqlbench.crossvalidate import cross_validate
 
     found = cross_validate(table, specs, seeds)
     frame = found.summary()
     databases = len(set(table.db_ids))
-    print(f"{_title(table)}; each of {databases} databases held out once, {len(seeds)} seeds\n")
-    print(
-        markdown_table(
-            [
-                "policy",
-                "right [95%, by question]",
-                f"points against {found.baseline} [by question] [by database]",
-                "gap closed [95%]",
-            ],
-            [
-                [
-                    r["policy"],
-                    f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
-                    ""
-                    if r["policy"] == found.baseline
-                    else f"{100 * r['difference']:+.1f} [{100 * r['difference_low']:+.1f}, "
-                    f"{100 * r['difference_high']:+.1f}] [{100 * r['database_low']:+.1f}, "
-                    f"{100 * r['database_high']:+.1f}]",
-                    ""
-                    if r["policy"] == found.baseline
-                    else f"{r['gap_closed']:.0%} [{r['gap_low']:.0%}, {r['gap_high']:.0%}]",
-                ]
-                for r in frame.to_dict("records")
-            ],
-        )
-    )
+    print(f"{table.label}; each of {databases} databases held out once, {len(seeds)} seeds\n")
+    print(_markdown(found.grid()))
     return frame
 
 
-def _title(table: RepairTable) -> str:
-    who = "simulated model" if table.simulated else table.model
-    return f"{table.name} ({who}): {len(table)} rows, {len(table.choices)} arms"
+def _markdown(grid: Grid) -> str:
+    from sqlbench.analysis import markdown_table
+
+    return markdown_table(list(map(str, grid.header)), grid.rows)

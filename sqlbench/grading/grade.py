@@ -22,7 +22,14 @@ from sqlbench.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.compare import Verdict, compare, failed
 from sqlbench.grading.gold import Gold, run_gold
-from sqlbench.grading.graded import INVALID_GOLD, SCHEMA_VERSION, Grade, Graded, VerdictLog
+from sqlbench.grading.graded import (
+    INVALID_GOLD,
+    SCHEMA_VERSION,
+    Grade,
+    Graded,
+    GradedFiles,
+    VerdictLog,
+)
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.neighbours import VERSION as NEIGHBOURS_VERSION
 from sqlbench.grading.predictions import Predictions, read_predictions
@@ -91,7 +98,7 @@ def grade_many(
     out: str | Path | None = None,
     limits: Limits = GRADING_LIMITS,
     progress: bool = True,
-) -> list[Graded]:
+) -> GradedFiles:
     """Grade several prediction files at once: each gold runs once for all of them.
 
     Parameters are those of `grade`; ``out`` gets a folder for each file, named after it.
@@ -108,7 +115,7 @@ def grade_many(
     if twice is not None:
         raise ConfigError(f"Two prediction files are named {twice!r}: rename one.")
     folders = None if out is None else [Path(out) / name for name in names]
-    return _grade(loaded, read, metric, neighbours, seed, folders, limits, progress)
+    return GradedFiles(_grade(loaded, read, metric, neighbours, seed, folders, limits, progress))
 
 
 class LuckTest(Protocol):

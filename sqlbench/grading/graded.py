@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from sqlbench.exceptions import RunFolderError
+from sqlbench.html import Card, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ _FIELDS = [f.name for f in fields(Grade)]
 
 
 @dataclass(frozen=True)
-class Graded:
+class Graded(Shown):
     """A graded prediction file.
 
     Attributes
@@ -113,6 +114,12 @@ class Graded:
             )
         return cls(meta, tuple(_read(path / "verdicts.jsonl")[0]))
 
+    def card(self) -> Card:
+        """Return what a notebook shows of it: rates, why answers are wrong, what to know."""
+        from sqlbench.grade_report import graded_card
+
+        return graded_card(self)
+
     @property
     def name(self) -> str:
         """The prediction file's short name."""
@@ -137,6 +144,19 @@ class Graded:
         frame = pd.DataFrame(rows, columns=_FIELDS)
         frame.insert(0, "predictions", self.name)
         return frame.astype({"correct": bool})
+
+
+class GradedFiles(list[Graded], Shown):
+    """Several files that were graded together; a notebook shows their leader board."""
+
+    __slots__ = ()
+    __str__ = Shown.__str__
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: who is right how often, and who is better."""
+        from sqlbench.grade_report import board_card
+
+        return board_card(self)
 
 
 class VerdictLog:

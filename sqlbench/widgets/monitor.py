@@ -1,32 +1,38 @@
 """The live monitor: an experiment with Start, Pause and Stop, drawn while it runs.
 
-It draws at a share of the run's own time (`SHARE`), so that watching stays cheap however long a
-drawing takes. Stop keeps what is done in the run's folder, and Start goes on from there.
+Another process draws it (`sqlbench.painter`), so that watching costs the run next to nothing. Stop
+keeps what is done in the run's folder, and Start goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
+import atexit
+import shutil
 import tempfile
 import time
+from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
 from sqlbench import html
+from sqlbench.analysis import cost_of, usages
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.experiment import run_experiment
 from sqlbench.models import ChatModel
+from sqlbench.models.base import Usage
+from sqlbench.painter import Painter, png
 from sqlbench.policies.registry import POLICY_NAMES
 from sqlbench.runs import Run
 from sqlbench.suites import Suite, load_suite
 from sqlbench.widgets.background import Background
 
 ALL_TASKS = "all tasks"
-SHARE = 0.07  # of the time goes into drawing, at most
 SHORTEST = 0.5  # seconds between two drawings, at least
+REST = 2.0  # times as long as a drawing takes: no drawing, lest it be busy all the time
 STATUS = 0.25  # seconds between two status lines, at least
 
 
@@ -62,11 +68,12 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self._go = asyncio.Event()
         self.run: Run | None = None
         self.state = "ready"
-        self._began = self._paused_for = self._drawn = self._told = 0.0
-        self._had, self._cost = 0, 0.0
+        self._began = self._paused_for = self._told = 0.0
+        self._had = 0
         self._handle: Any = None
+        self._painter = Painter()
         self._counted: Run | None = None
-        self._place, self._sums = 0, [0, 0, 0]
+        self._place, self._sums = 0, (0, Usage(), Usage())
         self._make_controls(policy, episodes, concurrency, lag, task)
         row = {"flex_flow": "row wrap"}
         super().__init__(
@@ -154,7 +161,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
     async def _run(self) -> None:
         self._say("")
         self._began, self._paused_for, self._had = time.monotonic(), 0.0, -1
-        self._drawn, self._told = self._began, 0.0
+        self._told = 0.0
+        drawing = asyncio.create_task(self._draw_along())
         try:
             self.run = await run_experiment(
                 self._suite,
@@ -178,7 +186,10 @@ class Monitor(w.VBox):  # type: ignore[misc]
         else:
             self._set_state("finished")
         self._tell()
-        self._draw()
+        drawing.cancel()
+        await asyncio.gather(drawing, return_exceptions=True)
+        await self._draw()
+        await self._painter.close()
 
     async def _after_episode(self, run: Run) -> None:
         self.run = run
@@ -188,21 +199,28 @@ class Monitor(w.VBox):  # type: ignore[misc]
         if now - self._told >= STATUS:
             self._tell()
             await asyncio.sleep(0)  # a run that never waits would keep clicks waiting
-        if now - self._drawn >= max(SHORTEST, self._cost / SHARE):
-            self._draw()
         if not self._go.is_set():
             self._tell()
-            self._draw()
             await self._go.wait()
             self._paused_for += time.monotonic() - now
 
-    def _draw(self) -> None:
-        if self._handle is None or self.run is None:
+    async def _draw_along(self) -> None:
+        """Draw what is new, again and again, and rest longer than a drawing took."""
+        drawn: tuple[Run, int] | None = None
+        while True:
+            begun = time.monotonic()
+            if self.run is not None and drawn != (self.run, len(self.run.log)):
+                drawn = self.run, len(self.run.log)
+                await self._draw()
+            await asyncio.sleep(max(SHORTEST, REST * (time.monotonic() - begun)))
+
+    async def _draw(self) -> None:
+        if self._handle is None or self.run is None or self.run.folder is None:
             return
-        begun = time.monotonic()
-        self._handle.update(_picture(self.run))
-        self._drawn = time.monotonic()
-        self._cost = self._drawn - begun
+        try:
+            self._handle.update(_image(await self._painter.paint(self.run.folder)))
+        except SQLBenchError as error:
+            self._say(str(error))
 
     def _tell(self) -> None:
         """Say how far the run is, how fast, what it costs, and how long it will take."""
@@ -215,14 +233,18 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self.progress.max, self.progress.value = total, done
         seconds = max(1e-9, self._told - self._began - self._paused_for)
         speed = max(0, done - max(self._had, 0)) / seconds
-        right, *tokens = self._count(run)
+        right, first, later = self._count(run)
+        cost = cost_of(run, first, later)
+        tokens_in = first.prompt_tokens + later.prompt_tokens
+        tokens_out = first.completion_tokens + later.completion_tokens
         facts = {
             "state": self.state,
             "episodes": f"{done:,} of {total:,}",
             "right": f"{right / done:.1%}" if done else "—",
             "episodes a second": f"{speed:.1f}",
             "time left": _duration((total - done) / speed) if speed and done < total else "—",
-            "tokens in / out": f"{tokens[0]:,} / {tokens[1]:,}",
+            "tokens in / out": f"{tokens_in:,} / {tokens_out:,}",
+            **({} if cost is None else {"cost": f"{cost:.4f}"}),
             "failed": f"{len(run.failed):,}",
         }
         lines = html.tiles(facts) + html.note(f"Kept in {run.folder}")
@@ -232,15 +254,21 @@ class Monitor(w.VBox):  # type: ignore[misc]
         caveat = html.note(run.caveat) if run.caveat else ""
         self.status.value = html.frame(lines + caveat)
 
-    def _count(self, run: Run) -> list[int]:
-        """Return successes and tokens, counting only what is new since the last time."""
+    def _count(self, run: Run) -> tuple[int, Usage, Usage]:
+        """Return successes, and the tokens of first answers and of repairs.
+
+        Only what is new since the last time is counted.
+        """
         if self._counted is not run:
-            self._counted, self._place, self._sums = run, 0, [0, 0, 0]
-        for e in run.log[self._place :]:
-            self._sums[0] += e.success
-            self._sums[1] += sum(s.prompt_tokens for s in e.steps)
-            self._sums[2] += sum(s.completion_tokens for s in e.steps)
+            self._counted, self._place, self._sums = run, 0, (0, Usage(), Usage())
+        new = run.log[self._place :]
+        right, *seen = self._sums
+        first, later = (
+            Usage(*(a + b for a, b in zip(astuple(old), astuple(more), strict=True)))
+            for old, more in zip(seen, usages(new), strict=True)
+        )
         self._place = len(run.log)
+        self._sums = right + sum(e.success for e in new), first, later
         return self._sums
 
     def _folder(self) -> Path:
@@ -250,7 +278,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
         shaping = (self._suite.spec, self.task.value, self._policy_spec())
         key = (*shaping, self.episodes.value, self.lag.value)
         if key not in self._folders:
-            self._folders[key] = Path(tempfile.mkdtemp(prefix="sqlbench-monitor-")) / "run"
+            self._folders[key] = Path(tempfile.mkdtemp(dir=_temporary_folder())) / "run"
         return self._folders[key]
 
     def _policy_spec(self) -> str:
@@ -304,7 +332,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
         display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
         # Below the controls, and a picture of its own: so it is in every export.
         self._handle = display(  # type: ignore[no-untyped-call]
-            _picture(self.run), display_id=True
+            _image(png(self.run)), display_id=True
         )
 
 
@@ -327,7 +355,8 @@ def monitor(
     suite, model, policy, episodes, concurrency, lag, task
         See `run_experiment`; the controls change them before a start.
     out : path or None
-        The run's folder. None takes a temporary one, which the status line names.
+        The run's folder. None takes a temporary one for each configuration, which Start goes on
+        with, and which is gone when the kernel ends.
     **options
         More parameters of `run_experiment`.
 
@@ -349,17 +378,18 @@ def monitor(
     )
 
 
-def _picture(run: Run | None) -> Any:
-    """Return the figures as a PNG: at once, and whatever backend the notebook has chosen."""
+def _image(picture: bytes) -> Any:
     from IPython.display import Image
 
-    from sqlbench.plots import overview
+    return Image(picture, alt="What the run has brought so far")  # type: ignore[no-untyped-call]
 
-    buffer = io.BytesIO()
-    # Not trimmed: that would draw everything twice.
-    overview(run).savefig(buffer, format="png", dpi=80, bbox_inches=None)
-    png, alt = buffer.getvalue(), "What the run has brought so far"
-    return Image(png, alt=alt)  # type: ignore[no-untyped-call]
+
+@cache
+def _temporary_folder() -> Path:
+    """Return a folder that is removed when the kernel ends."""
+    folder = tempfile.mkdtemp(prefix="sqlbench-monitor-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _split_alpha(query: str) -> tuple[float | None, str]:
