@@ -86,6 +86,11 @@ def note(text: object) -> str:
     return f'<div style="margin:2px 0">{escape(text)}</div>'
 
 
+def count(n: int, thing: str) -> str:
+    """Return a number of things as text."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def problem(text: object) -> str:
     """Return what went wrong as HTML, to stand beside the control that it is about."""
     style = (

@@ -14,13 +14,13 @@ NOTEBOOK = "01_run_episodes.ipynb"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _STYLE = (
     # The contents stand above the text, which stands beside the cells' prompts.
-    ".contents{margin:1em 2em 1em 104px;font-family:system-ui,sans-serif;line-height:1.6}"
+    ".contents{margin:1em 2em 1em 86px;font-family:system-ui,sans-serif;line-height:1.6}"
     ".contents ul{margin:0;padding-left:1.2em}.contents a{color:inherit}"
     # SQL in a text that a cell wrote, which the export's own style takes for prose.
     ".jp-RenderedMarkdown .highlight pre{font:13px/1.35 var(--jp-code-font-family,monospace);"
-    "background:rgba(128,128,128,.12);padding:6px 8px;margin:4px 0 8px}"
+    "background:var(--jp-cell-editor-background,#f5f5f5);padding:6px 8px;margin:4px 0 8px}"
     "@media print{.anchor-link,.jp-InputPrompt,.jp-OutputPrompt{display:none}"
-    ".contents{margin-left:0}h2{break-after:avoid}img,table,pre{break-inside:avoid}"
+    ".contents{margin-left:10px}h2{break-after:avoid}img,table,pre{break-inside:avoid}"
     "pre{white-space:pre-wrap!important;overflow-wrap:anywhere}}"  # paper has no scroll bar
 )
 

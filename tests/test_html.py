@@ -191,3 +191,12 @@ def test_a_run_without_episodes_has_a_card(tmp_path):
     run.log.clear()
     assert "0 of 1" in str(run)
     assert "simulated" in run._repr_html_()
+
+
+def test_one_thing_is_one_thing():
+    assert [html.count(n, "row") for n in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
+
+
+def test_problems_and_tiles_are_text():
+    for page in (html.problem("<b>"), html.tiles({"<b>": "<i>"})):
+        assert "&lt;b&gt;" in page and "<b>" not in page and "<i>" not in page

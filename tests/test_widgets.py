@@ -326,6 +326,7 @@ async def test_a_model_that_fails_in_mid_run_is_shown_and_the_run_is_kept(suite)
     run = await monitor.finished()
     assert run.failed and run.log and len(run.log) + len(run.failed) == 20
     assert "took&lt;/b&gt; too long" in monitor.status.value
+    assert monitor.progress.value == 20 and monitor.progress.bar_style == "warning"
     broken = sb.widgets.monitor(suite, Failing(suite, after=10, kind="setup"), episodes=20)
     run = await broken.finished()
     assert broken.state == "failed" and run.log

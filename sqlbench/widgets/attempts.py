@@ -51,7 +51,8 @@ def breakdown(step: Step) -> str:
     b = step.breakdown
     names = ("base", "attempt", "severity", "change", "reward", "task score")
     values = (b.base, b.attempt_penalty, b.severity_bonus, b.change_bonus, step.reward)
-    return html.table(names, [(*(f"{v:+.2f}" for v in values), f"{step.score:.3f}")])
+    # What is added makes no −0.00 of a penalty that there is not.
+    return html.table(names, [(*(f"{v + 0.0:+.2f}" for v in values), f"{step.score:.3f}")])
 
 
 def scores(
@@ -100,7 +101,7 @@ def _rows(result: QueryResult) -> str:
     shown: Sequence[Sequence[object]] = result.rows[:SHOWN_ROWS]
     n = len(result.rows)
     more = f" (the first {SHOWN_ROWS})" if n > SHOWN_ROWS else ""
-    return html.note(f"{n:,} rows{more}") + html.table(result.columns, shown)
+    return html.note(html.count(n, "row") + more) + html.table(result.columns, shown)
 
 
 def _bar(style: str, value: float, top: float) -> str:

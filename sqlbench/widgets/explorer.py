@@ -154,7 +154,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self.list.options = [(line.text, line.episode.index) for line in shown]
         self.earlier.disabled, self.later.disabled = self._page == 0, self._page == last
         span = f"{start + 1:,}–{start + len(shown):,} of " if shown else ""
-        self.count.value = f"{span}{len(self.found):,} episodes"
+        self.count.value = span + html.count(len(self.found), "episode")
 
     def _open(self) -> None:
         if self.list.value is not None:

@@ -229,23 +229,24 @@ class Monitor(w.VBox):  # type: ignore[misc]
         if run is None:
             self.status.value = html.frame(html.tiles({"state": self.state}))
             return
-        done, total = len(run.log), run.config.episodes
-        self.progress.max, self.progress.value = total, done
+        done, failed, total = len(run.log), len(run.failed), run.config.episodes
+        self.progress.max, self.progress.value = total, done + failed
         seconds = max(1e-9, self._told - self._began - self._paused_for)
         speed = max(0, done - max(self._had, 0)) / seconds
         right, first, later = self._count(run)
         cost = cost_of(run, first, later)
         tokens_in = first.prompt_tokens + later.prompt_tokens
         tokens_out = first.completion_tokens + later.completion_tokens
+        left = total - done - failed if self.state in ("running", "paused") else 0
         facts = {
             "state": self.state,
             "episodes": f"{done:,} of {total:,}",
             "right": f"{right / done:.1%}" if done else "—",
             "episodes a second": f"{speed:.1f}",
-            "time left": _duration((total - done) / speed) if speed and done < total else "—",
+            "time left": _duration(left / speed) if speed and left else "—",
             "tokens in / out": f"{tokens_in:,} / {tokens_out:,}",
             **({} if cost is None else {"cost": f"{cost:.4f}"}),
-            "failed": f"{len(run.failed):,}",
+            "failed": f"{failed:,}",
         }
         lines = html.tiles(facts) + html.note(f"Kept in {run.folder}")
         if run.failed:
@@ -319,7 +320,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self.start_button.description = "Go on" if state in ("paused", "stopped") else "Start"
         self.pause_button.disabled = state != "running"
         self.stop_button.disabled = not busy
-        self.progress.bar_style = {"finished": "success", "failed": "danger"}.get(state, "")
+        whole = "warning" if self.run is not None and self.run.failed else "success"
+        self.progress.bar_style = {"finished": whole, "failed": "danger"}.get(state, "")
         self._tell()
 
     def _say(self, problem: str) -> None:

@@ -134,7 +134,7 @@ class Player(w.VBox):  # type: ignore[misc]
             before = step
         if episode.done:
             ended = "Success" if episode.success else "Failure"
-            total = f"{ended} after {len(episode.steps)} attempts"
+            total = f"{ended} after {html.count(len(episode.steps), 'attempt')}"
             total += f", total reward {episode.total_reward:+.2f}"
             parts.append(f"<b>{html.escape(total)}</b>")
         self.history.value = html.frame("".join(parts)) if parts else ""
