@@ -29,7 +29,7 @@ _HOMES = {
     "SQLBenchError": "exceptions",
     "check_parameters": "parameters",
 }
-_MODULES = ("analysis", "grading", "plots", "widgets")
+_MODULES = ("analysis", "grading", "plots", "sweep", "widgets")
 
 __all__ = ["__version__", "versions", *_HOMES, *_MODULES]
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sqlbench import analysis as analysis
     from sqlbench import grading as grading
     from sqlbench import plots as plots
+    from sqlbench import sweep as sweep
     from sqlbench import widgets as widgets
     from sqlbench.environment import Action as Action
     from sqlbench.environment import Observation as Observation

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sqlbench.ablation import get_learner
 from sqlbench.context import featurize
-from sqlbench.episode import Episode
+from sqlbench.episode import Episode, Step
 from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Usage
 from sqlbench.policies import make_policy
@@ -86,15 +86,14 @@ def costs(run: Run) -> dict[str, Any]:
     They are those of the answers in the log, whether they were called for or came from a store; a
     solved question is one with an episode that succeeded. Without a price costs are None.
     """
-    steps = [s for e in run.log for s in e.steps]
-    usage = Usage(
-        sum(s.prompt_tokens for s in steps),
-        sum(s.completion_tokens for s in steps),
-        sum(s.cached_tokens for s in steps),
-        sum(s.reasoning_tokens for s in steps),
-    )
+    first, later = _usage(e.steps[:1] for e in run.log), _usage(e.steps[1:] for e in run.log)
+    usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
     solved = len({e.question_id for e in run.log if e.success})
-    cost = run.price.cost(usage) if run.price is not None else None
+    prices, config = run.prices, run.config
+    cost = None
+    if config.paid_models and prices.keys() >= set(config.paid_models):
+        who = (config.model, first), (config.repair_model or config.model, later)
+        cost = sum(prices[model].cost(used) for model, used in who if model in prices)
     tokens = usage.prompt_tokens + usage.completion_tokens
     return {
         **asdict(usage),
@@ -103,6 +102,16 @@ def costs(run: Run) -> dict[str, Any]:
         "tokens_per_solved": _rounded(tokens / solved) if solved else None,
         "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
     }
+
+
+def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:
+    steps = [s for steps in episodes for s in steps]
+    return Usage(
+        sum(s.prompt_tokens for s in steps),
+        sum(s.completion_tokens for s in steps),
+        sum(s.cached_tokens for s in steps),
+        sum(s.reasoning_tokens for s in steps),
+    )
 
 
 def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:

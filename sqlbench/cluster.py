@@ -23,7 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlbench
-from sqlbench.exceptions import ClusterError, MissingExtraError, RunInUseError
+from sqlbench.exceptions import (
+    ClusterError,
+    MissingExtraError,
+    RunInUseError,
+    SQLBenchError,
+)
 from sqlbench.grid import Cell, Workers
 from sqlbench.models import Calling
 from sqlbench.run_config import RunConfig
@@ -50,7 +55,7 @@ class Cluster:
     shared : bool
         Whether all of them see the sweep's folder.
     local : bool
-        Whether all of them are on this machine, so that they may share a response store.
+        Whether all of them are on this machine, and can share a response store.
     """
 
     client: Any
@@ -63,8 +68,31 @@ class Cluster:
         """The address of Dask's own view of the work."""
         return str(self.client.dashboard_link)
 
-    def executors(self) -> Workers:
-        """Return what `run_grid` takes as its workers."""
+    def executors(self, calling: Calling | None = None) -> Workers:
+        """Return what `run_grid` takes as its workers.
+
+        Parameters
+        ----------
+        calling : Calling or None
+            How the models will be called.
+
+        Raises
+        ------
+        ClusterError
+            If the workers cannot share the store or the budget that it asks for.
+        """
+        asked = calling or Calling()
+        if asked.cache is not None and not (self.shared and self.local):
+            raise ClusterError(
+                f"The workers cannot share the store {str(asked.cache)!r}: SQLite's log works on "
+                "one machine only. Leave --cache out: each run then keeps its answers, and they "
+                "are merged into the sweep's folder."
+            )
+        if (asked.budget is not None or asked.max_calls is not None) and not self.shared:
+            raise ClusterError(
+                "The workers cannot count together what they spend, because they do not see the "
+                "sweep's folder: put it on a disk that they share, or run without a limit."
+            )
         return lambda: _ClusterExecutor(self.client, self.shared)
 
 
@@ -194,7 +222,7 @@ class _ClusterExecutor(Executor):
             absolute = replace(cell, folder=cell.folder.absolute())
             task = self._client.submit(_run_shared, fn, absolute, *args[1:], pure=False)
         else:
-            task = self._client.submit(_run_apart, fn, *args, pure=False)
+            task = self._client.submit(_run_apart, fn, *args, files=_pack(cell), pure=False)
         self._running.append(task)
         task.add_done_callback(lambda done: self._take(done, cell, outcome))
         return outcome
@@ -212,8 +240,11 @@ class _ClusterExecutor(Executor):
         try:
             result = task.result()
             if not self._shared:
-                result, files = result
-                _unpack(files, cell.folder)
+                result, error, files = result
+                if files:
+                    _unpack(files, cell.folder)
+                if error is not None:
+                    raise error
             outcome.set_result(result)
         except KilledWorker as error:
             # It was tried on several workers, and each died: `run_grid` counts these.
@@ -235,16 +266,40 @@ def _run_shared(fn: Callable[..., Any], cell: Cell, *args: Any) -> Any:
 
 
 def _run_apart(
-    fn: Callable[..., Any], cell: Cell, collect: Any, calling: Calling | None
-) -> tuple[Any, Files]:
-    """Run a cell in a folder of the worker's own, and return its files with what was collected."""
-    if calling is not None and calling.cache is not None:
-        calling = replace(calling, cache=None)  # that file is on another machine: merged after
-    with tempfile.TemporaryDirectory(prefix="sqlbench-") as scratch:
+    fn: Callable[..., Any], cell: Cell, collect: Any, calling: Calling | None, *, files: Files
+) -> tuple[Any, SQLBenchError | None, Files]:
+    """Run a cell in a folder of the worker's own; its files travel here and back.
+
+    They come back also when the run was stopped: what it paid for is in them.
+    """
+    collected, stopped = None, None
+    # In the worker's own folder, which Dask clears away also after a worker that was killed.
+    with tempfile.TemporaryDirectory(prefix="sqlbench-", dir=_worker_folder()) as scratch:
         away = replace(cell, folder=Path(scratch) / cell.folder.name)
-        collected = fn(away, collect, calling)
-        files = {p.name: p.read_bytes() for p in away.folder.iterdir() if p.name != "lock"}
-    return collected, files
+        if files:
+            _unpack(files, away.folder)
+        try:
+            collected = fn(away, collect, calling)
+        except SQLBenchError as error:
+            stopped = error
+        return collected, stopped, _pack(away)
+
+
+def _worker_folder() -> str | None:
+    """Return the folder of the Dask worker that this is, if it is one."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().local_directory)
+    except ValueError:
+        return None
+
+
+def _pack(cell: Cell) -> Files:
+    """Return a cell's files, if it has any."""
+    if not cell.folder.is_dir():
+        return {}
+    return {p.name: p.read_bytes() for p in cell.folder.iterdir() if p.name != "lock"}
 
 
 def _unpack(files: Files, folder: Path) -> None:

@@ -1,28 +1,35 @@
 """Full information: call every repair for every failing first answer, and keep what came of it.
 
 A table is a folder: ``table.json`` says what was asked, ``calls.jsonl`` has a line for each
-finished call, ``failures.jsonl`` one for each call that its model failed (owed again). A line
-counts once it ends in a newline, so a killed collection goes on where it was, and pays for no
-call twice.
+finished call, ``failures.jsonl`` one for each call that its model failed (owed again),
+``requests.jsonl`` one for each request that was sent. A line counts once it ends in a newline, so a
+killed collection goes on where it was, and pays for no call twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tqdm.auto import tqdm
 
+from sqlbench.collect_files import (
+    CALLS,
+    FAILURES,
+    CollectionBooks,
+    append,
+    take_folder,
+)
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.episode import Step
 from sqlbench.exceptions import ConfigError, ModelSetupError
 from sqlbench.grading import Golds
-from sqlbench.models import ChatModel, ModelError, load_model
+from sqlbench.models import Calling, ChatModel, ModelError, load_model
+from sqlbench.models.budget import Meter
+from sqlbench.models.caller import Caller
 from sqlbench.plan import askable
 from sqlbench.policies import make_policy
 from sqlbench.repair import ARMS, GENERATE, Prompts
@@ -30,15 +37,11 @@ from sqlbench.repair_table import (
     RESAMPLE,
     TABLE_VERSION,
     RepairTable,
-    TableError,
     load_table,
     read_calls,
-    read_meta,
 )
-from sqlbench.run_files import drop_torn_line, write_json
 from sqlbench.suites import Suite, load_suite
 
-CALLS, FAILURES = "calls.jsonl", "failures.jsonl"
 _CHARS_PER_TOKEN = 4
 # What an answer is long, for the estimate of the cost before any call was made.
 _ANSWER_TOKENS = 80
@@ -87,6 +90,7 @@ class _Collector:
     prompts: Prompts
     golds: Golds
     folder: Path
+    meter: Meter
     cost: Cost = field(default_factory=Cost)
 
     async def first_answer(self, call: Call) -> Step:
@@ -136,6 +140,7 @@ async def collect(
     concurrency: int = 1,
     say: Callable[[str], None] | None = None,
     progress: bool = True,
+    calling: Calling | None = None,
 ) -> RepairTable:
     """Collect a repair table, or go on with one.
 
@@ -159,6 +164,8 @@ async def collect(
         Told what the collection will cost, before it starts and when the first answers are in.
     progress : bool
         Whether to show a progress bar with the cost so far.
+    calling : Calling or None
+        How the model is called: response store, limits, retries, budget. It changes no result.
 
     Raises
     ------
@@ -168,12 +175,15 @@ async def collect(
         If the folder holds a table of another suite or configuration.
     ModelSetupError
         If the model cannot be used. What was finished is kept.
+    BudgetReachedError
+        If the next call might pass the budget. The collection goes on with a larger one.
     """
+    calling = calling or Calling()
     for name, value in (("samples", samples), ("answers", answers), ("concurrency", concurrency)):
         if value < 1:
             raise ConfigError(f"{name} is at least 1, not {value!r}.")
     loaded = load_suite(suite) if isinstance(suite, str) else suite
-    answering = load_model(model, loaded) if isinstance(model, str) else model
+    answering = load_model(model, loaded, calling) if isinstance(model, str) else model
     texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     for question in questions:
@@ -203,17 +213,39 @@ async def collect(
         "questions": [q.id for q in questions],
         "invalid_questions": invalid,
     }
-    lock = _take_folder(folder, meta)
-    collector = _Collector(loaded, answering, config, texts, golds, folder)
+    lock = take_folder(folder, meta)
+    caller: Caller | None = None
+    try:
+        caller = Caller.prepare(answering, calling, concurrency, CollectionBooks(folder, answering))
+        collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
+        await _collect(collector, [q.id for q in questions], concurrency, say, progress)
+    finally:
+        try:
+            # Calls that are still out are paid for: they are stored before the store is closed.
+            if caller is not None:
+                await caller.aclose()
+            if isinstance(model, str):
+                await answering.aclose()
+        finally:
+            lock.close()
+    return load_table(folder)
+
+
+async def _collect(
+    collector: _Collector,
+    questions: Sequence[str],
+    concurrency: int,
+    say: Callable[[str], None] | None,
+    progress: bool,
+) -> None:
+    """Make the calls that are owed: first answers, then the repairs of those that failed."""
+    config, folder = collector.config, collector.folder
+    arms, samples, answers = config["arms"], int(config["samples"]), int(config["answers"])
     done = {_key(c): c for c in read_calls(folder)}
-    firsts = [Call(q.id, a, GENERATE) for a in range(answers) for q in questions]
+    firsts = [Call(q, a, GENERATE) for a in range(answers) for q in questions]
     owed = [c for c in firsts if c not in done]
     tell = say or (lambda text: None)
-    tell(
-        _estimate(
-            collector, questions[0].id, len(firsts), len(owed), len(arms) * samples, len(done)
-        )
-    )
+    tell(_estimate(collector, questions[0], len(firsts), len(owed), len(arms) * samples, len(done)))
     with tqdm(desc="first answers", total=len(owed), unit="call", disable=not progress) as bar:
         await _make(collector, owed, {}, done, concurrency, bar)
     failing = [c for c in firsts if c in done and not done[c]["success"]]
@@ -232,9 +264,7 @@ async def collect(
     )
     with tqdm(desc="repairs", total=len(owed), unit="call", disable=not progress) as bar:
         await _make(collector, owed, sql, done, concurrency, bar)
-    lock.close()
     tell(f"Called now: {collector.cost}; {collector.cost.failures} calls failed and are owed.")
-    return load_table(folder)
 
 
 async def _make(
@@ -249,12 +279,13 @@ async def _make(
     async for call, step in _results(collector, owed, sql, concurrency):
         if isinstance(step, ModelError):
             collector.cost.failures += 1
-            _append(collector.folder / FAILURES, _failure(call, step))
+            append(collector.folder / FAILURES, _failure(call, step))
         else:
             collector.cost.add(step)
             done[call] = _record(call, step, collector.suite.question(call.question_id).db_id)
-            _append(collector.folder / CALLS, done[call])
-        bar.set_postfix_str(str(collector.cost), refresh=False)
+            append(collector.folder / CALLS, done[call])
+        spent = f", cost {collector.meter.spent:.4f}" if collector.meter.spent else ""
+        bar.set_postfix_str(f"{collector.cost}{spent}", refresh=False)
         bar.update()
 
 
@@ -318,47 +349,6 @@ def _failure(call: Call, error: ModelError) -> dict[str, Any]:
         "kind": error.kind,
         "message": error.message,
     }
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    with path.open("ab") as file:
-        file.write(line.encode("utf-8", "surrogatepass") + b"\n")
-
-
-def _take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
-    """Make the folder a table's, or check that it is this one's; return the lock on it."""
-    if folder.exists() and not folder.is_dir():
-        raise TableError(f"The table's folder {str(folder)!r} is a file.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "table.json").exists():
-        raise TableError(
-            f"The folder {str(folder)!r} holds files and no repair table; name an empty or new one."
-        )
-    if not (folder / "table.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "table.json", meta)
-    was = read_meta(folder)
-    for place in ("config", "suite_hash", "prompts_hash", "questions"):
-        if was[place] != meta[place]:
-            what = place.replace("_", " ")
-            if place == "config":
-                old, new = was["config"], meta["config"]
-                keys = [k for k in new if old.get(k) != new[k]]
-                shown = ", ".join(f"{k} was {old.get(k)!r}, now {new[k]!r}" for k in keys)
-                what = f"configuration ({shown})"
-            raise TableError(
-                f"The folder {str(folder)!r} holds a repair table of another {what}; "
-                "name another folder, or repeat the first configuration to go on with it."
-            )
-    lock = (folder / "lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise TableError(
-            f"Another process is collecting into {str(folder)!r}; wait, or name another."
-        ) from None
-    drop_torn_line(folder / CALLS)
-    return lock
 
 
 def _estimate(

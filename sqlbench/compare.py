@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Workers, run_grid
+from sqlbench.models import Calling
 from sqlbench.repair import ARMS
 from sqlbench.run_config import RunConfig
 from sqlbench.runs import Run
@@ -49,6 +50,7 @@ def compare(
     baseline: str | None = None,
     workers: Workers | None = None,
     progress: bool = True,
+    calling: Calling | None = None,
 ) -> Comparison:
     """Run every variant with every seed, or read what was run before, and compare.
 
@@ -63,7 +65,7 @@ def compare(
     baseline : str or None
         The variant that paired differences are taken against; None takes ``random`` if that is
         among them, else the last.
-    workers, progress
+    workers, progress, calling
         See `run_grid`.
 
     Returns
@@ -92,7 +94,7 @@ def compare(
         raise ConfigError("Variants pair up only on one suite, task, feedback and length.")
     places = [(name, seed) for name in variants for seed in dict.fromkeys(seeds)]
     configs = [variants[name].model_copy(update={"seed": seed}) for name, seed in places]
-    frames = run_grid(configs, out, outcomes, workers=workers, progress=progress)
+    frames = run_grid(configs, out, outcomes, workers=workers, progress=progress, calling=calling)
     labelled = [
         frame.assign(policy=name, seed=seed)
         for (name, seed), frame in zip(places, frames, strict=True)

@@ -86,6 +86,8 @@ class Driver:
                 while ready and len(running) < most and stopped is None:
                     place, snapshot = ready.popleft()
                     running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
+                    if len(running) % 8 == 0:
+                        await asyncio.sleep(0)  # many begin together: not all in one turn
                 if stopped is not None and not running:
                     raise stopped
                 finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -9,7 +9,7 @@ from sqlbench.environment import SQLAgentEnv
 from sqlbench.grading import Golds
 from sqlbench.models import load_model
 from sqlbench.models.base import Usage
-from sqlbench.models.budget import estimate_tokens, load_price
+from sqlbench.models.budget import Price, estimate_tokens, load_prices
 from sqlbench.models.cache import ResponseStore, request_key
 from sqlbench.models.caller import store_path
 from sqlbench.models.openai import MAX_COMPLETION_TOKENS
@@ -112,7 +112,7 @@ def estimate_run(
     known = folder is not None and (folder / "run.json").exists()
     done = {e.index for e in Run.open(folder).log} if known and folder is not None else set()
     questions, _ = askable(suite, golds, config.task)
-    price = load_price(config.paid_model, calling.prices) if config.paid_model else None
+    prices = load_prices(config.paid_models, calling.prices)
     path = store_path(model, calling, folder)
     store = ResponseStore(path, readonly=True) if path is not None and path.exists() else None
     attempts = 2 if config.feedback == "always" else config.max_attempts
@@ -137,9 +137,18 @@ def estimate_run(
     calls = n, n * attempts
     answer = n * TYPICAL_ANSWER, n * attempts * TYPICAL_ANSWER
     cost = worst = None
-    parts = (getattr(model, "first", model), repairing)
-    longest = max(getattr(m, "max_tokens", MAX_COMPLETION_TOKENS) for m in parts if m is not None)
-    if price is not None:
-        cost = price.cost(Usage(prompt[0], answer[0])), price.cost(Usage(prompt[1], answer[1]))
-        worst = price.cost(Usage(prompt[1], calls[1] * longest))
+    if config.paid_models and prices.keys() >= set(config.paid_models):
+        free = Price(0.0, 0.0, 0.0)
+        asked = prices.get(config.model, free)
+        repairs = prices.get(config.repair_model or config.model, free)
+        every = Usage(prompt[1] - prompt[0], answer[1] - answer[0])
+        fewest = asked.cost(Usage(prompt[0], answer[0]))
+        cost = fewest, fewest + repairs.cost(every)
+        first_model = getattr(model, "first", model)
+        long_first, long_repair = (
+            getattr(m, "max_tokens", MAX_COMPLETION_TOKENS)
+            for m in (first_model, repairing or first_model)
+        )
+        worst = asked.cost(Usage(prompt[0], n * long_first))
+        worst += repairs.cost(Usage(every.prompt_tokens, n * (attempts - 1) * long_repair))
     return Estimate(calls, prompt, answer, stored, cost, worst, model.simulated)

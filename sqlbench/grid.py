@@ -11,41 +11,46 @@ example ``distributed.Client(…).get_executor()``.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
 import sqlbench
-from sqlbench.exceptions import WorkerError
+from sqlbench.exceptions import RunInUseError, WorkerError
 from sqlbench.experiment import run_experiment
 from sqlbench.models import Calling, ChatModel, load_model
+from sqlbench.models.budget import Totals
+from sqlbench.models.ledger import Ledger
 from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
 from sqlbench.run_config import RunConfig
+from sqlbench.run_files import read_lines
 from sqlbench.runs import SCHEMA_VERSION, Run
 from sqlbench.suites import Suite, load_suite
+from sqlbench.workers import RUNS, LocalWorkers
 
 T = TypeVar("T")
 Workers = Callable[[], Executor]
 POLL_SECONDS = 0.5
-VIEW_SECONDS = 3.0
+VIEW_SECONDS = 1.0
+LEDGER = "ledger.sqlite"
 # How often in a row workers may die without one episode's progress in between.
 MAX_DEATHS = 3
 
@@ -66,7 +71,7 @@ class Cell:
 def processes(workers: int | None = None) -> Workers:
     """Return what makes a pool of fresh local processes, one a core by default."""
     n = workers or len(os.sched_getaffinity(0))
-    return lambda: ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("spawn"))
+    return lambda: LocalWorkers(n)
 
 
 def run_grid(
@@ -95,7 +100,7 @@ def run_grid(
     progress : bool
         Whether to show a progress bar, in episodes.
     calling : Calling or None
-        How the models are called.
+        How the models are called. A budget or ``max_calls`` is that of all cells together.
     on_poll : callable or None
         Is called every few seconds, to show more than a bar.
 
@@ -110,22 +115,28 @@ def run_grid(
         Before anything runs, if a configuration cannot be run.
     WorkerError
         If workers die again and again.
+    BudgetReachedError
+        If the next call might pass the budget. What was finished is kept.
     """
-    cells = plan(configs, Path(out))
+    cells = plan(configs, Path(out), calling)
     todo = {cell.folder: cell for cell in cells}
     collected: dict[Path, T] = {}
-    with tqdm(
-        total=sum(c.config.episodes for c in todo.values()),
-        desc=f"{len(todo)} runs",
-        unit="ep",
-        disable=not progress,
-    ) as bar:
+    with (
+        sharing(calling, Path(out), todo.values()) as (calling, count),
+        tqdm(
+            total=sum(c.config.episodes for c in todo.values()),
+            desc=f"{len(todo)} runs",
+            unit="ep",
+            disable=not progress,
+        ) as bar,
+    ):
         gauge = _Gauge(todo.values(), bar, on_poll)
         bar.initial = gauge.read()  # what an earlier call finished tells nothing of the speed
         deaths = 0
         while len(collected) < len(todo):
             before = gauge.read()
             waiting = [cell for folder, cell in todo.items() if folder not in collected]
+            count()
             try:
                 _run_all(waiting, collect, calling, workers or processes(), gauge, collected)
             except BrokenExecutor as error:
@@ -135,7 +146,55 @@ def run_grid(
     return [collected[cell.folder] for cell in cells]
 
 
-def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
+@contextmanager
+def sharing(
+    calling: Calling | None, out: Path, cells: Collection[Cell]
+) -> Iterator[tuple[Calling | None, Callable[[], None]]]:
+    """Have cells share a budget, if there is one.
+
+    Yields
+    ------
+    (Calling, callable)
+        How a cell calls its model, and what counts anew what all of them have spent: to be called
+        while no worker is at work.
+
+    Raises
+    ------
+    RunInUseError
+        If another process shares out a budget there.
+    """
+    if calling is None or (calling.budget is None and calling.max_calls is None):
+        yield calling, lambda: None
+        return
+    path = out.absolute() / LEDGER
+
+    def count() -> None:
+        Ledger.start(path, {cell.folder.name: spent_before(cell.folder) for cell in cells})
+
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunInUseError(
+                f"Another process runs cells in {str(out)!r} on a budget; wait, or name another."
+            ) from None
+        try:
+            yield replace(calling, ledger=path), count
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def spent_before(folder: Path) -> Totals:
+    """Return what the requests of a run have cost so far."""
+    totals = Totals()
+    for call in read_lines(folder / "calls.jsonl"):
+        totals.calls += 1
+        totals.spent += call["cost"]
+    return totals
+
+
+def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None) -> list[Cell]:
     """Give each configuration its folder, and refuse what cannot be run.
 
     Raises
@@ -146,8 +205,8 @@ def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
     prompts = Prompts.load().hash
     cells = []
     for config in configs:
-        suite, model = _WORKER.suite(config), _WORKER.model(config)
-        make_policy(config.policy, model)
+        suite, (model, repairing) = _WORKER.suite(config), _WORKER.models(config, calling)
+        make_policy(config.policy, repairing or model)
         content = {
             "config": config.model_dump(),
             "suite": suite.content_hash,
@@ -155,6 +214,8 @@ def plan(configs: Sequence[RunConfig], out: Path) -> list[Cell]:
             "prompts": prompts,
             "versions": [sqlbench.__version__, SCHEMA_VERSION],
         }
+        if (profile := getattr(repairing, "profile", None)) is not None:
+            content["repair_profile"] = profile.hash
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         name = "".join(c if c.isalnum() or c in "-." else "_" for c in config.policy)
         cells.append(Cell(config, out / f"{name[:40]}-s{config.seed}-{digest[:10]}"))
@@ -180,6 +241,10 @@ def _run_all(
             for future in done:
                 collected[futures[future].folder] = future.result()
             gauge.read()
+    except BaseException:
+        if isinstance(executor, LocalWorkers):
+            executor.stop()
+        raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -189,21 +254,23 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
     if cell.finished:
         return collect(Run.open(cell.folder))
     config = cell.config.model_dump()
-    suite, model = _WORKER.suite(cell.config), _WORKER.model(cell.config)
-    del config["suite"], config["model"]
-    return collect(
-        _WORKER.runner().run(
-            run_experiment(
+    suite, (model, repairing) = _WORKER.suite(cell.config), _WORKER.models(cell.config, calling)
+    del config["suite"], config["model"], config["repair_model"]
+
+    async def run() -> Run:
+        with RUNS.running():
+            return await run_experiment(
                 suite,
                 model,
+                repair_model=repairing,
                 **config,
                 concurrency=cell.config.lag + 1,
                 out=cell.folder,
                 progress=False,
                 calling=calling,
             )
-        )
-    )
+
+    return collect(_WORKER.runner().run(run()))
 
 
 class _Worker(threading.local):
@@ -211,7 +278,7 @@ class _Worker(threading.local):
 
     def __init__(self) -> None:
         self._suites: dict[tuple[str, str | None], Suite] = {}
-        self._models: dict[tuple[str, str, str | None], ChatModel] = {}
+        self._models: dict[object, ChatModel] = {}
         self._runner: asyncio.Runner | None = None
 
     def suite(self, config: RunConfig) -> Suite:
@@ -220,10 +287,20 @@ class _Worker(threading.local):
             self._suites[key] = load_suite(*key)
         return self._suites[key]
 
-    def model(self, config: RunConfig) -> ChatModel:
-        key = config.model, config.suite, config.database
+    def models(
+        self, config: RunConfig, calling: Calling | None
+    ) -> tuple[ChatModel, ChatModel | None]:
+        """Return who answers and who repairs."""
+        first = self._model(config.model, config, calling)
+        if config.repair_model is None:
+            return first, None
+        return first, self._model(config.repair_model, config, calling)
+
+    def _model(self, spec: str, config: RunConfig, calling: Calling | None) -> ChatModel:
+        # The time limits are the model's own, and a replay takes one without a key.
+        key = spec, config.suite, config.database, calling
         if key not in self._models:
-            self._models[key] = load_model(config.model, self.suite(config))
+            self._models[key] = load_model(spec, self.suite(config), calling)
         return self._models[key]
 
     def runner(self) -> asyncio.Runner:
@@ -235,24 +312,57 @@ class _Worker(threading.local):
 _WORKER = _Worker()
 
 
+class Tail:
+    """What is appended to a log: whole lines, each once.
+
+    Parameters
+    ----------
+    path : path
+        The log, which may not exist yet.
+
+    Attributes
+    ----------
+    count : int
+        How many lines were read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+        self._place = 0
+
+    def read(self) -> list[bytes]:
+        """Return the lines that are new."""
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return []
+        if size < self._place:  # another file, brought home in place of the one that was there
+            self._place = self.count = 0
+        if size == self._place:
+            return []
+        with self.path.open("rb") as log:
+            log.seek(self._place)
+            new = log.read()
+        new = new[: new.rfind(b"\n") + 1]
+        self._place += len(new)
+        lines = new.splitlines(keepends=True)
+        self.count += len(lines)
+        return lines
+
+
 class _Gauge:
     """Counts the episodes in all cells' logs, and shows them."""
 
     def __init__(self, cells: Any, bar: Any, on_poll: Callable[[], None] | None = None) -> None:
-        self._logs = {cell.folder / "episodes.jsonl": [0, 0] for cell in cells}
+        self._logs = [Tail(cell.folder / "episodes.jsonl") for cell in cells]
         self._bar = bar
         self._on_poll, self._polled = on_poll, 0.0
 
     def read(self) -> int:
         """Return how many episodes are finished."""
-        for path, place in self._logs.items():
-            if path.exists() and path.stat().st_size > place[0]:
-                with path.open("rb") as log:
-                    log.seek(place[0])
-                    new = log.read()
-                place[0] += len(new)
-                place[1] += new.count(b"\n")
-        total = sum(count for _, count in self._logs.values())
+        for log in self._logs:
+            log.read()
+        total = sum(log.count for log in self._logs)
         self._bar.update(total - self._bar.n)
         if self._on_poll is not None and time.monotonic() - self._polled > VIEW_SECONDS:
             self._on_poll()

@@ -17,7 +17,10 @@ from html import escape as _escape
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE = "rgba(128,128,128,.35)"
 _CELL = f"text-align:left;vertical-align:top;padding:2px 10px 2px 0;border-bottom:1px solid {_LINE}"
-_PRE = "margin:4px 0;padding:6px 8px;white-space:pre-wrap;background:rgba(128,128,128,.12)"
+_PRE = (
+    "margin:4px 0;padding:6px 8px;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;"
+    "background:rgba(128,128,128,.12)"
+)
 _MARK = "background:rgba(230,159,0,.4);color:inherit;border-bottom:2px solid #D55E00"
 _ADDED, _REMOVED = "background:rgba(0,158,115,.25)", "background:rgba(213,94,0,.25)"
 # MathJax would set what stands between two dollars.
@@ -83,6 +86,26 @@ def note(text: object) -> str:
     return f'<div style="margin:2px 0">{escape(text)}</div>'
 
 
+def problem(text: object) -> str:
+    """Return what went wrong as HTML, to stand beside the control that it is about."""
+    style = (
+        "border-left:3px solid #D55E00;background:rgba(213,94,0,.15);padding:4px 10px;"
+        "line-height:1.4;max-width:960px"
+    )
+    return f'<div class="sqlbench-problem" style="{style}">{escape(text)}</div>'
+
+
+def tiles(values: Mapping[str, object]) -> str:
+    """Return names, small, above their values, side by side as far as there is room."""
+    parts = (
+        f'<div><div style="font-size:85%;opacity:.8">{escape(name)}</div>'
+        f'<div class="sqlbench-{escape(name.replace(" ", "-"))}">{escape(value)}</div></div>'
+        for name, value in values.items()
+    )
+    style = "display:flex;flex-wrap:wrap;gap:6px 24px;white-space:nowrap;margin:4px 0"
+    return f'<div style="{style}">{"".join(parts)}</div>'
+
+
 def fold(title: object, inside: str, *, opened: bool = False) -> str:
     """Return HTML that a click on its title unfolds; ``inside`` is HTML already."""
     head = f'<summary style="cursor:pointer">{escape(title)}</summary>'
@@ -91,7 +114,10 @@ def fold(title: object, inside: str, *, opened: bool = False) -> str:
 
 def frame(inside: str) -> str:
     """Return HTML in the frame that every card has; ``inside`` is HTML already."""
-    style = f"border-left:3px solid {_LINE};padding:2px 0 2px 10px;max-width:960px;color:inherit"
+    style = (
+        f"border-left:3px solid {_LINE};padding:2px 0 2px 10px;max-width:960px;color:inherit;"
+        "line-height:1.4"  # a widget's own is that of a control
+    )
     return f'<div {_CLASS} style="{style}">{inside}</div>'
 
 

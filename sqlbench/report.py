@@ -12,10 +12,15 @@ from sqlbench.runs import Run
 
 NOTEBOOK = "01_run_episodes.ipynb"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-_CONTENTS_STYLE = (
-    ".contents{margin:1em 2em;font-family:system-ui,sans-serif}.contents a{color:inherit}"
+_STYLE = (
+    # The contents stand above the text, which stands beside the cells' prompts.
+    ".contents{margin:1em 2em 1em 104px;font-family:system-ui,sans-serif;line-height:1.6}"
+    ".contents ul{margin:0;padding-left:1.2em}.contents a{color:inherit}"
+    # SQL in a text that a cell wrote, which the export's own style takes for prose.
+    ".jp-RenderedMarkdown .highlight pre{font:13px/1.35 var(--jp-code-font-family,monospace);"
+    "background:rgba(128,128,128,.12);padding:6px 8px;margin:4px 0 8px}"
     "@media print{.anchor-link,.jp-InputPrompt,.jp-OutputPrompt{display:none}"
-    "img,table,pre{break-inside:avoid}}"
+    ".contents{margin-left:0}h2{break-after:avoid}img,table,pre{break-inside:avoid}}"
 )
 
 
@@ -105,7 +110,7 @@ def _with_contents(page: str) -> str:
     # Both come out of the page, where nbconvert has escaped them.
     items = "".join(f'<li><a href="#{id_}">{title}</a></li>' for id_, title in sections)
     contents = f'<nav class="contents"><b>Contents</b><ul>{items}</ul></nav>'
-    page = page.replace("</head>", f"<style>{_CONTENTS_STYLE}</style></head>", 1)
+    page = page.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
     return re.sub(r"(<main[^>]*>)", lambda m: m.group(1) + contents, page, count=1)
 
 

@@ -23,7 +23,9 @@ _HEAD = f"""<!DOCTYPE html>
 body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: 4px 12px 4px 0;
-  border-bottom: 1px solid rgba(128,128,128,.35) }}
+  border-bottom: 1px solid rgba(128,128,128,.35); font-variant-numeric: tabular-nums }}
+td {{ overflow-wrap: anywhere }}
+.whole {{ white-space: nowrap; overflow-wrap: normal }}
 </style></head><body>
 """
 
@@ -96,7 +98,8 @@ def _read(folder: Path) -> tuple[RunConfig, dict[str, Any], str]:
 def _rate(values: dict[str, Any]) -> str:
     if values["rate"] is None:
         return "—"
-    return f"{values['rate']:.1%}<br>[{values['low']:.1%}, {values['high']:.1%}]"
+    interval = f"{values['rate']:.1%}<br>[{values['low']:.1%}, {values['high']:.1%}]"
+    return f'<span class="whole">{interval}</span>'
 
 
 def _other_reports(root: Path, runs: list[Path]) -> str:
@@ -126,4 +129,5 @@ def _time(folder: Path) -> float:
 
 
 def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f'<span class="whole">{when}</span>'

@@ -31,10 +31,10 @@ class RunConfig(BaseModel):
     learner: str = "standard"
 
     @property
-    def paid_model(self) -> str | None:
-        """The spec of the model whose calls cost money; None if none does, or two that differ."""
-        paid = {m for m in (self.model, self.repair_model) if m and m.startswith("openai")}
-        return paid.pop() if len(paid) == 1 else None
+    def paid_models(self) -> tuple[str, ...]:
+        """The specs of the models whose calls cost money."""
+        models = dict.fromkeys((self.model, self.repair_model))
+        return tuple(m for m in models if m and m.startswith("openai"))
 
     @field_validator("database")
     @classmethod

@@ -84,14 +84,21 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return  # torn by a crash: owed again
             try:
-                yield _parse(line)
+                yield parse_line(line)
             except ValueError as error:
                 raise RunFolderError(
                     f"{str(path)!r}, line {number}, is damaged: {error}."
                 ) from error
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Read a line of a log.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:  # or a lone surrogate, which SQL from a model may contain

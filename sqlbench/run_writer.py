@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -72,11 +73,30 @@ class RunWriter:
         self.run.failed.append(record)
         self._write("failures", record)
 
-    def keep_price(self, price: Price) -> None:
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder."""
+        return self.run.folder
+
+    @property
+    def paid_models(self) -> tuple[str, ...]:
+        """The specs of the models whose calls cost money."""
+        return self.run.config.paid_models
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """What a million tokens of its models cost, by spec, where that is known."""
+        return self.run.prices
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of the requests that were sent before."""
+        return self.run.calls()
+
+    def keep_prices(self, prices: Mapping[str, Price]) -> None:
         """Keep what a million tokens cost, for every later table of this run."""
-        self.run.price = price
+        self.run.prices = dict(prices)
         if self.run.folder is not None:
-            write_json(self.run.folder / "price.json", asdict(price))
+            write_json(self.run.folder / "price.json", {m: asdict(p) for m, p in prices.items()})
 
     def note_call(self, record: dict[str, Any]) -> None:
         """Keep a note of a request that was sent, and what it cost."""

@@ -5,7 +5,7 @@
 ``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
 rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
 results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
-million tokens cost.
+million tokens of each model cost.
 """
 
 from __future__ import annotations
@@ -166,14 +166,17 @@ class Run(Shown):
         )
 
     @cached_property
-    def price(self) -> Price | None:
-        """What a million tokens of its model cost; None if no price is known."""
-        from sqlbench.models.budget import load_price, make_price
+    def prices(self) -> dict[str, Price]:
+        """What a million tokens of its models cost, by spec, where that is known."""
+        from sqlbench.models.budget import load_prices, make_price
 
+        paid = self.config.paid_models
         if self.folder is not None and (self.folder / "price.json").exists():
-            return make_price(read_json(self.folder / "price.json"), "The run's price.json")
-        paid = self.config.paid_model
-        return load_price(paid) if paid else None
+            found = read_json(self.folder / "price.json")
+            if "prompt" in found:  # as runs of one model were written first
+                found = dict.fromkeys(paid, found)
+            return {m: make_price(v, "The run's price.json") for m, v in found.items()}
+        return load_prices(paid)
 
     def calls(self) -> Iterator[dict[str, Any]]:
         """Yield the records of the requests that were sent, in the order of their answers."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from sqlbench.models import Calling
 from sqlbench.plan import make_config
 from sqlbench.run_config import RunConfig
 from sqlbench.runs import Run
+from sqlbench.sweep_status import Sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,11 +109,11 @@ def run_sweep(
     workers : callable or None
         See `run_grid`; `sqlbench.cluster.dask_workers` makes those of a Dask cluster.
     calling : Calling or None
-        How the models are called.
+        How the models are called. A budget or ``max_calls`` is the whole sweep's.
     progress : bool
         Whether to show a progress bar.
     watch : callable or None
-        Is given `status` a few times a minute, as a view in a notebook.
+        Is given `Sweep.status` about once a second, and at the end.
 
     Returns
     -------
@@ -122,23 +122,27 @@ def run_sweep(
     """
     import pandas as pd
 
-    folder = Path(out)
-    cells = plan(configs, folder / "runs")
-    view = None if watch is None else (lambda: watch(status(cells)))
-    rows = run_grid(
-        configs, folder / "runs", cell_row, workers=workers, progress=progress,
-        calling=calling, on_poll=view,
-    )  # fmt: skip
-    dumps = [c.model_dump() for c in configs]
-    varied = [n for n in RunConfig.model_fields if len({str(d[n]) for d in dumps}) > 1]
-    table = pd.DataFrame(
-        [
-            {n: d[n] for n in varied or ["policy", "seed"]} | row | {"folder": c.folder.name}
-            for d, row, c in zip(dumps, rows, cells, strict=True)
-        ]
-    )
-    table.to_csv(folder / TABLE, index=False)
-    merge_stores(cells, folder / MERGED_STORE)
+    sweep = Sweep(plan(configs, Path(out) / "runs", calling), out)
+    view = None if watch is None else (lambda: watch(sweep.status))
+    with sweep.writing():
+        try:
+            rows = run_grid(
+                configs, sweep.folder / "runs", cell_row, workers=workers, progress=progress,
+                calling=calling, on_poll=view,
+            )  # fmt: skip
+        finally:
+            if view is not None:
+                view()
+        cells = plan(configs, sweep.folder / "runs", calling)
+        varied = sweep.varied
+        table = pd.DataFrame(
+            [
+                {n: getattr(c.config, n) for n in varied} | row | {"folder": c.folder.name}
+                for row, c in zip(rows, cells, strict=True)
+            ]
+        )
+        table.to_csv(sweep.folder / TABLE, index=False)
+        merge_stores(cells, sweep.folder / MERGED_STORE)
     return table
 
 
@@ -156,29 +160,6 @@ def cell_row(run: Run) -> dict[str, Any]:
         "cost_per_solved": summary["cost_per_solved"],
         "simulated": run.simulated,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class CellStatus:
-    """Where a cell stands."""
-
-    cell: str
-    state: str
-    done: int
-    episodes: int
-
-
-def status(cells: Sequence[Cell]) -> pd.DataFrame:
-    """Return where every cell stands: waiting, running or finished, and its episodes done."""
-    import pandas as pd
-
-    rows = []
-    for cell in {c.folder: c for c in cells}.values():
-        log = cell.folder / "episodes.jsonl"
-        done = log.read_bytes().count(b"\n") if log.exists() else 0
-        state = "finished" if cell.finished else "running" if done else "waiting"
-        rows.append(CellStatus(cell.folder.name, state, done, cell.config.episodes))
-    return pd.DataFrame(rows)
 
 
 def merge_stores(cells: Sequence[Cell], target: Path) -> int:
@@ -207,8 +188,9 @@ def sweep_text(table: pd.DataFrame) -> str:
     """Return a sweep's table for the terminal, best first."""
     from sqlbench.analysis import markdown_table
 
-    hidden = {"folder", "simulated", "cost_per_solved"}
-    hidden |= {n for n in ("cost", "model_errors") if not table[n].fillna(0).any()}
+    hidden = {"folder", "simulated"}
+    costs = ("cost", "cost_per_solved", "model_errors")
+    hidden |= {n for n in costs if not table[n].fillna(0).any()}
     shown = [n for n in table.columns if n not in hidden]
     rates = [n for n in ("any", "field", "first", "repaired", "fixed", "broken") if n in table]
     rows = []

@@ -87,5 +87,5 @@ def postgres() -> Iterator[Postgres]:
         server.reader,
         f"postgresql://bench:{quote(SECRET, safe='')}@/postgres?{socket}",
     )
-    server.handle.cleanup()
+    server.stop()
     shutil.rmtree(folder, ignore_errors=True)

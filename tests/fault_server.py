@@ -64,21 +64,24 @@ class Server:
                     stats = dict(self.stats) | {"arrivals": self.arrivals}
                     await self.send(writer, 200, json.dumps(stats).encode())
                     continue
-                await self.complete(writer, json.loads(body), headers)
+                await self.complete(reader, writer, json.loads(body))
         except (asyncio.IncompleteReadError, ConnectionError, Hangup):
             pass
         finally:
             writer.close()
 
     async def complete(
-        self, writer: asyncio.StreamWriter, request: dict[str, Any], headers: dict[str, str]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        request: dict[str, Any],
     ) -> None:
         self.in_flight += 1
         self.stats["requests"] += 1
         self.arrivals.append(time.monotonic())
         self.stats["max_in_flight"] = max(self.stats["max_in_flight"], self.in_flight)
         try:
-            await self.answer(writer, request, headers)
+            await self.answer(reader, writer, request)
         finally:
             self.in_flight -= 1
 
@@ -104,7 +107,10 @@ class Server:
         return "SELECT 1"
 
     async def answer(
-        self, writer: asyncio.StreamWriter, request: dict[str, Any], headers: dict[str, str]
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        request: dict[str, Any],
     ) -> None:
         options = self.options
         if options.status:
@@ -131,7 +137,8 @@ class Server:
         elif fault == "error":
             await self.send(writer, 500, error_body("something broke"))
         elif fault == "hang":
-            await asyncio.sleep(3600)
+            await reader.read(1)  # nothing more comes: until the other side hangs up
+            raise Hangup
         elif fault == "reset":
             reset(writer)
         elif fault == "html":

@@ -1,10 +1,13 @@
-"""A seeded fuzzer: gold queries mutated by tokens, by bytes, and with hostile fragments."""
+"""Seeded fuzzers: gold queries mutated by tokens, by bytes, by fragments, and as trees."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Iterator, Sequence
+
+import sqlglot
+from sqlglot import exp
 
 _TOKEN = re.compile(r"\s+|\w+|'[^']*'|\"[^\"]*\"|.", re.DOTALL)
 FRAGMENTS = [
@@ -67,3 +70,47 @@ def mutated(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
             else:
                 tokens.insert(place, f" {rng.choice(fragments)} ")
         yield "".join(tokens)
+
+
+GRAFTS = [
+    "hex(zeroblob(120000))", "randomblob(200000)", "printf('%.*c', 200000, 'x')", "random()",
+    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r)",
+    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x || x FROM r) SELECT count(x) FROM r)",
+    "(SELECT count(*) FROM {t} a, {t} b, {t} c)",
+    "(SELECT group_concat(a.rowid) FROM {t} a, {t} b)",
+    "instr(hex(zeroblob(60000)), hex(zeroblob(30000)) || '1')", "NULL", "9223372036854775807 + 1",
+    "replace(hex(zeroblob(60000)), '0', 'abcdefgh')", "1e308 * 10", "'%' || hex(zeroblob(200))",
+    "CAST(x'ff' AS TEXT)", "abs(-9223372036854775808)", "char(0, 55296, 1114111)", "1 / 0",
+    "trim(hex(zeroblob(100000)), hex(randomblob(1000)))", "json_extract('[1,[2]]', '$[1]')",
+    "date(1e18, 'unixepoch')", "strftime('%f%f%f', 'now')", "quote(zeroblob(100000))", "-1",
+]  # fmt: skip
+
+
+def grafted(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
+    """Yield gold queries in which an expression is another's, or a hostile one: most of them run.
+
+    Parameters are those of `mutated`.
+    """
+    rng = random.Random(seed)
+    trees = [sqlglot.parse_one(gold, read="sqlite") for gold in golds]
+    # As a column's value: by itself ``replace(…)`` would be read as a statement.
+    hostile = [
+        sqlglot.parse_one(f"SELECT {g.replace('{t}', table)}", read="sqlite").selects[0]
+        for g in GRAFTS
+    ]
+    parts = [found for tree in trees if (found := [n for n in tree.walk() if _is_value(n)])]
+    while True:
+        tree = rng.choice(trees).copy()
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            places = [n for n in tree.walk() if _is_value(n)]
+            if not places:
+                break
+            new = rng.choice(hostile) if rng.random() < 0.3 else rng.choice(rng.choice(parts))
+            rng.choice(places).replace(new.copy())
+        yield tree.sql("sqlite")
+
+
+def _is_value(node: exp.Expression) -> bool:
+    inside = isinstance(node.parent, exp.Binary | exp.Func | exp.Select | exp.Ordered | exp.Alias)
+    value = isinstance(node, exp.Column | exp.Literal | exp.Binary | exp.Func | exp.Case)
+    return inside and value

@@ -273,6 +273,80 @@ def test_cost_follows_from_the_tokens_and_the_prices(suite, tmp_path):
     assert "cost / per solved question" in sb.analysis.run_table(run)
 
 
+TWO_PRICES = (
+    PRICES
+    + """
+[n]
+prompt = 10.0
+cached = 3.0
+completion = 50.0
+"""
+)
+
+
+def run_two(server, suite, folder, **calling):
+    """Answers by m, repairs by n."""
+    options = Calling(answer_seconds=30.0, **calling)
+
+    async def go():
+        first, repairs = (OpenAIModel(name, server.environ, options) for name in "mn")
+        try:
+            return await run_experiment(
+                suite, first, "random", repair_model=repairs, episodes=25, lag=7, concurrency=8,
+                out=folder, progress=False, calling=options,
+            )  # fmt: skip
+        finally:
+            await first.aclose()
+            await repairs.aclose()
+
+    return asyncio.run(go())
+
+
+def test_answers_and_repairs_by_two_models_have_a_price_each(suite, tmp_path):
+    """With cached tokens, and with reasoning tokens, which are completion tokens already."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text(TWO_PRICES)
+    with serve(tmp_path, answers_for(suite)) as server:
+        run_two(server, suite, tmp_path / "run", prices=prices)
+        requests = server.stats["requests"]
+        budget = sb.Run.open(tmp_path / "run").summary["cost"] * 0.5
+        with pytest.raises(Exception, match="larger --budget"):
+            run_two(server, suite, tmp_path / "half", prices=prices, budget=budget)
+    run = sb.Run.open(tmp_path / "run")
+    values = {"m": (1.0, 0.5, 4.0), "n": (10.0, 3.0, 50.0)}
+    expected, by_model = 0.0, dict.fromkeys("mn", 0.0)
+    for episode in run.log:
+        for step in episode.steps:
+            name = "m" if step.attempt == 1 else "n"
+            prompt, cached, completion = values[name]
+            assert 0 < step.cached_tokens < step.prompt_tokens and step.reasoning_tokens == 5
+            cost = (step.prompt_tokens - step.cached_tokens) * prompt
+            cost += step.cached_tokens * cached + step.completion_tokens * completion
+            by_model[name] += cost / 1e6
+    expected = sum(by_model.values())
+    assert all(by_model.values())
+    assert run.summary["cost"] == pytest.approx(expected, abs=1e-6)
+    calls = list(run.calls())
+    assert len(calls) == requests
+    for name, cost in by_model.items():
+        of_it = [c["cost"] for c in calls if c["model"] == f"openai:{name}"]
+        assert sum(of_it) == pytest.approx(cost, abs=1e-9)
+    # What a repair may cost is set aside before it is sent, and that is much here.
+    assert 0 < sum(c["cost"] for c in sb.Run.open(tmp_path / "half").calls()) <= budget
+
+
+def test_a_budget_for_two_models_needs_both_prices(suite, tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICES)
+    with serve(tmp_path, answers_for(suite)) as server:
+        with pytest.raises(ConfigError, match="there is none for 'openai:n'"):
+            run_two(server, suite, tmp_path / "run", prices=prices, budget=1.0)
+        assert "requests" not in server.stats
+    with serve(tmp_path, answers_for(suite)) as server:
+        finished = run_two(server, suite, tmp_path / "free", prices=prices)
+    assert finished.summary["cost"] is None, "half a cost is none"
+
+
 def test_max_calls_counts_every_request_over_all_resumptions(suite, tmp_path):
     with serve(tmp_path, answers_for(suite), faults={"error": 0.2}) as server:
         for limit in (10, 25):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -44,6 +46,27 @@ def test_run_prints_the_table_and_where_it_is(finished):
     }  # fmt: skip
 
 
+def test_a_run_is_judged_by_the_metric_that_it_names(tmp_path):
+    """BIRD takes rows as a set: a dropped DISTINCT is right by it, and wrong by ours."""
+    shop = tmp_path / "shop.sqlite"
+    with closing(sqlite3.connect(shop)) as connection:
+        connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1), (1), (2)")
+    (tmp_path / "shop.yaml").write_text(
+        "database: shop.sqlite\ntasks:\n- id: t\n  difficulty: easy\n  questions:\n"
+        "  - {id: q, text: Name each value, gold: SELECT DISTINCT a FROM t}\n"
+    )
+    (tmp_path / "first.jsonl").write_text('{"question_id": "q", "pred": "SELECT a FROM t"}\n')
+    told = ["--suite", "shop.yaml", "--model", "predictions:first.jsonl", "--max-attempts", 1]
+    for metric, right in (("exact", 0), ("bird", 1)):
+        run = ["run", *told, "--episodes", 1, "--metric", metric, "--out", metric]
+        assert sqlbench(*run, cwd=tmp_path).returncode == 0
+        summary = json.loads((tmp_path / metric / "summary.json").read_text())
+        assert summary["rates"]["any"]["count"] == right
+        assert (
+            json.loads((tmp_path / metric / "run.json").read_text())["config"]["metric"] == metric
+        )
+
+
 def test_no_wall_clock_fact_is_in_the_log(finished):
     line = json.loads((finished[0] / "episodes.jsonl").read_text().splitlines()[0])
     assert not {"latency", "elapsed", "time"} & (line.keys() | line["steps"][0].keys())
@@ -70,6 +93,7 @@ def test_suites_lists_kinds_and_tasks():
         (["run", "--task", "nope"], "Unknown task 'nope'; valid are: simple_queries"),
         (["run", "--model", "nope"], "Unknown model 'nope'"),
         (["run", "--model", "simulated:nope"], "'nope'"),
+        (["run", "--metric", "bir"], "Unknown metric 'bir'; valid are: exact, spider"),
         (["run", "--policy", "linucbb"], "Unknown policy 'linucbb'"),
         (["run", "--policy", "linucb?alfa=1"], "Did you mean 'alpha'?"),
         (["run", "--policy", "linucb?alpha=much"], "is a number, not 'much'"),

@@ -6,11 +6,15 @@ import asyncio
 import json
 
 import pytest
+from served import answers_for, serve
 
-from sqlbench.collect import CALLS, FAILURES, collect
-from sqlbench.exceptions import ConfigError, ModelSetupError
+from sqlbench.collect import collect
+from sqlbench.collect_files import CALLS, FAILURES, REQUESTS
+from sqlbench.exceptions import BudgetReachedError, ConfigError, ModelSetupError
 from sqlbench.experiment import run_experiment
-from sqlbench.models import ModelError
+from sqlbench.models import Calling, ModelError
+from sqlbench.models.cache import ResponseStore
+from sqlbench.models.openai import OpenAIModel
 from sqlbench.models.simulated import SimulatedModel
 from sqlbench.repair import ARMS
 from sqlbench.repair_table import RESAMPLE, TableError, load_table
@@ -174,3 +178,34 @@ def test_questions_without_a_gold_query_are_refused(tmp_path):
     own = Suite("own", {"own": Task("own", "easy", (question,))}, suite.databases, {})
     with pytest.raises(ConfigError, match="'own-1' of 'own' has no gold query"):
         asyncio.run(collect(own, SimulatedModel(suite), tmp_path / "t", progress=False))
+
+
+PRICES = """
+[m]
+prompt = 1.0
+cached = 0.5
+completion = 4.0
+"""
+
+
+def test_a_collection_keeps_its_budget_retries_and_pays_for_nothing_twice(tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICES)
+    suite = load_suite("marketplace")
+    with serve(tmp_path, answers_for(suite), faults={"error": 0.1, "rate_limit": 0.1}) as server:
+        model = OpenAIModel("m", server.environ)
+        options = {"model": model, "samples": 1, "concurrency": 8}
+        with pytest.raises(BudgetReachedError, match="larger --budget"):
+            gather(tmp_path / "t", **options, calling=Calling(budget=0.05, prices=prices))
+        sent = [json.loads(line) for line in (tmp_path / "t" / REQUESTS).read_text().splitlines()]
+        assert 0.02 < sum(s["cost"] for s in sent) <= 0.05
+        with pytest.raises(BudgetReachedError, match="calls are made"):
+            gather(tmp_path / "t", **options, calling=Calling(max_calls=len(sent) + 7))
+        assert server.stats["requests"] == len(sent) + 7
+        table = gather(tmp_path / "t", **options)
+        stats = server.stats
+    assert not (tmp_path / "t" / FAILURES).exists(), "what failed in passing is repeated"
+    assert len(calls(tmp_path / "t")) == stats["finished"] == 20 + 9 * len(table)
+    store = ResponseStore(tmp_path / "t" / "responses.sqlite", readonly=True)
+    assert len(store) == stats["finished"]
+    store.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from pictures import check_pictures
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 NAMES = ("04_off_policy", "08_real_repairs")
@@ -24,6 +25,7 @@ def execute(name: str, folder: Path, **parameters) -> str:
         kernel_name="python3",
         cwd=str(NOTEBOOKS),
     )
+    check_pictures(out, least=1)
     outputs = [o for c in nbformat.read(out, as_version=4).cells for o in c.get("outputs", [])]
     return "\n".join(o.get("text", "") for o in outputs)
 

@@ -10,13 +10,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import hostile_kinds
 import hostile_sql
 import pytest
-from fuzz_sql import mutated
+from fuzz_sql import grafted, mutated
 
 import sqlbench as sb
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
@@ -165,7 +165,9 @@ def test_two_thousand_mutated_golds_change_nothing(tmp_path):
     table = source.schema().tables[0].name
     answered = 0
     with SQLiteDatabase(path, limits=limits) as database:
-        for sql in islice(mutated([q.gold for q in questions], table, seed=0), 2_000):
+        golds = [q.gold for q in questions]
+        texts, trees = mutated(golds, table, seed=0), grafted(golds, table, seed=0)
+        for sql in chain(islice(texts, 1_600), islice(trees, 400)):
             try:
                 database.execute(sql)
                 answered += 1
@@ -179,8 +181,9 @@ def test_two_thousand_mutated_golds_change_nothing(tmp_path):
 
 def test_the_fuzzer_is_a_function_of_its_seed():
     golds = ["SELECT a FROM t WHERE b = 'x'", "SELECT count(*) FROM t GROUP BY a"]
-    first, again, other = (list(islice(mutated(golds, "t", s), 200)) for s in (1, 1, 2))
-    assert first == again != other
+    for fuzzer in (mutated, grafted):
+        first, again, other = (list(islice(fuzzer(golds, "t", s), 200)) for s in (1, 1, 2))
+        assert first == again != other
 
 
 async def test_a_hostile_statement_does_not_block_the_event_loop(singers):

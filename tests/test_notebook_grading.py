@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pictures import check_pictures
 from small_spider import write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,7 @@ def test_the_notebook_runs_on_two_real_files(spider_dir: Path, tmp_path: Path) -
         parameters={"suite": f"spider:{spider_dir}", "predictions": files, "neighbours": 2},
         progress_bar=False,
     )
+    check_pictures(tmp_path / "out.ipynb", least=1)
     text = json.dumps(executed.cells)
     assert "83.2% [80.8%, 85.4%] (809/972)" in text
     assert "71.6% [68.7%, 74.4%] (696/972)" in text

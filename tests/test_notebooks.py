@@ -1,4 +1,8 @@
-"""The long notebooks run headlessly with reduced parameters, and their copies carry outputs."""
+"""Notebooks run headlessly, with reduced parameters where they are long, and show their pictures.
+
+The others are executed, and checked in the same way, elsewhere: 01 is the report (test_report), 04
+and 08 are in test_evidence_notebooks, 05 in test_notebook_grading.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from pictures import check_pictures
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 REDUCED = {
@@ -18,6 +23,11 @@ REDUCED = {
     },
     "03_credit_and_hindsight.ipynb": {"seeds": "0,1", "episodes": 40, "full": False},
 }
+SHORT = {
+    "00_tour.ipynb": ({"episodes": 60}, 2),
+    "06_live_dashboard.ipynb": ({"episodes": 60}, 1),
+    "07_your_database_and_model.ipynb": ({}, 1),
+}
 
 
 @pytest.mark.slow
@@ -25,10 +35,25 @@ REDUCED = {
 def test_a_long_notebook_runs_with_reduced_parameters(name, tmp_path, monkeypatch):
     # The kernel must import this checkout, wherever the package is installed from.
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    execute(name, tmp_path, REDUCED[name] | {"out": str(tmp_path / "grid")})
+    check_pictures(tmp_path / name, least=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_notebook_runs_with_its_pictures_in_every_export(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the kernel's own leavings
+    parameters, pictures = SHORT[name]
+    execute(name, tmp_path, parameters)
+    check_pictures(tmp_path / name, pictures)
+
+
+def execute(name: str, folder: Path, parameters: dict[str, object]) -> None:
     papermill.execute_notebook(
         str(NOTEBOOKS / name),
-        str(tmp_path / name),
-        parameters=REDUCED[name] | {"out": str(tmp_path / "grid")},
+        str(folder / name),
+        parameters=parameters,
         progress_bar=False,
         kernel_name="python3",
     )

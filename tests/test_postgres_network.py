@@ -34,7 +34,8 @@ def network():
     """A server on a port of loopback that asks every role for its password (SCRAM)."""
     folder = Path(tempfile.mkdtemp(prefix="sqlbench-pg-"))
     folder.chmod(0o755)
-    handle = embedded_server(folder / "data").handle
+    server = embedded_server(folder / "data")
+    handle = server.handle
     with psycopg.connect(handle.get_uri(), autocommit=True) as connection:
         connection.execute(f"CREATE ROLE shopper LOGIN PASSWORD '{SECRET}'")
         connection.execute("CREATE TABLE products (id int PRIMARY KEY, title text)")
@@ -53,7 +54,7 @@ def network():
     subprocess.run([*control, "-t", "60", "-o", options, "-l", log, "start"], **as_user)
     yield Network(port)
     subprocess.run([*control, "-m", "immediate", "stop"], **as_user)
-    handle.cleanup()
+    server.stop()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from served import answers_for, serve
 
-from sqlbench.cluster import connect
-from sqlbench.exceptions import ClusterError, ConfigError, UnknownNameError
+import sqlbench as sb
+from sqlbench.cluster import Cluster, _pack, _run_apart, _unpack, connect
+from sqlbench.exceptions import (
+    BudgetReachedError,
+    ClusterError,
+    ConfigError,
+    RunFolderError,
+    RunInUseError,
+    UnknownNameError,
+)
+from sqlbench.grid import Cell, plan
+from sqlbench.models import Calling
 from sqlbench.sweep import load_grid, make_grid, run_sweep, sweep_text
+from sqlbench.sweep_status import Sweep
 
 GRID = """
 suite: marketplace
@@ -28,7 +43,7 @@ lag: 3
 
 def bytes_of(folder):
     names = ("episodes.jsonl", "policy.npz", "summary.json", "run.json")
-    cells = sorted(p for p in (folder / "runs").iterdir())
+    cells = sorted(p for p in (folder / "runs").iterdir() if p.is_dir())
     return {c.name: [(c / name).read_bytes() for name in names] for c in cells}
 
 
@@ -154,6 +169,202 @@ def test_workers_that_lack_the_suite_say_so_before_the_sweep_starts(tmp_path):
                 connect(address, configs, tmp_path / "out")
         finally:
             sqlbench.cluster._probe = lambda: probe
+
+
+PAID = """
+model: openai:m
+policy: [random, rules]
+seed: 0-1
+episodes: 12
+lag: 3
+"""
+PRICES = """
+[m]
+prompt = 1.0
+cached = 0.5
+completion = 4.0
+"""
+
+
+def sweep(folder, *options, env):
+    command = [sys.executable, "-m", "sqlbench", "sweep", folder / "grid.yaml", "--workers", "2"]
+    return subprocess.run(
+        [*map(str, [*command, *options])], capture_output=True, text=True, env=os.environ | env
+    )
+
+
+def costs_of(folder):
+    """What every request of every run of a sweep cost."""
+    logs = (folder / "runs").glob("*/calls.jsonl")
+    return [json.loads(line)["cost"] for log in logs for line in log.read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_a_sweep_of_a_paid_model_keeps_its_budget_and_pays_for_nothing_twice(tmp_path):
+    """Over two processes; then a replay of it all from the merged store, without server or key."""
+    (tmp_path / "grid.yaml").write_text(PAID)
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICES)
+    paid, free = tmp_path / "paid", tmp_path / "free"
+    options = ["--prices", prices]
+    with serve(tmp_path, answers_for(sb.load_suite("marketplace")), latency=0.02) as server:
+        done = sweep(tmp_path, *options, "--out", free, env=server.environ)
+        assert done.returncode == 0, done.stderr
+        assert "cost_per_solved" in done.stdout
+        whole, calls = sum(costs_of(free)), server.stats["requests"]
+        assert calls == len(costs_of(free))
+        limited = [*options, "--out", paid, "--budget", f"{whole / 2}"]
+        done = sweep(tmp_path, *limited, env=server.environ)
+        assert done.returncode == 3, done.stderr
+        assert "larger --budget" in done.stderr
+        spent = sum(costs_of(paid))
+        assert 0.5 * whole / 2 < spent <= whole / 2
+        so_far = server.stats["requests"] - calls
+        done = sweep(tmp_path, "--out", paid, "--max-calls", so_far + 5, env=server.environ)
+        assert done.returncode == 3 and f"of {so_far + 5} calls are made" in done.stderr
+        assert server.stats["requests"] - calls == so_far + 5
+        done = sweep(tmp_path, *options, "--out", paid, env=server.environ)
+        assert done.returncode == 0, done.stderr
+        assert server.stats["requests"] == 2 * calls, "a call was paid for twice"
+    assert bytes_of(paid) == bytes_of(free)
+    stores = [folder / "responses.sqlite" for folder in (paid, free)]
+    replay = ["--cache", stores[0], "--cache-mode", "replay", "--out", tmp_path / "again"]
+    done = sweep(tmp_path, *replay, env={"OPENAI_BASE_URL": server.url})
+    assert done.returncode == 0, done.stderr
+    assert costs_of(tmp_path / "again") == []
+    names = ("episodes.jsonl", "policy.npz")
+    for log in (free / "runs").glob("*/episodes.jsonl"):
+        for name in names:
+            other = tmp_path / "again" / "runs" / log.parent.name / name
+            assert other.read_bytes() == log.with_name(name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_is_ended_takes_its_processes_with_it_and_goes_on(local, tmp_path, sign):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "sqlbench", "sweep", str(local[0] / "grid.yaml")]
+    command += ["--out", str(out), "--workers", "2"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True,
+        # A shell's background job ignores interrupts, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not any(log.stat().st_size for log in out.glob("runs/*/episodes.jsonl")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(sign)
+    # The workers hold the other end: it closes when the last of them is gone.
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == {9: -9, 15: 143, 2: 130}[sign], errors
+    assert "Traceback" not in errors
+    assert not Sweep.open(out).alive and not Sweep.open(out).finished
+    if sign == signal.SIGKILL:
+        run_sweep(load_grid(local[0] / "grid.yaml"), out, progress=False)
+        assert bytes_of(out) == bytes_of(local[0] / "out")
+
+
+def test_policies_are_compared_on_one_budget(tmp_path):
+    from sqlbench.compare import compare
+
+    variants = {p: make_grid({"policy": p, "episodes": 6})[0] for p in ("random", "rules")}
+    for limit in (5, 12):
+        calling = Calling(max_calls=limit)
+        with pytest.raises(BudgetReachedError, match=f"{limit} of {limit} calls are made"):
+            compare(variants, [0, 1], tmp_path, workers=Threads, progress=False, calling=calling)
+        logs = tmp_path.glob("*/calls.jsonl")
+        assert sum(len(log.read_text().splitlines()) for log in logs) == limit
+    found = compare(variants, [0, 1], tmp_path, workers=Threads, progress=False)
+    assert len(found.episodes) == 24
+
+
+def test_a_sweep_is_seen_from_its_folder(tmp_path):
+    out = tmp_path / "out"
+    configs = make_grid({"policy": ["random", "rules"], "episodes": 6})
+    seen = []
+    run_sweep(configs[:1], out, workers=Threads, progress=False)
+    sweep = Sweep(plan(configs, out / "runs"), out)
+    assert not sweep.alive and not sweep.finished
+    with sweep.writing():
+        assert sweep.alive
+        with pytest.raises(RunInUseError, match="Another process is running the sweep"):
+            run_sweep(configs, out, workers=Threads, progress=False)
+    assert list(sweep.status["state"]) == ["finished", "waiting"]
+    log = sweep.cells[1].folder / "episodes.jsonl"
+    log.parent.mkdir()
+    log.write_text('{"episode": 0, "success": true}\n{"episode": 1, "suc')
+    assert list(sweep.status["state"]) == ["finished", "stopped"]
+    assert list(sweep.status["done"]) == [6, 1]
+    log.unlink()
+    run_sweep(configs, out, workers=Threads, progress=False, watch=seen.append)
+    opened = Sweep.open(out)
+    assert opened.finished and list(opened.status["done"]) == [6, 6]
+    assert set(seen[-1]["state"]) == {"finished"}
+    text = str(opened)
+    assert "(simulated model)" in text and "2 finished" in text and "rules" in text
+    with pytest.raises(RunFolderError, match="holds no sweep"):
+        Sweep.open(tmp_path)
+
+
+async def test_a_notebook_follows_a_sweep(tmp_path):
+    configs = make_grid({"policy": ["random", "rules"], "episodes": 6})
+    view_of = Sweep(plan(configs, tmp_path / "runs"), tmp_path)
+    view = sb.widgets.sweep(view_of, seconds=0.05)
+    drawn = []
+
+    class Handle:
+        def update(self, shown):
+            drawn.append(str(shown))
+
+    view._handle = Handle()
+    running = asyncio.create_task(
+        asyncio.to_thread(sb.sweep.run_sweep, configs, tmp_path, workers=Threads, progress=False)
+    )
+    while not view_of.alive and not running.done():
+        await asyncio.sleep(0.01)
+    assert (await view.finished()).finished
+    await running
+    view.refresh()
+    assert "2 finished" in drawn[-1]
+    assert view.follow_button.value is False
+
+
+class Threads(ThreadPoolExecutor):
+    """Workers that are quick to start: one thread."""
+
+    def __init__(self):
+        super().__init__(1)
+
+
+def test_workers_that_cannot_share_a_store_or_a_budget_are_refused():
+    far = Cluster(None, 2, shared=True, local=False)
+    with pytest.raises(ClusterError, match=r"cannot share the store 'x\.sqlite'"):
+        far.executors(Calling(cache="x.sqlite"))
+    assert far.executors(Calling(budget=1.0))
+    with pytest.raises(ClusterError, match="cannot count together"):
+        Cluster(None, 2, shared=False, local=False).executors(Calling(max_calls=1))
+
+
+def test_a_run_that_was_stopped_on_a_far_worker_comes_home_and_goes_on_there(tmp_path):
+    cell = Cell(make_grid({"policy": "random"})[0], tmp_path / "cell")
+
+    def stopped(away, collect, calling):
+        assert away.folder != cell.folder
+        away.folder.mkdir()
+        (away.folder / "calls.jsonl").write_text("paid\n")
+        raise BudgetReachedError("all is spent", "budget")
+
+    result, error, files = _run_apart(stopped, cell, None, None, files=_pack(cell))
+    assert result is None and isinstance(error, BudgetReachedError)
+    _unpack(files, cell.folder)
+    assert (cell.folder / "calls.jsonl").read_text() == "paid\n"
+
+    def goes_on(away, collect, calling):
+        return (away.folder / "calls.jsonl").read_text()
+
+    result, error, files = _run_apart(goes_on, cell, None, None, files=_pack(cell))
+    assert (result, error) == ("paid\n", None)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 import threading
 import time
 
@@ -19,6 +20,12 @@ from sqlbench.models.simulated import SimulatedModel
 def text(widget):
     """What a reader sees of a piece of HTML."""
     return re.sub(r"<[^>]+>", "", widget.value)
+
+
+@pytest.fixture(autouse=True)
+def _monitors_leave_nothing_behind(tmp_path, monkeypatch):
+    """Without ``out`` a monitor keeps its run in the temporary folder, for its user to read."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -240,10 +247,9 @@ async def test_pause_holds_the_run_up_and_go_on_lets_it_run(suite):
     await until(lambda: monitor.run is not None and len(monitor.run.log) >= 5)
     monitor.pause_button.click()
     assert monitor.state == "paused" and monitor.policy.disabled
-    await asyncio.sleep(0.2)
     held = len(monitor.run.log)
-    await asyncio.sleep(0.3)
-    assert len(monitor.run.log) == held < 40
+    await asyncio.sleep(0.5)
+    assert len(monitor.run.log) <= held + 1 < 40, "the episode in flight may end"
     monitor.start_button.click()
     run = await monitor.finished()
     assert monitor.state == "finished" and run.finished and not monitor.policy.disabled

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sqlbench.cli.calling import with_calling
+from sqlbench.cli.stopping import run_stoppable
+from sqlbench.models.options import Calling
 
+
+@with_calling
 def collect(
+    *,
+    calling: Calling,
     out: Annotated[
         Path,
         typer.Option(help="The table's folder; a collection of the same options there goes on."),
@@ -38,7 +44,7 @@ def collect(
     """Call all 8 repairs and a new answer for each failing first answer. Killed, it goes on."""
     from sqlbench.collect import collect as collect_table
 
-    table = asyncio.run(
+    table = run_stoppable(
         collect_table(
             suite,
             model,
@@ -51,6 +57,7 @@ def collect(
             prompts=prompts,
             concurrency=concurrency,
             say=print,
+            calling=calling,
         )
     )
     mark = " (simulated model)" if table.simulated else ""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sqlbench.cli.calling import with_calling
+from sqlbench.cli.stopping import stoppable
+from sqlbench.models.options import Calling
 from sqlbench.run_config import RunConfig
 
 _DEFAULT = RunConfig()
 
 
+@with_calling
 def compare(
+    *,
+    calling: Calling,
     policies: Annotated[
         str,
         typer.Option(
@@ -53,12 +60,17 @@ def compare(
         Path, typer.Option(help="The folder of the runs and tables; gone on with if it exists.")
     ] = Path("results/compare"),
 ) -> None:
-    """Compare policies on the same questions and random numbers: rates, costs, differences."""
+    """Compare policies on the same questions and random numbers: rates, costs, differences.
+
+    A budget is that of all runs together. Limits per minute hold for each worker by itself.
+    """
     from sqlbench.compare import compare as run_comparison
     from sqlbench.compare import comparison_table
     from sqlbench.grid import processes
     from sqlbench.plan import make_config
 
+    if calling.cache is not None:
+        calling = replace(calling, cache=Path(calling.cache).absolute())
     variants = {
         spec: make_config(
             suite=suite,
@@ -73,9 +85,15 @@ def compare(
         )
         for spec in parse_policies(policies, simulated=model.partition(":")[0] == "simulated")
     }
-    comparison = run_comparison(
-        variants, parse_seeds(seeds), out / "runs", baseline=baseline, workers=processes(workers)
-    )
+    with stoppable():
+        comparison = run_comparison(
+            variants,
+            parse_seeds(seeds),
+            out / "runs",
+            baseline=baseline,
+            workers=processes(workers),
+            calling=calling,
+        )
     comparison.runs.to_csv(out / "runs.csv", index=False)
     comparison.summary.to_csv(out / "summary.csv", index=False)
     print(comparison_table(comparison))

@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from sqlbench.cli import calling as options
+from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import run_stoppable
 from sqlbench.models.options import Calling
 from sqlbench.run_config import RunConfig
 
 _DEFAULT = RunConfig()
-_CALLING = Calling()
 
 
+@with_calling
 def run(
+    *,
+    calling: Calling,
     suite: Annotated[
         str, typer.Option(help="marketplace (built in), spider:DIR, bird:DIR, or FILE.yaml.")
     ] = _DEFAULT.suite,
@@ -78,6 +80,12 @@ def run(
             "rows), always (one repair, whatever happened)."
         ),
     ] = _DEFAULT.feedback,
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="When two results agree: exact, spider, spider-keep-distinct, bird, as for grade."
+        ),
+    ] = _DEFAULT.metric,
     temperature: Annotated[
         float, typer.Option(help="The model's sampling temperature.")
     ] = _DEFAULT.temperature,
@@ -96,18 +104,6 @@ def run(
         bool,
         typer.Option("--dry-run", help="Only print the number of calls and about what they cost."),
     ] = False,
-    cache: options.Cache = None,
-    cache_mode: options.CacheMode = "auto",
-    max_requests_per_minute: options.MaxRequests = None,
-    max_tokens_per_minute: options.MaxTokens = None,
-    connect_seconds: options.ConnectSeconds = _CALLING.connect_seconds,
-    first_token_seconds: options.FirstTokenSeconds = _CALLING.first_token_seconds,
-    answer_seconds: options.AnswerSeconds = _CALLING.answer_seconds,
-    retries: options.Retries = _CALLING.retries,
-    stream: options.Stream = False,
-    budget: options.Budget = None,
-    max_calls: options.MaxCalls = None,
-    prices: options.Prices = None,
 ) -> None:
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
     from sqlbench.analysis import run_table
@@ -118,20 +114,6 @@ def run(
     place = f"{suite}-postgres" if database else suite
     models = f"{model}+{repair_model}" if repair_model else model
     folder = out or default_folder(place, models, policy, seed)
-    calling = Calling(
-        cache=cache,
-        cache_mode=cache_mode,  # type: ignore[arg-type]
-        max_requests_per_minute=max_requests_per_minute,
-        max_tokens_per_minute=max_tokens_per_minute,
-        connect_seconds=connect_seconds,
-        first_token_seconds=first_token_seconds,
-        answer_seconds=answer_seconds,
-        retries=retries,
-        stream=stream,
-        budget=budget,
-        max_calls=max_calls,
-        prices=prices,
-    )
     if dry_run:
         from sqlbench.estimate import estimate_run
         from sqlbench.plan import make_config
@@ -148,6 +130,7 @@ def run(
             lag=lag,
             feedback=feedback,
             max_attempts=max_attempts,
+            metric=metric,
             temperature=temperature,
         )
         print(estimate_run(config, calling, out=folder, prompts=prompts).table())
@@ -165,6 +148,7 @@ def run(
             concurrency=concurrency,
             feedback=feedback,  # type: ignore[arg-type]
             max_attempts=max_attempts,
+            metric=metric,
             temperature=temperature,
             prompts=prompts,
             out=folder,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sqlbench.cli import calling as options
+from sqlbench.cli.calling import with_calling
+from sqlbench.cli.stopping import stoppable
 from sqlbench.models.options import Calling
 
-_CALLING = Calling()
 
-
+@with_calling
 def sweep(
+    *,
+    calling: Calling,
     grid: Annotated[
         Path,
         typer.Argument(
@@ -34,52 +37,37 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print the cells and the number of calls.")
     ] = False,
-    cache: options.Cache = None,
-    cache_mode: options.CacheMode = "auto",
-    max_requests_per_minute: options.MaxRequests = None,
-    max_tokens_per_minute: options.MaxTokens = None,
-    connect_seconds: options.ConnectSeconds = _CALLING.connect_seconds,
-    first_token_seconds: options.FirstTokenSeconds = _CALLING.first_token_seconds,
-    answer_seconds: options.AnswerSeconds = _CALLING.answer_seconds,
-    retries: options.Retries = _CALLING.retries,
-    stream: options.Stream = False,
-    prices: options.Prices = None,
 ) -> None:
     """Run a grid of configurations, each once, and print one table. Killed, it goes on.
 
-    Limits per minute hold for each worker by itself.
+    A budget is the whole sweep's. Limits per minute hold for each worker by itself.
     """
+    from sqlbench.cli.sweep_table import live_table
     from sqlbench.cluster import connect
     from sqlbench.grid import plan, processes
-    from sqlbench.sweep import TABLE, load_grid, run_sweep, status, sweep_text
+    from sqlbench.sweep import TABLE, load_grid, run_sweep, sweep_text
+    from sqlbench.sweep_status import Sweep
 
     configs = load_grid(grid)
-    calling = Calling(
-        cache=cache.absolute() if cache is not None else None,
-        cache_mode=cache_mode,  # type: ignore[arg-type]
-        max_requests_per_minute=max_requests_per_minute,
-        max_tokens_per_minute=max_tokens_per_minute,
-        connect_seconds=connect_seconds,
-        first_token_seconds=first_token_seconds,
-        answer_seconds=answer_seconds,
-        retries=retries,
-        stream=stream,
-        prices=prices,
-    )
     if dry_run:
-        states = status(plan(configs, out / "runs"))
-        calls = int((states["episodes"] - states["done"]).sum())
-        most = sum(c.episodes * c.max_attempts for c in configs)
-        print(states.to_string(index=False))
-        print(f"\n{len(configs)} runs, {calls:,} to {most:,} calls (see sqlbench run --dry-run)")
+        planned = Sweep(plan(configs, out / "runs", replace(calling, offline=True)), out)
+        print(planned)
+        owed = planned.status
+        owed = owed[owed["state"] != "finished"]
+        most = sum(c.config.episodes * c.config.max_attempts for c in planned.cells)
+        calls = int((owed["episodes"] - owed["done"]).sum())
+        print(f"\n{calls:,} to {most:,} calls (see sqlbench run --dry-run)")
         return
+    if calling.cache is not None:
+        calling = replace(calling, cache=Path(calling.cache).absolute())
     if dask is None:
         pool = processes(workers)
     else:
         cluster = connect(dask, configs, out)
         where = "the sweep's folder" if cluster.shared else "folders of their own"
         print(f"{cluster.workers} workers, writing to {where}. Dashboard: {cluster.dashboard}")
-        pool = cluster.executors()
-    table = run_sweep(configs, out, workers=pool, calling=calling)
+        pool = cluster.executors(calling)
+    with stoppable(), live_table() as watch:
+        table = run_sweep(configs, out, workers=pool, calling=calling, progress=False, watch=watch)
     print(sweep_text(table))
     print(f"\nTable: {out / TABLE}; runs: {out / 'runs'}")

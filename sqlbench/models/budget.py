@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlbench.exceptions import BudgetReachedError, ConfigError
 from sqlbench.models.base import ModelRequest, Usage
 from sqlbench.models.openai import MAX_COMPLETION_TOKENS
+
+if TYPE_CHECKING:
+    from sqlbench.models.ledger import Ledger
 
 _MILLION = 1_000_000
 _CHARS_PER_TOKEN = 4
@@ -73,6 +76,12 @@ def load_price(model: str, path: str | Path | None = None) -> Price | None:
     return make_price(values, f"The price of {name!r} in {shown}")
 
 
+def load_prices(models: Iterable[str], path: str | Path | None = None) -> dict[str, Price]:
+    """Return the prices of those models that the file has, by spec; see `load_price`."""
+    found = {model: load_price(model, path) for model in models}
+    return {model: price for model, price in found.items() if price is not None}
+
+
 def make_price(values: Any, what: str) -> Price:
     """Check a price's values.
 
@@ -101,6 +110,50 @@ def most_tokens(request: ModelRequest) -> int:
     return sum(len(m["content"].encode("utf-8", "replace")) + 16 for m in request.messages)
 
 
+def check_prices(paid: Collection[str], prices: Mapping[str, Price]) -> None:
+    """Check that a budget can be kept: every model that costs money has a price.
+
+    Raises
+    ------
+    ConfigError
+        If one has none, or no model costs anything.
+    """
+    missing = [model for model in paid if model not in prices]
+    if missing:
+        raise ConfigError(
+            f"A budget needs a price, and there is none for {missing[0]!r}: write it into a TOML "
+            "file and name that as prices, or limit the calls with max_calls."
+        )
+    if not paid:
+        raise ConfigError("A budget limits what calls cost, and no model here costs anything.")
+
+
+@dataclass(slots=True)
+class Totals:
+    """What was called and spent, and what calls in flight may still cost."""
+
+    calls: int = 0
+    spent: float = 0.0
+    reserved: float = 0.0
+
+    def fits(self, most: float, budget: float | None, max_calls: int | None) -> bool:
+        """Whether a call may go out; False: perhaps, once calls in flight have cost less.
+
+        Raises
+        ------
+        BudgetReachedError
+            If a limit would be passed.
+        """
+        if budget is not None and self.spent + most > budget:
+            raise BudgetReachedError(
+                f"{self.spent:.4f} of {budget:g} is spent, and the next call might pass it",
+                "budget",
+            )
+        if max_calls is not None and self.calls >= max_calls:
+            raise BudgetReachedError(f"{self.calls} of {max_calls} calls are made", "max_calls")
+        return budget is None or self.spent + self.reserved + most <= budget
+
+
 class Meter:
     """Counts the calls of a run and what they cost, and stops it before a limit is passed.
 
@@ -110,47 +163,60 @@ class Meter:
 
     Parameters
     ----------
-    price : Price or None
-        None counts calls and tokens only.
+    prices : mapping of str to Price
+        By model; what has none costs nothing.
     budget : float or None
         The most that may be spent.
     max_calls : int or None
         The most requests that may be sent.
     on_call : callable or None
         Is given the record of every request, to keep.
+    paid : collection of str
+        The models whose calls cost money: a budget needs their prices.
+    ledger : Ledger or None
+        Where runs that share the limits count together; None keeps them for this run.
 
     Raises
     ------
     ConfigError
-        If there is a budget and no price.
+        If there is a budget and a price is missing.
     """
 
     def __init__(
         self,
-        price: Price | None = None,
+        prices: Mapping[str, Price] | None = None,
         budget: float | None = None,
         max_calls: int | None = None,
         on_call: Callable[[dict[str, Any]], None] | None = None,
-        model: str = "",
+        paid: Collection[str] = (),
+        ledger: Ledger | None = None,
     ) -> None:
-        if budget is not None and price is None:
-            raise ConfigError(
-                f"A budget needs a price, and there is none for {model!r}: write it into a TOML "
-                "file and name that as prices, or limit the calls with max_calls."
-            )
-        self.price, self.budget, self.max_calls = price, budget, max_calls
-        self.calls, self.spent = 0, 0.0
-        self._reserved = 0.0
+        self.prices = dict(prices or {})
+        if budget is not None:
+            check_prices(paid, self.prices)
+        self.budget, self.max_calls = budget, max_calls
+        self.totals = Totals()
         self._waiting: list[asyncio.Future[None]] = []
         self._on_call = on_call
+        self._ledger = ledger
+
+    @property
+    def calls(self) -> int:
+        """How many requests the run has sent."""
+        return self.totals.calls
+
+    @property
+    def spent(self) -> float:
+        """What the run has spent."""
+        return self.totals.spent
 
     def resume(self, calls: int, spent: float) -> None:
         """Count what the run has called and spent before."""
-        self.calls += calls
-        self.spent += spent
+        self.totals.calls += calls
+        self.totals.spent += spent
 
     async def reserve(
-        self, request: ModelRequest, max_tokens: int = MAX_COMPLETION_TOKENS
+        self, request: ModelRequest, model: str, max_tokens: int = MAX_COMPLETION_TOKENS
     ) -> float:
         """Set aside the most that a call can cost; wait for calls in flight if that is too much.
 
@@ -159,35 +225,36 @@ class Meter:
         BudgetReachedError
             If a limit would be passed.
         """
-        most = 0.0
-        if self.price is not None:
-            most = self.price.cost(Usage(most_tokens(request), max_tokens))
-        while self.budget is not None and self.spent + self._reserved + most > self.budget:
-            if self.spent + most <= self.budget:
+        price, most = self.prices.get(model), 0.0
+        if price is not None:
+            most = price.cost(Usage(most_tokens(request), max_tokens))
+        if self._ledger is not None:
+            await self._ledger.reserve(most, self.budget, self.max_calls)
+        else:
+            while not self.totals.fits(most, self.budget, self.max_calls):
                 settled = asyncio.get_running_loop().create_future()
                 self._waiting.append(settled)
                 await settled
-                continue
-            raise BudgetReachedError(
-                f"{self.spent:.4f} of {self.budget:g} is spent, and the next call might pass it",
-                "budget",
-            )
-        if self.max_calls is not None and self.calls >= self.max_calls:
-            state = f"{self.calls} of {self.max_calls} calls are made"
-            raise BudgetReachedError(state, "max_calls")
-        self.calls += 1
-        self._reserved += most
+        self.totals.calls += 1
+        self.totals.reserved += most
         return most
 
     def settle(
-        self, request: ModelRequest, reserved: float, usage: Usage | None, failure: str | None
+        self,
+        request: ModelRequest,
+        model: str,
+        reserved: float,
+        usage: Usage | None,
+        failure: str | None,
     ) -> None:
         """Say what became of a call: its usage, or how it failed."""
-        self._reserved -= reserved
-        cost = reserved
+        self.totals.reserved -= reserved
+        price, cost = self.prices.get(model), reserved
         if usage is not None:
-            cost = self.price.cost(usage) if self.price else 0.0
-        self.spent += cost
+            cost = price.cost(usage) if price is not None else 0.0
+        self.totals.spent += cost
+        if self._ledger is not None:
+            self._ledger.settle(reserved, cost)
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -199,6 +266,7 @@ class Meter:
                     "question_id": request.question_id,
                     "repeat": request.repeat,
                     "attempt": request.attempt,
+                    "model": model,
                     "failure": failure,
                     "prompt_tokens": usage.prompt_tokens,
                     "cached_tokens": usage.cached_tokens,

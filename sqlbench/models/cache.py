@@ -58,11 +58,16 @@ class ResponseStore:
         self.path, self.readonly = Path(path), readonly
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="response-store")
         self._connection: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
         self._done(self._thread.submit(self._open).result)
 
     async def get(self, key: str) -> Completion | None:
         """Return a stored completion, or None."""
-        return await self._run(lambda: self._get(key))
+        try:
+            # It is found in some twenty microseconds; a thread would take ten times that.
+            return self._look_up(self._reader, key)
+        except sqlite3.Error:  # it is being recovered, say: waited for, or explained, in the thread
+            return await self._run(lambda: self._get(key))
 
     async def put(
         self, key: str, model: ChatModel, request: ModelRequest, completion: Completion
@@ -124,6 +129,8 @@ class ResponseStore:
         """Write everything into the one file, so that it can be copied, and close it."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
+            if self._reader is not None:
+                self._reader.close()
             self._thread.submit(_close, connection, self.readonly).result()
         self._thread.shutdown()
 
@@ -159,17 +166,25 @@ class ResponseStore:
                 f"and {VERSION} is read here)."
             )
 
+        # A second connection, so that no look-up waits for what the thread is writing.
+        self._reader = sqlite3.connect(
+            uri, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False
+        )
+
     def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
+        return self._opened(self._connection)
+
+    def _opened(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+        if self._connection is None or connection is None:
             raise RuntimeError(f"The response store {str(self.path)!r} is closed.")
-        return self._connection
+        return connection
 
     def _get(self, key: str) -> Completion | None:
-        row = (
-            self._db()
-            .execute("SELECT completion FROM completions WHERE key = ?", (key,))
-            .fetchone()
-        )
+        return self._look_up(self._connection, key)
+
+    def _look_up(self, connection: sqlite3.Connection | None, key: str) -> Completion | None:
+        sql = "SELECT completion FROM completions WHERE key = ?"
+        row = self._opened(connection).execute(sql, (key,)).fetchone()
         return None if row is None else _completion(row[0])
 
     def _put(self, row: tuple[Any, ...], otherwise: str) -> Completion:

@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from sqlbench.models.base import ChatModel
-from sqlbench.models.budget import Meter, load_price
+from sqlbench.models.budget import Meter, Price, Totals, load_prices
 from sqlbench.models.cache import CachedModel, ResponseStore
 from sqlbench.models.calling import PoliteModel
+from sqlbench.models.ledger import Ledger
 from sqlbench.models.options import Calling
 
-if TYPE_CHECKING:
-    from sqlbench.run_writer import RunWriter
-
 STORE_NAME = "responses.sqlite"
+
+
+class Books(Protocol):
+    """Where a run, or whatever else calls a model, keeps what its calls cost.
+
+    `calls` are the records that `note_call` was given, also by earlier processes.
+    """
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its files lie."""
+        ...
+
+    @property
+    def paid_models(self) -> Sequence[str]:
+        """The specs of the models whose calls cost money."""
+        ...
+
+    @property
+    def prices(self) -> Mapping[str, Price]:
+        """What a million of their tokens cost, by spec, where that is known."""
+        ...
+
+    def keep_prices(self, prices: Mapping[str, Price]) -> None:
+        """Keep them, for every later table."""
+        ...
+
+    def note_call(self, record: dict[str, Any]) -> None:
+        """Keep the record of a request."""
+        ...
+
+    def calls(self) -> Iterable[dict[str, Any]]:
+        """Return all records so far."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +64,17 @@ class Caller:
         What was called and spent.
     cached : CachedModel or None
         The part with the store, if there is one.
+    ledger : Ledger or None
+        Where runs that share a budget count together.
     """
 
     model: ChatModel
     meter: Meter
     cached: CachedModel | None
+    ledger: Ledger | None = None
 
     @classmethod
-    def prepare(
-        cls, model: ChatModel, calling: Calling, concurrency: int, writer: RunWriter
-    ) -> Caller:
+    def prepare(cls, model: ChatModel, calling: Calling, concurrency: int, books: Books) -> Caller:
         """Put a run's calls together, and count what the run has spent before.
 
         Raises
@@ -49,27 +84,43 @@ class Caller:
         StoreError
             If the store cannot be used.
         """
-        price, paid = writer.run.price, writer.run.config.paid_model
-        if calling.prices is not None and not model.simulated:
-            price = load_price(paid, calling.prices) if paid else None
-        spec = paid or model.spec
-        meter = Meter(price, calling.budget, calling.max_calls, writer.note_call, spec)
-        if price is not None:
-            writer.keep_price(price)
-        for call in writer.run.calls():
-            meter.resume(1, call["cost"])
-        polite: ChatModel = PoliteModel(model, calling, concurrency, meter)
-        path = store_path(model, calling, writer.run.folder)
-        if path is None:
-            return cls(polite, meter, None)
-        store = ResponseStore(path, readonly=calling.cache_mode == "replay")
+        paid, folder = books.paid_models, books.folder
+        prices = books.prices
+        if calling.prices is not None:
+            prices = load_prices(paid, calling.prices)
+        if prices:
+            books.keep_prices(prices)
+        before = Totals()
+        for call in books.calls():
+            before.calls += 1
+            before.spent += call["cost"]
+        ledger = None
+        if calling.ledger is not None and folder is not None:
+            ledger = Ledger(calling.ledger, folder.name)
+            ledger.resume(before)
+        try:
+            meter = Meter(prices, calling.budget, calling.max_calls, books.note_call, paid, ledger)
+            meter.resume(before.calls, before.spent)
+            polite: ChatModel = PoliteModel(model, calling, concurrency, meter)
+            path = store_path(model, calling, folder)
+            if path is None:
+                return cls(polite, meter, None, ledger)
+            store = ResponseStore(path, readonly=calling.cache_mode == "replay")
+        except BaseException:
+            if ledger is not None:
+                ledger.close()
+            raise
         cached = CachedModel(model, polite, store, calling.cache_mode)
-        return cls(cached, meter, cached)
+        return cls(cached, meter, cached, ledger)
 
     async def aclose(self) -> None:
-        """Close the store; not the model, which may have other users."""
-        if self.cached is not None:
-            await self.cached.aclose()
+        """Close the store and the ledger; not the model, which may have other users."""
+        try:
+            if self.cached is not None:
+                await self.cached.aclose()
+        finally:
+            if self.ledger is not None:
+                await asyncio.to_thread(self.ledger.close)
 
 
 def store_path(model: ChatModel, calling: Calling, folder: Path | None) -> Path | None:

@@ -114,6 +114,7 @@ class _Call:
         self._since = self._reserved = 0.0
         self._entry: list[float] | None = None
         self._usage: Usage | None = None
+        self._model = ""
 
     async def begin(self) -> None:
         """Wait for the limits per minute, and set aside what the call may cost."""
@@ -127,7 +128,8 @@ class _Call:
         if owner._tokens is not None:
             most = estimate_tokens(self.request) + limit
             self._entry = await owner._tokens.take(most)
-        self._reserved = await owner.meter.reserve(self.request, limit)
+        self._model = model.spec
+        self._reserved = await owner.meter.reserve(self.request, self._model, limit)
         self._since = time.monotonic()
 
     def __enter__(self) -> None:
@@ -157,4 +159,4 @@ class _Call:
         if self._usage is not None and self._entry is not None and owner._tokens is not None:
             used = self._usage.prompt_tokens + self._usage.completion_tokens
             owner._tokens.correct(self._entry, used)
-        owner.meter.settle(self.request, self._reserved, self._usage, failure)
+        owner.meter.settle(self.request, self._model, self._reserved, self._usage, failure)

@@ -22,6 +22,7 @@ from sqlbench.models.base import Completion, ModelError, ModelRequest
 from sqlbench.models.call_errors import EndlessError, LateError, explain, retry_after
 from sqlbench.models.endpoint import Endpoint, find_endpoint
 from sqlbench.models.options import Calling
+from sqlbench.models.pacing import Turns
 from sqlbench.models.reasoning import SpokenPieces, split_reasoning
 
 if TYPE_CHECKING:
@@ -194,9 +195,11 @@ class OpenAIModel:
         loop = asyncio.get_running_loop()
         if self._opening is None or self._loop is not loop:
             # Connections belong to their loop: another loop (a second asyncio.run) needs others.
-            self._loop, self._client = loop, self._open_client()
+            self._loop, self._client, self._turns = loop, self._open_client(), Turns()
             self._opening = asyncio.ensure_future(anext(self._client))
-        return await asyncio.shield(self._opening)
+        client = await asyncio.shield(self._opening)
+        await self._turns.take()  # to put a request together takes most of a millisecond
+        return client
 
     async def _open_client(self) -> AsyncGenerator[AsyncOpenAI, None]:
         """Yield a client, and close it with this generator; at the latest its loop does that."""

@@ -40,6 +40,8 @@ class Calling:
         How many requests the run may send, over all its resumptions.
     prices : path or None
         A TOML file of prices; None takes the package's.
+    ledger : path or None
+        Where runs that share the budget and ``max_calls`` count together; `run_grid` sets it.
     offline : bool
         Whether no call will be made, so that no key is needed. ``replay`` is always offline.
 
@@ -61,6 +63,7 @@ class Calling:
     budget: float | None = None
     max_calls: int | None = None
     prices: str | Path | None = None
+    ledger: str | Path | None = None
     offline: bool = False
 
     def __post_init__(self) -> None:

@@ -71,6 +71,46 @@ class Gate:
                 free -= 1
 
 
+class Turns:
+    """Lets a few through in each turn of the event loop, so that no turn takes long.
+
+    Answers that come in together would all send their next request in one turn: 64 of them keep
+    the loop from everything else for as long as that takes.
+
+    Parameters
+    ----------
+    most : int
+        How many.
+    """
+
+    def __init__(self, most: int = 2) -> None:
+        self.most = most
+        self._taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        """Go on in this turn, or in a later one, in order of asking."""
+        loop = asyncio.get_running_loop()
+        if self._taken == 0:
+            loop.call_soon(self._next)
+        if self._taken < self.most and not self._waiting:
+            self._taken += 1
+            return
+        place = loop.create_future()
+        self._waiting.append(place)
+        await place
+
+    def _next(self) -> None:
+        self._taken = 0
+        while self._waiting and self._taken < self.most:
+            place = self._waiting.popleft()
+            if not place.done():  # else its call was cancelled
+                place.set_result(None)
+                self._taken += 1
+        if self._taken:
+            asyncio.get_running_loop().call_soon(self._next)
+
+
 class Window:
     """Lets at most so much through in any stretch of time: a provider's limit per minute.
 

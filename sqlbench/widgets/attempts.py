@@ -33,7 +33,8 @@ def attempt(step: Step, before: Step | None = None) -> str:
         why = f", chosen for {step.context.error_class or 'no error seen'}{chance}"
     mark = "✓" if step.success else "✗"
     parts = [
-        f"<div><b>{html.escape(f'{mark} Attempt {step.attempt}: {step.action}')}</b>"
+        '<div style="margin-top:12px">'
+        f"<b>{html.escape(f'{mark} Attempt {step.attempt}: {step.action}')}</b>"
         f"{html.escape(why)}</div>",
         html.code(step.sql or "(no SQL in the answer)", step.offending_token),
         html.note(f"→ {step.outcome}"),

@@ -1,7 +1,8 @@
 """Work that a click starts, on the kernel's own event loop.
 
-JupyterLab may deliver clicks in another thread (a subshell, which ends with the browser tab). The
-work runs on the loop of the cell that made the widget, and so outlives the tab.
+JupyterLab delivers clicks in another thread (a subshell, which ends with the browser tab), also
+while a cell runs. The work runs on the loop of the cell that made the widget, and so outlives the
+tab; a cell that computes without waiting holds it up, and clicks then take effect when it ends.
 """
 
 from __future__ import annotations

@@ -21,7 +21,10 @@ from sqlbench.widgets.attempts import attempt
 
 ALL = "all"
 PAGE = 100
-_LOOK = "<style>.sqlbench-list select{font-family:var(--jp-code-font-family,monospace)}</style>"
+_LOOK = (
+    "<style>.sqlbench-list select{font-family:var(--jp-code-font-family,monospace)}"
+    ".sqlbench-list option{overflow:hidden;text-overflow:ellipsis}</style>"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self.list = w.Select(rows=12, layout={"width": "auto"})
         self.list.add_class("sqlbench-list")
         self.sent = w.Checkbox(description="what was sent", indent=False)
+        self.sent.layout.margin = "2px 2px 2px 24px"
         self.transcript = w.HTML()
         self._page, self.found = 0, list(self.lines)
         for control in (

@@ -209,7 +209,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self._told = time.monotonic()
         run = self.run
         if run is None:
-            self.status.value = html.frame(html.escape(self.state))
+            self.status.value = html.frame(html.tiles({"state": self.state}))
             return
         done, total = len(run.log), run.config.episodes
         self.progress.max, self.progress.value = total, done
@@ -224,9 +224,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
             "time left": _duration((total - done) / speed) if speed and done < total else "—",
             "tokens in / out": f"{tokens[0]:,} / {tokens[1]:,}",
             "failed": f"{len(run.failed):,}",
-            "folder": run.folder,
         }
-        lines = html.table(list(facts), [list(facts.values())])
+        lines = html.tiles(facts) + html.note(f"Kept in {run.folder}")
         if run.failed:
             last = run.failed[-1]
             lines += html.note(f"Last failure, episode {last['episode']}: {last['message']}")
@@ -297,8 +296,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
 
     def _say(self, problem: str) -> None:
         self.problem = problem
-        style = "color:#D55E00;font-weight:bold"
-        self.message.value = f'<div style="{style}">{html.escape(problem)}</div>' if problem else ""
+        self.message.value = html.problem(problem) if problem else ""
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

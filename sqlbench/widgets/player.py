@@ -30,12 +30,13 @@ class Player(w.VBox):  # type: ignore[misc]
 
     def __init__(self, env: SQLAgentEnv) -> None:
         self.env, self._background, self._busy = env, Background(), False
-        wide = {"width": "auto", "flex": "1 1 320px"}
+        # A select is as wide as its longest question, unless told that it need not be.
+        wide = {"width": "auto", "flex": "1 1 320px", "min_width": "0", "max_width": "100%"}
         self.task = w.Dropdown(options=list(env.suite.tasks), description="Task")
         self.question = w.Dropdown(description="Question", layout=wide)
         self.restart = w.Button(description="Start again", icon="refresh")
         self.action = w.Dropdown(description="Action")
-        self.sql = w.Textarea(placeholder="SELECT …", layout={"width": "auto", "flex": "1 1 320px"})
+        self.sql = w.Textarea(placeholder="SELECT …", layout=wide)
         self.step_button = w.Button(description="Step", icon="step-forward", button_style="primary")
         self.gold = w.Checkbox(description="show gold before the end", indent=False)
         self.message = w.HTML()
@@ -137,7 +138,8 @@ class Player(w.VBox):  # type: ignore[misc]
             total += f", total reward {episode.total_reward:+.2f}"
             parts.append(f"<b>{html.escape(total)}</b>")
         self.history.value = html.frame("".join(parts)) if parts else ""
-        self.outlook.value = html.frame(self._scores() + self._rows())
+        outlook = self._scores() + self._rows()
+        self.outlook.value = html.frame(outlook) if outlook else ""
         self._offer_actions()
 
     def _scores(self) -> str:
@@ -164,11 +166,12 @@ class Player(w.VBox):  # type: ignore[misc]
     def _offer_actions(self) -> None:
         episode, suggested = self.env.episode, self.env.next_action
         assert episode is not None
+        chosen = "the episode is over" if episode.done else f"policy's choice: {suggested}"
         if not episode.steps:
             options = [("generate (attempt 1)", GENERATE), (OWN, OWN)]
         else:
             options = [
-                (f"policy's choice: {suggested or 'none'}", AUTO),
+                (chosen, AUTO),
                 *((str(a), str(a)) for a in ARMS),
                 ("generate (a new answer)", GENERATE),
                 (OWN, OWN),
@@ -191,8 +194,7 @@ class Player(w.VBox):  # type: ignore[misc]
             control.disabled = busy
 
     def _say(self, problem: Any) -> None:
-        style = "color:#D55E00;font-weight:bold"
-        self.message.value = f'<div style="{style}">{html.escape(problem)}</div>' if problem else ""
+        self.message.value = html.problem(problem) if problem else ""
 
 
 def play(env: SQLAgentEnv) -> Player:

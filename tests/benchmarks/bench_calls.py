@@ -1,30 +1,78 @@
-"""How near 64 calls in flight come to the ideal rate, and how long the event loop is ever blocked.
+"""How near calls come to the ideal rate, how long the loop is ever blocked, what a rerun takes.
 
-Run: .venv/bin/python tests/benchmarks/bench_calls.py [EPISODES]
-Against the simulated model with a latency of 200 ms, against a real HTTP server in a process of
-its own with the same latency, and from the response store. The ideal rate is 64 / 0.2 s.
-The rate is that of the run's middle: at its end there is less to do than 64 calls at a time.
+Run: .venv/bin/python tests/benchmarks/bench_calls.py [client] [rate] [rerun]
+
+client: processor time a call of the endpoint's client, beside the openai package's own call over
+    its default transport (httpx). Server and client are two processes.
+rate: 64 calls in flight (lag 192) that take 200 ms each. The ideal rate is 64 / 0.2 s = 320 calls
+    a second: that of a machine that needs no time at all. It is measured from the first fifth of
+    the calls to the last, for at its end a run has less to do than 64 calls at a time. With the
+    simulated model, which only waits, and over HTTP.
+    The event loop's longest turn is that of the whole run, from `run_experiment` to its end.
+rerun: the same configuration again, into another folder, from the response store, with a suite
+    loaded afresh: its share of the first run's time, where a call takes 200 ms. It saves the
+    waiting and not the work: so it depends on how much of that was done at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from served import answers_for, serve
+from served import answers_for
 
 import sqlbench as sb
 from sqlbench.experiment import run_experiment
-from sqlbench.models import Calling
+from sqlbench.models import Calling, ModelRequest
 from sqlbench.models.openai import OpenAIModel
 from sqlbench.models.simulated import SimulatedModel
 
-IN_FLIGHT, LAG, LATENCY = 64, 192, 0.2
+IN_FLIGHT, LAG, LATENCY, EPISODES = 64, 192, 0.2, 1500
+# Of a rerun: calls in flight, lag and episodes. The second is the README's command.
+RERUNS = [(1, 0, 30), (16, 15, 300), (IN_FLIGHT, LAG, EPISODES)]
+
+
+class QuickServer:
+    """The quick server, in a process of its own."""
+
+    def __init__(self, folder: Path, suite, latency: float) -> None:
+        path = folder / "answers.json"
+        path.write_text(json.dumps(answers_for(suite)))
+        command = [sys.executable, str(Path(__file__).with_name("quick_server.py"))]
+        self.process = subprocess.Popen(
+            [*command, str(path), str(latency)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        url = self.process.stdout.readline().strip()
+        self.environ = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "secret"}
+
+    def end(self) -> str:
+        """Stop it, and say what it took itself."""
+        self.process.stdin.close()
+        calls, seconds = self.process.stdout.readline().split()
+        self.process.wait()
+        self.process.stdout.close()
+        return f"the server itself took {float(seconds) / int(calls) * 1e3:.2f} ms a call"
+
+
+@contextmanager
+def quick_server(suite, latency: float = LATENCY):
+    with tempfile.TemporaryDirectory() as scratch:
+        server = QuickServer(Path(scratch), suite, latency)
+        try:
+            yield server
+        finally:
+            print(f"    ({server.end()})")
 
 
 class Counted:
@@ -51,75 +99,155 @@ class Counted:
         return (b - a) / (self.ends[b] - self.ends[a])
 
 
-async def watched(coroutine):
-    """Run a coroutine, and return its seconds and the longest that one turn of the loop took.
+class Watch:
+    """Measures the turns of the running event loop, and sees what the longest was at.
 
     By the clock, and in processor time of the loop's own thread: where other processes or threads
     take the processor away, only the second is the loop's own doing.
     """
-    longest = [0.0, 0.0]
-    alive = True
 
-    async def tick():
-        last = time.perf_counter(), time.thread_time()
-        while alive:
+    def __init__(self) -> None:
+        self.clock = self.own = 0.0
+        self._since: float | None = None  # the loop's processor time when its turn began
+        self.where, self._seen = "", 0.0
+        self.alive = True
+        self.thread = threading.get_ident()
+
+    async def __aenter__(self):
+        self.ticking = asyncio.create_task(self._tick())
+        self.looking = threading.Thread(target=self._look)
+        self.looking.start()
+        return self
+
+    async def __aexit__(self, *_):
+        self.alive = False
+        await self.ticking
+        await asyncio.to_thread(self.looking.join)
+
+    async def _tick(self) -> None:
+        while self.alive:
+            clock, self._since = time.perf_counter(), time.thread_time()
             await asyncio.sleep(0)
-            now = time.perf_counter(), time.thread_time()
-            for i in range(2):
-                longest[i] = max(longest[i], now[i] - last[i])
+            self.clock = max(self.clock, time.perf_counter() - clock)
+            self.own = max(self.own, time.thread_time() - self._since)
+            self._since = None
             await asyncio.sleep(0.001)
-            last = time.perf_counter(), time.thread_time()
 
-    ticking = asyncio.create_task(tick())
+    def _look(self) -> None:
+        clock = time.pthread_getcpuclockid(self.thread)
+        while self.alive:
+            time.sleep(0.005)
+            since = self._since
+            late = 0.0 if since is None else time.clock_gettime(clock) - since
+            if late > max(0.02, self._seen):
+                frame = sys._current_frames()[self.thread]
+                stack = traceback.extract_stack(frame)
+                ours = [f for f in stack if "sqlbench" in f.filename] or stack
+                self._seen = late
+                self.where = f", at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
+
+
+def options(in_flight: int, lag: int, episodes: int) -> dict[str, object]:
+    return {"episodes": episodes, "lag": lag, "concurrency": in_flight, "progress": False}
+
+
+async def timed(name: str, model: Counted, run) -> None:
     started, cpu = time.perf_counter(), time.process_time()
-    await coroutine
+    async with Watch() as watch:
+        await run
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    alive = False
-    await ticking
-    return seconds, cpu, longest
+    calls, ideal = len(model.ends), IN_FLIGHT / LATENCY
+    print(
+        f"{name}: {calls} calls in {seconds:.1f} s, {model.rate():.0f} a second, "
+        f"{model.rate() / ideal:.0%} of the ideal {ideal:.0f}; {cpu / calls * 1e3:.1f} ms of "
+        f"processor a call, all in all; the loop's longest turn {watch.clock * 1e3:.0f} ms by the "
+        f"clock, {watch.own * 1e3:.0f} ms of its own{watch.where}",
+        flush=True,
+    )
 
 
-async def main() -> None:
-    episodes = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
+async def rate() -> None:
     suite = sb.load_suite("marketplace")
-    warm = SimulatedModel(suite)
+    warm = SimulatedModel(suite)  # what it plants has to be run once, which no model's call is
     await run_experiment(suite, warm, episodes=800, progress=False)
     simulated = SimulatedModel(suite, latency=LATENCY)
     simulated.faults = warm.faults
-    options = {
-        "episodes": episodes, "lag": LAG, "concurrency": IN_FLIGHT, "policy": "linucb",
-        "progress": False,
-    }  # fmt: skip
-    ideal = IN_FLIGHT / LATENCY
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+        folder, run = Path(scratch), options(IN_FLIGHT, LAG, EPISODES)
         model = Counted(simulated)
-        run = run_experiment(suite, model, out=folder / "simulated", **options)
-        seconds, cpu, longest = await watched(run)
-        report("simulated model", model, seconds, cpu, longest, ideal)
-        with serve(folder, answers_for(suite), latency=LATENCY) as server:
+        work = run_experiment(sb.load_suite("marketplace"), model, out=folder / "a", **run)
+        await timed("simulated model", model, work)
+        with quick_server(suite) as server:
             calling = Calling(cache=folder / "store.sqlite")
-            for name in ("HTTP server", "from the store"):
+            model = Counted(OpenAIModel("m", server.environ, calling))
+            fresh = sb.load_suite("marketplace")
+            work = run_experiment(fresh, model, out=folder / "b", calling=calling, **run)
+            await timed("over HTTP, with a response store", model, work)
+            await model.aclose()
+
+
+async def rerun() -> None:
+    for in_flight, lag, episodes in RERUNS:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            quick_server(sb.load_suite("marketplace")) as server,
+        ):
+            folder, took, calls = Path(scratch), [], []
+            calling = Calling(cache=folder / "store.sqlite")
+            for name in ("first", "second"):
+                suite = sb.load_suite("marketplace")
                 model = Counted(OpenAIModel("m", server.environ, calling))
-                run = run_experiment(suite, model, out=folder / name, calling=calling, **options)
-                seconds, cpu, longest = await watched(run)
+                run = options(in_flight, lag, episodes) | {"calling": calling}
+                started = time.perf_counter()
+                await run_experiment(suite, model, out=folder / name, **run)
+                took.append(time.perf_counter() - started)
+                calls.append(len(model.ends))
                 await model.aclose()
-                if model.ends:
-                    first = seconds
-                    report(name, model, seconds, cpu, longest, ideal)
-                else:
-                    print(f"{name}: no call, {seconds / first:.1%} of the time ({seconds:.1f} s)")
+            logs = [(folder / n / "episodes.jsonl").read_bytes() for n in ("first", "second")]
+            assert logs[0] == logs[1] and calls[1] == 0
+            print(
+                f"{in_flight} in flight, lag {lag}, {episodes} episodes: {calls[0]} calls in "
+                f"{took[0]:.1f} s; from the store none, in {took[1]:.2f} s: "
+                f"{took[1] / took[0]:.1%} of the time",
+                flush=True,
+            )
 
 
-def report(name, model, seconds, cpu, longest, ideal) -> None:
-    share = model.rate() / ideal
-    print(
-        f"{name}: {len(model.ends)} calls in {seconds:.1f} s, {model.rate():.0f} a second, "
-        f"{share:.0%} of the ideal {ideal:.0f}; {cpu / len(model.ends) * 1e3:.1f} ms of processor "
-        f"a call; the longest turn of the loop {longest[0] * 1e3:.0f} ms by the clock, "
-        f"{longest[1] * 1e3:.0f} ms of its own",
-        flush=True,
-    )
+async def client() -> None:
+    import openai
+
+    suite = sb.load_suite("marketplace")
+    env = sb.SQLAgentEnv(suite)
+    env.reset()
+    request: ModelRequest = env.request()
+
+    async def cost(call) -> float:
+        """Return the loop's milliseconds a call, of 640 calls with 64 in flight."""
+        await asyncio.gather(*(call() for _ in range(IN_FLIGHT)))
+        started = time.thread_time()
+        for _ in range(10):
+            await asyncio.gather(*(call() for _ in range(IN_FLIGHT)))
+        return (time.thread_time() - started) / (10 * IN_FLIGHT) * 1e3
+
+    with quick_server(suite, latency=0.0) as server:
+        ours = OpenAIModel("m", server.environ)
+        url, key = server.environ["OPENAI_BASE_URL"], server.environ["OPENAI_API_KEY"]
+        peer = openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0)
+        found = []
+        for _ in range(3):  # in turns: the machine may be busy
+            a = await cost(lambda: ours.complete(request))
+            b = await cost(lambda: peer.chat.completions.create(**ours.sent(request)))
+            found.append((a / b, a, b))
+        await ours.aclose()
+        await peer.close()
+    ratio, a, b = sorted(found)[1]
+    print(f"client: {a:.2f} ms a call; the package's own call {b:.2f} ms; × {ratio:.2f}")
+
+
+async def main() -> None:
+    jobs = {"client": client, "rate": rate, "rerun": rerun}
+    for name in sys.argv[1:] or jobs:
+        await jobs[name]()
 
 
 asyncio.run(main())

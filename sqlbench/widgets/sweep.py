@@ -1,0 +1,84 @@
+"""A sweep's cells as they stand, drawn anew while it runs: here, in a terminal or on a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from sqlbench.sweep_status import Sweep
+from sqlbench.widgets.background import Background
+
+SECONDS = 2.0
+
+
+class SweepView(w.HBox):  # type: ignore[misc]
+    """The view; made by `sweep`.
+
+    Parameters
+    ----------
+    watched : Sweep
+        What is shown.
+    seconds : float
+        Between two looks.
+    """
+
+    def __init__(self, watched: Sweep, seconds: float = SECONDS) -> None:
+        self.sweep, self.seconds = watched, seconds
+        self._background = Background()
+        self._handle: Any = None
+        self.refresh_button = w.Button(description="Refresh", icon="refresh")
+        self.follow_button = w.ToggleButton(description="Follow", icon="play")
+        self.refresh_button.on_click(lambda _: self.refresh())
+        self.follow_button.observe(self._start, "value")
+        super().__init__([self.refresh_button, self.follow_button])
+
+    def refresh(self) -> None:
+        """Look once more."""
+        if self._handle is not None:
+            self._handle.update(self.sweep)
+
+    async def finished(self) -> Sweep:
+        """Follow the sweep until nobody is running it any more."""
+        self.follow_button.value = True
+        await self._background.settled()
+        return self.sweep
+
+    def _start(self, change: Any) -> None:
+        if change["new"]:
+            self._background.spawn(self._follow)
+
+    async def _follow(self) -> None:
+        while self.follow_button.value:
+            alive = await asyncio.to_thread(lambda: self.sweep.alive)
+            self.refresh()
+            if not alive:
+                break
+            await asyncio.sleep(self.seconds)
+        self.follow_button.value = False
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+        self._handle = display(self.sweep, display_id=True)  # type: ignore[no-untyped-call]
+
+
+def sweep(folder: str | Path | Sweep, *, seconds: float = SECONDS) -> SweepView:
+    """Show a sweep's cells, wherever it runs: counts, and a line a cell.
+
+    Parameters
+    ----------
+    folder : path or Sweep
+        What `run_sweep` or ``sqlbench sweep --out`` writes to.
+    seconds : float
+        Between two looks, while it is followed.
+
+    Raises
+    ------
+    RunFolderError
+        If it is no sweep's folder.
+    """
+    return SweepView(folder if isinstance(folder, Sweep) else Sweep.open(folder), seconds)

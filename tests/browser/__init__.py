@@ -1,0 +1,1 @@
+"""Tests that drive the real JupyterLab, and pages, in Debian's Chromium."""
