@@ -264,7 +264,7 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
                 model,
                 repair_model=repairing,
                 **config,
-                concurrency=cell.config.lag + 1,
+                concurrency=cell.config.lag + 1,  # all that can be in flight; `calling` limits it
                 out=cell.folder,
                 progress=False,
                 calling=calling,
