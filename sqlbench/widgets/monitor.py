@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import shutil
 import tempfile
 import time
@@ -162,7 +163,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self._say("")
         self._began, self._paused_for, self._had = time.monotonic(), 0.0, -1
         self._told = 0.0
-        drawing = asyncio.create_task(self._draw_along())
+        over = asyncio.Event()
+        drawing = asyncio.create_task(self._draw_along(over))
         try:
             self.run = await run_experiment(
                 self._suite,
@@ -186,8 +188,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
         else:
             self._set_state("finished")
         self._tell()
-        drawing.cancel()
-        await asyncio.gather(drawing, return_exceptions=True)
+        over.set()
+        await drawing
         await self._draw()
         await self._painter.close()
 
@@ -204,15 +206,17 @@ class Monitor(w.VBox):  # type: ignore[misc]
             await self._go.wait()
             self._paused_for += time.monotonic() - now
 
-    async def _draw_along(self) -> None:
+    async def _draw_along(self, over: asyncio.Event) -> None:
         """Draw what is new, again and again, and rest longer than a drawing took."""
         drawn: tuple[Run, int] | None = None
-        while True:
+        while not over.is_set():
             begun = time.monotonic()
             if self.run is not None and drawn != (self.run, len(self.run.log)):
                 drawn = self.run, len(self.run.log)
                 await self._draw()
-            await asyncio.sleep(max(SHORTEST, REST * (time.monotonic() - begun)))
+            with contextlib.suppress(TimeoutError):
+                rest = max(SHORTEST, REST * (time.monotonic() - begun))
+                await asyncio.wait_for(over.wait(), rest)
 
     async def _draw(self) -> None:
         if self._handle is None or self.run is None or self.run.folder is None:
