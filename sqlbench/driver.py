@@ -106,6 +106,8 @@ class Driver:
                     place = learned + self.config.lag
                     if place < len(todo):
                         ready.append((place, self._snapshot(todo[place])))
+                    if learned % 8 == 0:
+                        await asyncio.sleep(0)  # many may have waited for one: not all in one turn
                 if self.on_episode is not None:
                     await self.on_episode(self.writer.run)
                 if syncing is None or syncing.done():
