@@ -8,6 +8,8 @@ at again.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -52,3 +54,15 @@ class CollectorRest:
     ) -> None:
         if self._active:
             gc.unfreeze()
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Do not collect meanwhile: what makes many objects and no garbage would be looked at often."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

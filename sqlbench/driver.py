@@ -176,7 +176,7 @@ class Driver:
             self.collector.kept()
         finished = len(self.writer.run.log)
         if finished:
-            spent = f", cost {self.meter.spent:.2f}" if self.meter.spent else ""
+            spent = f", cost {self.meter.spent:.4f}" if self.meter.spent else ""
             text = f"success {self.successes / finished:.1%}{spent}"
             self.bar.set_postfix_str(text, refresh=False)
         self.bar.update()

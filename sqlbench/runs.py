@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.collector import no_collection
 from sqlbench.episode import Episode
 from sqlbench.exceptions import RunFolderError
 from sqlbench.frames import EPISODE_COLUMNS, step_frame
@@ -82,7 +83,8 @@ class Run(Shown):
         if self._log is None:
             assert self.folder is not None
             lines = read_lines(self.folder / "episodes.jsonl")
-            self._log = [Episode.from_record(r) for r in lines]
+            with no_collection():
+                self._log = [Episode.from_record(r) for r in lines]
         return self._log
 
     @property
