@@ -22,7 +22,7 @@ from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.caller import Caller
 from sqlbench.models.predictions import with_repairs
-from sqlbench.plan import askable, make_config, make_meta, make_slots
+from sqlbench.plan import askable, make_config, make_meta, make_slots, read_schemas
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
 from sqlbench.run_writer import RunWriter
@@ -185,6 +185,7 @@ async def run_experiment(
         done = {e.index for e in writer.run.log}
         slots = await asyncio.to_thread(make_slots, config, questions)
         todo = [slot for slot in slots if slot.index not in done]
+        await asyncio.to_thread(read_schemas, loaded, todo)
         with tqdm(
             total=config.episodes,
             initial=len(done),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sqlite3
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 import sqlbench
-from sqlbench.exceptions import ConfigError, SuiteError
+from sqlbench.exceptions import ConfigError, SQLBenchError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel
 from sqlbench.repair import Prompts
@@ -77,6 +78,16 @@ def make_slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
         repeat, place = divmod(index, len(questions))
         slots.append(Slot(index, questions[order(repeat)[place]], repeat))
     return slots
+
+
+def read_schemas(suite: Suite, slots: Sequence[Slot]) -> None:
+    """Read the schemas that the episodes will show, so that none is read on the event loop.
+
+    One that cannot be read fails its own episodes, where such a failure is recorded.
+    """
+    for question in {slot.question.db_id: slot.question for slot in slots}.values():
+        with contextlib.suppress(SQLBenchError):
+            suite.schema_text(question)
 
 
 def make_meta(

@@ -214,7 +214,7 @@ class OpenAIModel:
         import openai
 
         limits = openai.Timeout(self.calling.answer_seconds, connect=self.calling.connect_seconds)
-        return openai.AsyncOpenAI(
+        client = openai.AsyncOpenAI(
             base_url=self.endpoint.base_url,
             api_key=self.endpoint.key,
             timeout=limits,
@@ -222,6 +222,8 @@ class OpenAIModel:
             # Half the processor time a call that httpx's own connections take.
             http_client=openai.DefaultAioHttpClient(timeout=limits),
         )
+        client.chat.completions.with_streaming_response  # noqa: B018  imports what calls need
+        return client
 
     async def _events(
         self, request: ModelRequest, stack: AsyncExitStack, started: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import random
 import time
 from collections import deque
@@ -29,15 +30,21 @@ class Gate:
     def __init__(self, cap: int) -> None:
         self.cap, self.limit = cap, float(cap)
         self.in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap
+        self._asked = 0
         self._shrunk = 0.0
 
     @asynccontextmanager
-    async def pass_through(self) -> AsyncIterator[None]:
-        """Wait for a place, and hold it."""
+    async def pass_through(self, attempt: int = 1) -> AsyncIterator[None]:
+        """Wait for a place, and hold it; who is at a later attempt goes first.
+
+        The policy learns from episodes in their order, and no episode begins more than `lag` after
+        one that has not ended: those that are far on must not wait behind those that begin.
+        """
         while self.in_flight >= int(self.limit):
-            place = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
+            place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._asked += 1
+            heapq.heappush(self._waiting, (-attempt, self._asked, place))
             try:
                 await place
             except asyncio.CancelledError:
@@ -65,7 +72,7 @@ class Gate:
     def _wake(self) -> None:
         free = int(self.limit) - self.in_flight
         while free > 0 and self._waiting:
-            place = self._waiting.popleft()
+            place = heapq.heappop(self._waiting)[2]
             if not place.done():
                 place.set_result(None)
                 free -= 1
@@ -83,7 +90,7 @@ class Turns:
         How many.
     """
 
-    def __init__(self, most: int = 2) -> None:
+    def __init__(self, most: int = 4) -> None:
         self.most = most
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()

@@ -136,7 +136,7 @@ class Watch:
     def _look(self) -> None:
         clock = time.pthread_getcpuclockid(self.thread)
         while self.alive:
-            time.sleep(0.005)
+            time.sleep(0.02)
             since = self._since
             late = 0.0 if since is None else time.clock_gettime(clock) - since
             if late > max(0.02, self._seen):
