@@ -252,7 +252,11 @@ class Monitor(w.VBox):  # type: ignore[misc]
             **({} if cost is None else {"cost": f"{cost:.4f}"}),
             "failed": f"{failed:,}",
         }
-        lines = html.tiles(facts) + html.note(f"Kept in {run.folder}")
+        lines = html.tiles(facts) + html.note(
+            f"Kept in {run.folder}"
+            if self._out is not None
+            else "Kept until the kernel ends; name a folder with out= to keep it longer."
+        )
         if run.failed:
             last = run.failed[-1]
             lines += html.note(f"Last failure, episode {last['episode']}: {last['message']}")
