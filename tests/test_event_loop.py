@@ -115,7 +115,7 @@ async def test_the_collector_is_spared_what_a_run_keeps_until_it_ends(monkeypatc
     monkeypatch.setattr("sqlbench.driver.CollectorRest", lambda: CollectorRest(every=10))
     assert gc.get_freeze_count() == 0
     await run_experiment(episodes=25, progress=False, on_episode=look)
-    assert 0 < frozen[0] and frozen[5] < frozen[10] < frozen[-1]
+    assert frozen[0] > 0 and frozen[5] < frozen[10] < frozen[-1]
     assert gc.get_freeze_count() == 0
     gc.freeze()  # somebody else's: it stays
     try:
