@@ -83,7 +83,7 @@ def make_slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
 def read_schemas(suite: Suite, slots: Sequence[Slot]) -> None:
     """Read the schemas that the episodes will show, so that none is read on the event loop.
 
-    One that cannot be read fails its own episodes, where such a failure is recorded.
+    One that cannot be read is read again when its first episode begins, which raises the error.
     """
     for question in {slot.question.db_id: slot.question for slot in slots}.values():
         with contextlib.suppress(SQLBenchError):
