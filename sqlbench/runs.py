@@ -23,6 +23,7 @@ from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.repair import Prompts
 from sqlbench.run_config import RunConfig
 from sqlbench.run_files import read_json, read_lines
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +152,8 @@ class Run(Shown):
         c, found = self.config, self.summary
         about = facts(
             {
-                "episodes": f"{len(self.log)} of {c.episodes}, {found['questions']} questions",
+                "episodes": f"{len(self.log)} of {c.episodes}, "
+                f"{counted(found['questions'], 'question')}",
                 "feedback": c.feedback,
                 "mean total reward": f"{found['mean_total_reward']:+.3f}" if self.log else None,
                 "model calls": f"{found['model_calls']:,}",

@@ -21,6 +21,7 @@ from sqlbench.plan import make_config
 from sqlbench.run_config import RunConfig
 from sqlbench.runs import Run
 from sqlbench.sweep_status import Sweep
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +198,7 @@ def sweep_text(table: pd.DataFrame) -> str:
     for row in table.sort_values("any", ascending=False, kind="stable").to_dict("records"):
         rows.append([_shown(row[n], n in rates) for n in shown])
     mark = " (simulated model)" if table["simulated"].any() else ""
-    return f"{len(table)} runs{mark}\n\n" + markdown_table([str(n) for n in shown], rows)
+    return f"{counted(len(table), 'run')}{mark}\n\n" + markdown_table([str(n) for n in shown], rows)
 
 
 def _shown(value: Any, is_rate: bool) -> str:

@@ -224,7 +224,7 @@ def test_a_table_shows_what_it_leaves_out_and_nothing_that_steers_a_terminal():
     rows = [(None, "a\x1b[31mb"), ("x" * 100, 2), (3, "z")]
     table = result_table(QueryResult(("a", "b"), rows, truncated=True), 2)
     assert "NULL" in table and "\x1b" not in table and "x" * 59 + "…" in table
-    assert table.endswith("(1 more rows, and then some: the result was cut off)")
+    assert table.endswith("(1 more row, and then some: the result was cut off)")
 
 
 def test_a_suite_file_takes_a_postgres_url(postgres, tmp_path):

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sqlbench import plots_compare
 from sqlbench.cli import main
 from sqlbench.cli.compare import parse_policies, parse_seeds
-from sqlbench.compare import compare
+from sqlbench.compare import Comparison, compare, comparison_table
 from sqlbench.exceptions import ConfigError, UnknownNameError, WorkerError
 from sqlbench.grid import processes, run_grid
 from sqlbench.run_config import RunConfig
@@ -133,6 +134,18 @@ def test_the_gap_closed_is_0_for_one_end_and_1_for_the_other(comparison):
     found = comparison.gap_closed("linucb", episodes=whole, by="seed")
     assert found.estimate == pytest.approx((mine - r) / (o - r))
     assert found.clusters == 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tiny_comparison_says_what_is_unknown_instead_of_nan(comparison):
+    first = comparison.episodes[comparison.episodes["episode"] == 0]
+    solved = first.assign(success=True)
+    tiny = Comparison(solved, comparison.config.model_copy(update={"episodes": 1}), "random")
+    text = comparison_table(tiny)
+    assert "unknown" in text and "nan" not in text
+    assert text.endswith("More episodes tell.") and "More episodes tell." in str(tiny.card())
+    assert plots_compare.final_rates(tiny).get_title("left")
+    assert "More episodes tell." not in comparison_table(comparison)
 
 
 def test_regret_is_0_for_the_oracle_and_unknown_for_resample(comparison):

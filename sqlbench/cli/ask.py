@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sqlbench.words import counted
+
 if TYPE_CHECKING:
     from sqlbench.databases import QueryResult
     from sqlbench.environment import SQLAgentEnv
@@ -79,7 +81,7 @@ def ask(
     finally:
         loaded.close()
     if not answered:
-        print(f"\nNo query returned rows in {max_attempts} attempts.", file=sys.stderr)
+        print(f"\nNo query returned rows in {counted(max_attempts, 'attempt')}.", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -90,7 +92,7 @@ def result_table(result: QueryResult, limit: int) -> str:
     shown = [[_cell(v) for v in row] for row in result.rows[:limit]]
     table = markdown_table([_cell(c) for c in result.columns], shown)
     more = len(result.rows) - len(shown)
-    left_out = f"{more} more rows" if more > 0 else ""
+    left_out = counted(more, "more row") if more > 0 else ""
     if result.truncated:
         left_out = f"{left_out}, and then some: the result was cut off".removeprefix(", and then ")
     return f"{table}\n({left_out})" if left_out else table
@@ -143,7 +145,7 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
 
 def _verdict(env: SQLAgentEnv, asked: Question) -> str:
     assert env.result is not None and env.episode is not None
-    count = f"{len(env.result.rows)} rows"
+    count = counted(len(env.result.rows), "row")
     if asked.gold is None:
         return f"{count}. Nobody has checked whether they answer the question."
     agrees = "agree" if env.episode.success else "do not agree"
