@@ -11,11 +11,11 @@ import pytest
 
 from sqlbench import plots_compare
 from sqlbench.cli import main
-from sqlbench.cli.compare import parse_policies, parse_seeds
+from sqlbench.cli.compare import parse_policies
 from sqlbench.compare import Comparison, compare, comparison_table
 from sqlbench.exceptions import ConfigError, UnknownNameError, WorkerError
 from sqlbench.grid import processes, run_grid
-from sqlbench.run_config import RunConfig
+from sqlbench.run_config import RunConfig, parse_seeds
 from sqlbench.runs import Run
 
 EPISODES = 40
@@ -198,8 +198,9 @@ def test_seeds_and_policies_are_read_from_the_command_line():
     assert "oracle" in parse_policies("all")
     assert "oracle" not in parse_policies("all", simulated=False)
     assert parse_policies("table, rules,table") == ["table", "rules"]
-    with pytest.raises(ConfigError, match="'0-x'"):
-        parse_seeds("0-x")
+    for text in ("0-x", "5-1", "", "1,", "-1", "1-"):
+        with pytest.raises(ConfigError, match=f"not {text!r}"):
+            parse_seeds(text)
 
 
 @pytest.fixture
@@ -248,6 +249,11 @@ def test_the_command_passes_hindsight_on_to_every_run(sqlbench, tmp_path):
         ("--feedback never", "never"),
         ("--baseline ucb1", "ucb1"),
         ("--seeds 1..3", "1..3"),
+        ("--workers 0", "workers is at least 1, not 0"),
+        ("--workers -1", "workers is at least 1, not -1"),
+        ("--hindsight nan", "hindsight=nan will not do"),
+        ("--policies fixed:fix_colum", "Did you mean 'fix_column'?"),
+        ("--out /dev/null", "'/dev/null' is a file"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, said, sqlbench):

@@ -57,6 +57,15 @@ def main() -> None:
     except SQLBenchError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"sqlbench: {str(error.filename)!r} cannot be used: {error.strerror}. What was "
+            "finished is kept.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)

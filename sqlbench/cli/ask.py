@@ -57,10 +57,15 @@ def ask(
     Nothing in the database can be changed by it.
     """
     from sqlbench.environment import SQLAgentEnv
+    from sqlbench.exceptions import ConfigError
     from sqlbench.models import load_model
     from sqlbench.models.predictions import with_repairs
     from sqlbench.policies import make_policy
+    from sqlbench.run_config import make_config
 
+    if rows < 0:
+        raise ConfigError(f"rows is at least 0, not {rows!r}.")
+    make_config(policy=policy, seed=seed, temperature=temperature, max_attempts=max_attempts)
     loaded, asked = _find(question, database, suite, allow_superuser)
     try:
         first = load_model(model, loaded)
