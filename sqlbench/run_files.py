@@ -61,9 +61,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        what = "holds no run" if path.parent.is_dir() else "does not exist"
-        missing = f": {path.name} is missing" if path.parent.is_dir() else ""
-        raise RunFolderError(f"{str(path.parent)!r} {what}{missing}.") from None
+        why = f"{path.name} is missing" if path.parent.is_dir() else "there is no such folder"
+        raise RunFolderError(f"{str(path.parent)!r} holds no run: {why}.") from None
     except NotADirectoryError:
         raise RunFolderError(f"{str(path.parent)!r} is a file; name the folder of a run.") from None
     except OSError as error:

@@ -122,7 +122,7 @@ def test_a_damaged_policy_is_no_policy(folder):
 def test_a_file_is_not_taken_for_a_folder(folder):
     with pytest.raises(RunFolderError, match="is a file; name the folder of a run"):
         Run.open(folder / "run.json")
-    with pytest.raises(RunFolderError, match="does not exist"):
+    with pytest.raises(RunFolderError, match="there is no such folder"):
         Run.open(folder / "nowhere")
 
 
