@@ -23,6 +23,7 @@ from pathlib import Path
 
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.memory import release_memory
+from sqlbench.databases.sqlite_ctes import is_longer
 from sqlbench.databases.sqlite_functions import install_functions
 from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.exceptions import SuiteError
@@ -36,6 +37,7 @@ _LONG = 0.1  # seconds after which a statement's memory is given back to the sys
 # it is the number of calls in one statement, as `Limits.max_value_bytes` bounds each of them.
 _MAX_NAMES = 5_000  # columns, tables and functions that a statement refers to, views expanded
 _MAX_CALLS = 1_000
+_MAX_WORDS = 200_000  # 50 ms of compiling
 _MAX_SLOW_CALLS = 50
 _SLOW_FUNCTIONS = {"glob", "json_patch", "like", "match", "matchinfo"}  # quadratic
 
@@ -45,7 +47,7 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 200,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 500,
     sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 100,
-    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 500,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 250,
     sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 1_000,
     sqlite3.SQLITE_LIMIT_VDBE_OP: 500_000,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
@@ -169,6 +171,11 @@ class SandboxedConnection:
             if _first_word(sql) == "EXPLAIN":
                 # It reads, but what it returns are memory addresses, and never an answer.
                 self._denied = "action EXPLAIN"
+                raise sqlite3.Error
+            if is_longer(sql, _MAX_WORDS):
+                self._denied = (
+                    f"with its WITH clauses written out a statement may have {_MAX_WORDS} words"
+                )
                 raise sqlite3.Error
             cursor.execute(sql)
             if cursor.description is None:
