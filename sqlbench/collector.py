@@ -19,7 +19,7 @@ EPISODES = 500
 class CollectorRest:
     """Spares the collector what was there before a run, and what the run keeps, until it ends.
 
-    Before an episode's objects are spared, garbage is collected, so none of it is; what is in use
+    Before episodes' objects are spared, garbage is collected, so none of it is; what is in use
     at that moment and becomes garbage later is freed after the run. Does nothing where the
     collector is off, or somebody else spares it something.
 
@@ -31,22 +31,24 @@ class CollectorRest:
 
     def __init__(self, every: int = EPISODES) -> None:
         self.every = every
-        self._left = every
+        self._kept = 0
         self._active = False
 
     def __enter__(self) -> Self:
         self._active = gc.isenabled() and gc.get_freeze_count() == 0
         if self._active:  # the modules alone take a collection a tenth of a second
             gc.freeze()
+        self._kept = 0
         return self
 
     def kept(self) -> None:
         """Say that another episode was kept."""
-        self._left -= 1
-        if self._active and self._left <= 0:
-            self._left = self.every
+        if self._active and self._kept == 0:
+            gc.freeze()  # what the first episode needed, the modules of a client, say, stays too
+        elif self._active and self._kept % self.every == 0:
             gc.collect()
             gc.freeze()
+        self._kept += 1
 
     def __exit__(
         self,

@@ -131,7 +131,7 @@ async def run_experiment(
     if isinstance(repairing, str):
         repairing = load_model(repairing, loaded, calling)
     answering = with_repairs(first, repairing, max_attempts)
-    taught = make_policy(policy, repairing or first)
+    taught = await asyncio.to_thread(make_policy, policy, repairing or first)
     if concurrency < 1:
         raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
     config = make_config(

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -160,9 +161,8 @@ class Prompts:
             token=f"\nIt complains of: {token}" if token else "",
             history=_history(attempts[:-1]),
         )
-        suffix = Template(self.texts[action]).substitute(
-            dialect=dialect_name, dialect_notes=_DIALECT_NOTES.get(dialect, "")
-        )
+        notes = _DIALECT_NOTES.get(dialect, "")
+        suffix = _filled(self.texts[action], dialect=dialect_name, dialect_notes=notes)
         return (
             {"role": "system", "content": f"{self._system(dialect_name, schema)}\n\n{suffix}"},
             {"role": "user", "content": user},
@@ -171,7 +171,12 @@ class Prompts:
     def _system(self, dialect_name: str, schema: str) -> str:
         # The schema stands here, before anything that differs from call to call: servers keep
         # what they have read of a common beginning, and the schema is nearly all of a prompt.
-        return Template(self.texts["system"]).substitute(dialect=dialect_name, schema=schema)
+        return _filled(self.texts["system"], dialect=dialect_name, schema=schema)
+
+
+@lru_cache(maxsize=256)  # the same for all questions on a database
+def _filled(template: str, **values: str) -> str:
+    return Template(template).substitute(values)
 
 
 def _hint(evidence: str) -> str:

