@@ -92,7 +92,7 @@ class CrossValidation(Shown):
         points = f"points against {self.baseline} [by question] [by database]"
         rows = []
         for r in self.summary().to_dict("records"):
-            cells = [r["policy"], f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]", "", ""]
+            cells = [r["policy"], f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]", "—", "—"]
             if r["policy"] != self.baseline:
                 keys = ("", "_low", "_high")
                 middle, low, high = (f"{100 * r[f'difference{k}']:+.1f}" for k in keys)

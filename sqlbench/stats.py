@@ -96,7 +96,7 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.estimate:.1%} [{self.low:.1%}, {self.high:.1%}]"
+        return f"{_percent(self.estimate)} [{_percent(self.low)}, {_percent(self.high)}]"
 
 
 def cluster_bootstrap(
@@ -124,7 +124,8 @@ def cluster_bootstrap(
     Returns
     -------
     Interval
-        With fewer than two clusters its ends are NaN: nothing can be resampled.
+        With fewer than two clusters its ends are NaN: nothing can be resampled. Where too many
+        resamples divide by nothing, an end is infinite.
 
     References
     ----------
@@ -144,8 +145,16 @@ def cluster_bootstrap(
     if np.isnan(resampled).all():
         return Interval(estimate, math.nan, math.nan, len(rows), k)
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    with np.errstate(invalid="ignore"):  # between two infinite values there is no number
+        low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    low, high = -math.inf if np.isnan(low) else low, math.inf if np.isnan(high) else high
     return Interval(estimate, float(low), float(high), len(rows), k)
+
+
+def _percent(share: float) -> str:
+    if math.isnan(share):
+        return "—"
+    return f"{share:.1%}" if math.isfinite(share) else "∞" if share > 0 else "−∞"
 
 
 def clustered_ratio(

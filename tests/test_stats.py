@@ -9,6 +9,8 @@ import pytest
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.stats import (
+    Interval,
+    cluster_bootstrap,
     clustered_interval,
     clustered_ratio,
     mcnemar,
@@ -64,6 +66,18 @@ def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():
     found = clustered_ratio([1, 0, 3], [2, 0, 4], ["a", "b", "b"])
     assert found.estimate == pytest.approx(4 / 6)
     assert math.isnan(clustered_ratio([1, 0], [1, 1], ["a", "a"]).low)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_end_that_is_no_number_is_infinite_and_said_to_be():
+    """Half of the resamples divide by nothing."""
+    found = clustered_ratio([1, 1, 1], [1, 0, 0], ["a", "b", "c"])
+    assert (found.estimate, found.high) == (3.0, math.inf) and math.isfinite(found.low)
+    assert str(found).endswith("%, ∞]")
+    columns = [[1, 1], [1, -1], [-1, -1], [-1, 1]]
+    both = cluster_bootstrap(columns, list("abcd"), lambda t: t[..., 0] / t[..., 1])
+    assert (both.low, both.high) == (-math.inf, math.inf)
+    assert str(Interval(0.5, math.nan, math.nan, 3, 1)) == "50.0% [—, —]"
 
 
 def test_values_that_are_all_equal_get_wilsons_interval():
