@@ -280,9 +280,7 @@ def test_rows_beyond_the_cap_are_cut_off(path: Path) -> None:
         ("''", 64),
     ],
 )
-def test_a_result_is_weighed_by_the_memory_that_it_takes(
-    path: Path, value: str, size: int
-) -> None:
+def test_a_result_is_weighed_by_the_memory_that_it_takes(path: Path, value: str, size: int) -> None:
     sql = NUMBERS.format(100).replace("SELECT x FROM", f"SELECT {value} FROM")
     with SQLiteDatabase(path, limits=Limits(max_bytes=100 * size)) as database:
         whole = database.execute(sql)
