@@ -98,7 +98,7 @@ class CrossValidation(Shown):
         points = f"points against {self.baseline} [by question] [by database]"
         rows = []
         for r in self.summary().to_dict("records"):
-            cells = [r["policy"], interval_text(r["right"], r["low"], r["high"]), "", ""]
+            cells = [r["policy"], interval_text(r["right"], r["low"], r["high"]), "—", "—"]
             if r["policy"] != self.baseline:
                 keys = ("", "_low", "_high")
                 middle, low, high = (f"{100 * r[f'difference{k}']:+.1f}" for k in keys)

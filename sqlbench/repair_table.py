@@ -105,7 +105,7 @@ class RepairTable(Shown):
     def label(self) -> str:
         """One line that says what it is, and whether a simulated model made it."""
         who = "simulated model" if self.simulated else self.model
-        return f"{self.name} ({who}): {len(self)} rows, {len(self.choices)} arms"
+        return f"{self.name} ({who}): {len(self):,} rows, {len(self.choices)} arms"
 
     def card(self) -> Card:
         """Return what a notebook shows of it: how often each arm ends right."""
