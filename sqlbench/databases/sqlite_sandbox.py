@@ -179,6 +179,9 @@ class SandboxedConnection:
                 raise sqlite3.Error
             cursor.execute(sql)
             if cursor.description is None:
+                if word := _first_word(sql):  # REINDEX, where there is nothing to do
+                    self._denied = f"action {word}"
+                    raise sqlite3.Error
                 raise QueryError("incomplete input: the statement is empty")
             columns = tuple(c[0] for c in cursor.description)
             rows, truncated = self._fetch(cursor, len(columns))
@@ -187,11 +190,11 @@ class SandboxedConnection:
             failure.elapsed = time.monotonic() - started
             raise failure from None
         finally:
-            WATCH.end(ticket)
             cursor.close()
             elapsed = time.monotonic() - started
             if elapsed > _LONG:
                 release_memory()
+            WATCH.end(ticket)  # last: it takes a while to free what a statement has filled
         return QueryResult(columns, rows, truncated, elapsed)
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import hostile_kinds
 import hostile_sql
 from fuzz_sql import grafted, mutated
+from hostile_resources import RESOURCES
 
 import sqlbench as sb
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
@@ -91,11 +92,12 @@ async def main() -> int:
     source = suite.database(questions[0])
     table = source.schema().tables[0].name
     golds = [q.gold for q in questions]
-    kinds = [*hostile_kinds.KINDS.values(), hostile_sql.DENIED, hostile_sql.BROKEN]
+    kinds = [*hostile_kinds.KINDS.values(), *RESOURCES.values(), hostile_sql.DENIED]
+    kinds += [hostile_sql.BROKEN, hostile_sql.ENDLESS, hostile_sql.HEAVY]
     parts = {
         "texts": islice(mutated(golds, table, options.seed), options.statements),
         "trees": islice(grafted(golds, table, options.seed), options.trees),
-        "corpus": [sql for k in [*kinds, hostile_sql.ENDLESS, hostile_sql.HEAVY] for sql in k],
+        "corpus": [sql for kind in kinds for sql in kind],
     }
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
