@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 LOCAL_MODEL ?= openai:smollm2?max_tokens=96
+# Processes that run tests.
+TESTERS ?= 2
 # Their committed outputs take minutes: tests run them with reduced parameters.
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb)
@@ -23,9 +25,9 @@ run-local: install .venv/local
 		$(BIN)/sqlbench report results/run-local'
 
 test: lint .venv/local
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks \
-		$(addprefix --ignore=,$(LONG))
+	$(BIN)/python -m pytest -n $(TESTERS)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks $(addprefix --ignore=,$(LONG))
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -46,9 +46,17 @@ def graded_card(graded: Graded) -> Card:
     return Card(f"Graded: {_title(graded)}", [*parts, *map(Text, _notes(graded))])
 
 
-def comparison_text(graded: Sequence[Graded]) -> str:
-    """Return the leader board of several files and every paired comparison with the best."""
-    parts = [f"# {_shared_title(graded)}", _markdown(_board(graded))]
+def comparison_text(graded: Sequence[Graded], level: int = 1) -> str:
+    """Return the leader board of several files and every paired comparison with the best.
+
+    Parameters
+    ----------
+    graded : sequence of Graded
+        The files.
+    level : int
+        Of the heading: where the text stands below another one.
+    """
+    parts = [f"{'#' * level} {_shared_title(graded)}", _markdown(_board(graded))]
     for first, other in _pairs(graded):
         grid, sentence = _pair(first, other)
         against = f"{first.name} against {other.name}:"

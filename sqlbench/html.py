@@ -25,6 +25,8 @@ _MARK = "background:rgba(230,159,0,.4);color:inherit;border-bottom:2px solid #D5
 _ADDED, _REMOVED = "background:rgba(0,158,115,.25)", "background:rgba(213,94,0,.25)"
 # MathJax would set what stands between two dollars.
 _CLASS = 'class="sqlbench mathjax_ignore tex2jax_ignore"'
+# An interval, of shares or of points: [82.7%, 98.1%].
+_INTERVAL = re.compile(r"\[[-+−]?[\d.,%∞—]+, ?[-+−]?[\d.,%∞—]+\]")
 LONGEST = 300
 
 
@@ -72,7 +74,7 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     """Return a compact table as HTML; long cells are cut."""
 
     def line(tag: str, values: Sequence[object]) -> str:
-        cells = (f'<{tag} style="{_CELL}">{escape(_cell(v))}</{tag}>' for v in values)
+        cells = (f'<{tag} style="{_CELL}">{_together(escape(_cell(v)))}</{tag}>' for v in values)
         return f"<tr>{''.join(cells)}</tr>"
 
     head = f"<thead>{line('th', header)}</thead>" if any(header) else ""
@@ -228,6 +230,11 @@ class Shown:
 
 def _visible(text: str) -> str:
     return _UNSEEN.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
+
+
+def _together(escaped: str) -> str:
+    """Keep each interval on one line."""
+    return _INTERVAL.sub(r'<span style="white-space:nowrap">\g<0></span>', escaped)
 
 
 def _cell(value: object) -> str:

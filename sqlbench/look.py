@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from sqlbench.policies.registry import POLICY_NAMES
 from sqlbench.repair import ARMS
@@ -80,12 +80,12 @@ def policy_look(name: str) -> Look | None:
     Parameters
     ----------
     name : str
-        Its spec, or a name that begins like one ("linucb, γ = 0.99"): a variant of a policy has a
+        Its spec, or a name that begins like one ("linucb, γ = 0.99"): a variant has its policy's
         colour or a darker one, with a line style and a marker that its name decides.
     """
     if name in _POLICIES:
         return _POLICIES[name]
-    base = max((p for p in _POLICIES if _is_variant(name, p)), key=len, default=None)
+    base = _policy_of(name)
     if base is None:
         return None
     place = zlib.crc32(name.removeprefix(base).encode())
@@ -103,29 +103,23 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     Parameters
     ----------
     names : iterable of str
-        All that belong together, whichever are drawn: a name that is no policy's takes the next
-        colour that nobody has.
+        All that belong together, whichever are drawn. A policy keeps its look; a variant takes a
+        shade of its policy's colour that nobody has, or else a line style; a name that is no
+        policy's takes the next colour that nobody has.
     """
-    found: dict[str, Look] = {}
-    strangers = []
-    for name in names:
-        look = policy_look(name)
-        if look is None:
-            strangers.append(name)
-        else:
-            lines = {(other.colour, other.dash) for other in found.values()}
-            shades = (look.colour, _darker(look.colour))
-            others = (look._replace(colour=c, dash=d) for c, d in product(shades, _DASHES))
-            # Two hashes may agree.
-            free = (one for one in (look, *others) if (one.colour, one.dash) not in lines)
-            found[name] = next(free, look)
+    listed = list(names)
+    found = {name: _POLICIES[name] for name in listed if name in _POLICIES}
+    for name in listed:
+        if name not in found and (base := _policy_of(name)) is not None:
+            found[name] = _variant_look(name, base, found.values())
     taken = {look.colour for look in found.values()}
     lines = {(look.colour, look.dash) for look in found.values()}
     new: list[tuple[str, Dash]] = [(colour, "-") for colour in COLOURS if colour not in taken]
     new += [(c, d) for d, c in product(_DASHES, COLOURS) if (c, d) not in lines]
+    strangers = [name for name in listed if name not in found]
     for i, name in enumerate(strangers):
         found[name] = Look(*new[i % len(new)], _MARKERS[i % len(_MARKERS)])
-    return found
+    return {name: found[name] for name in listed}
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float] = (8, 4)) -> Axes:
@@ -152,18 +146,45 @@ def band(ax: Axes, x: Any, low: Any, high: Any, look: Look) -> None:
 
 def legend_beside(ax: Axes, title: str | None = None) -> None:
     """Put the legend beside the Axes, where it can cover nothing."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, title=title)
+    beside = (1.01, 1.0)
+    ax.legend(
+        loc="upper left", bbox_to_anchor=beside, borderaxespad=0, title=title, alignment="left"
+    )
 
 
-def percent(axis: Axis) -> None:
-    """Show shares as percentages."""
-    axis.set_major_formatter(PercentFormatter(1.0))
+def percent(axis: Axis, symbol: str = "%") -> None:
+    """Show shares as percentages, with no more digits than they need."""
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{_short(100 * share)}{symbol}"))
+
+
+def _short(value: float) -> str:
+    """Return a number as an axis shows it: short, and with a minus sign that is no hyphen."""
+    return f"{round(value, 6) + 0.0:g}".replace("-", "−")
 
 
 def titled(ax: Axes, title: str, caveat: str = "") -> Axes:
     """Set the title, with what must be said beside the numbers below it."""
     ax.set_title(f"{title}\n({caveat})" if caveat else title)
     return ax
+
+
+def _policy_of(name: str) -> str | None:
+    return max((p for p in _POLICIES if _is_variant(name, p)), key=len, default=None)
+
+
+def _variant_look(name: str, base: str, others: Iterable[Look]) -> Look:
+    """Return a variant's look, or the next one to it that cannot be taken for another's."""
+    look = policy_look(name)
+    assert look is not None
+    others = list(others)
+    colour = _POLICIES[base].colour
+    shades = (look.colour, colour, _darker(colour), _lighter(colour))
+    for shade in shades:
+        if all(shade != other.colour for other in others):
+            return look._replace(colour=shade)
+    lines = {(other.colour, other.dash) for other in others}
+    alike = (look._replace(colour=c, dash=d) for d, c in product((look.dash, *_DASHES), shades))
+    return next((one for one in alike if (one.colour, one.dash) not in lines), look)
 
 
 def _is_variant(name: str, policy: str) -> bool:
@@ -173,4 +194,9 @@ def _is_variant(name: str, policy: str) -> bool:
 
 def _darker(colour: str) -> str:
     red, green, blue = (0.6 * c for c in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def _lighter(colour: str) -> str:
+    red, green, blue = (0.5 + 0.5 * c for c in to_rgb(colour))
     return to_hex((red, green, blue))

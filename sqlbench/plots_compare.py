@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from sqlbench.compare import Comparison
 from sqlbench.look import (
@@ -25,7 +24,7 @@ from sqlbench.look import (
     styled,
     titled,
 )
-from sqlbench.stats import Interval, seed_band
+from sqlbench.stats import Interval, seed_band, share_text
 
 
 @styled
@@ -35,8 +34,12 @@ def learning_curves(
     ax: Axes | None = None,
     window: int = 100,
 ) -> Axes:
-    """Draw the share of failures repaired in a moving window: mean and 95% band over seeds."""
+    """Draw the share of failures repaired in a moving window: mean and 95% band over seeds.
+
+    In a run of fewer than three windows they are shorter: a third of it.
+    """
     ax = new_axes(ax, (8, 4.2))
+    window = min(window, max(1, comparison.config.episodes // 3))
     for name in names or comparison.names:
         curves = comparison.curves(name, window)
         _band(ax, curves.index, curves.to_numpy().T, comparison, name)
@@ -147,12 +150,13 @@ def _forest(
         look = _looks(comparison)[name]
         ax.plot([found.low, found.high], [i, i], color=look.colour, lw=3, alpha=0.4)
         ax.plot(found.estimate, i, look.marker, color=look.colour, ms=6)
-        text = f"{100 * found.estimate:+.1f}" if signed else f"{found.estimate:.1%}"
+        text = share_text(*(100 * found.estimate, "+.1f") if signed else (found.estimate,))
         place = ("axes fraction", "data")
+        text = text.replace("-", "−")  # as on the axis
         ax.annotate(text, (1.01, i), xycoords=place, va="center", fontsize=9, color=INK)
     ax.set_yticks(range(len(names)), [comparison.label(n) for n in names])
     ax.set_ylim(-0.6, len(names) - 0.4)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol="" if signed else "%"))
+    percent(ax.xaxis, "" if signed else "%")
 
 
 def _looks(comparison: Comparison) -> dict[str, Look]:

@@ -137,6 +137,7 @@ def luck(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
         ax.barh(range(len(names)), widths, left=left, color=colour, label=str(kind), height=0.6)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     ax.set_yticks(range(len(names)), names)
+    ax.set_xlim(0, 1.05 * max(*left, 0.1))  # a bar of no width would hold the edge to itself
     percent(ax.xaxis)
     ax.set_xlabel("share of matches that a neighbour could test")
     legend_beside(ax, title="shown first on rows that are")

@@ -19,8 +19,12 @@ _STYLE = (
     # SQL in a text that a cell wrote, which the export's own style takes for prose.
     ".jp-RenderedMarkdown .highlight pre{font:13px/1.35 var(--jp-code-font-family,monospace);"
     "background:var(--jp-cell-editor-background,#f5f5f5);padding:6px 8px;margin:4px 0 8px}"
+    "body .jp-RenderedHTMLCommon h1{line-height:1.25}"
     "@media print{.anchor-link,.jp-InputPrompt,.jp-OutputPrompt{display:none}"
-    ".contents{margin-left:10px}h2{break-after:avoid}img,table,pre{break-inside:avoid}"
+    ".contents{margin-left:10px}img,table,pre{break-inside:avoid}"
+    # A heading, and the code of a picture or a table, stay on the page of what they lead to.
+    "h2,.jp-MarkdownCell:has(h2),.jp-Cell-inputWrapper:has(+.jp-Cell-outputWrapper)"
+    "{break-after:avoid}.jp-MarkdownCell,.jp-CodeCell:has(img,table){break-inside:avoid}"
     "pre{white-space:pre-wrap!important;overflow-wrap:anywhere}}"  # paper has no scroll bar
 )
 

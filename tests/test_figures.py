@@ -105,8 +105,11 @@ def test_no_two_policies_look_alike():
 def test_variants_keep_their_policys_colour_and_strangers_take_what_is_free():
     drawn = looks(["linucb", "random", *VARIANTS, "no decay", "other"])
     blue = drawn["linucb"].colour
-    dark = {c for name, (c, _, _) in drawn.items() if name.startswith("linucb,")} - {blue}
-    assert len(dark) == 1, "the colour itself, or a darker one"
+    shades = {c for name, (c, _, _) in drawn.items() if name.startswith("linucb,")}
+    assert len(shades) == 3 and blue in shades, "itself, a darker one and a lighter one"
+    three = looks(["linucb, γ = 0.995", "linucb, γ = 0.99", "linucb"])
+    assert len({colour for colour, _, _ in three.values()}) == 3 and list(three)[2] == "linucb"
+    assert three["linucb"] == drawn["linucb"], "in whatever order they come"
     assert len({(c, d) for c, d, _ in drawn.values()}) == len(drawn)
     strangers = {drawn[n].colour for n in ("no decay", "other")}
     assert len(strangers) == 2 and not strangers & {blue, drawn["random"].colour}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import sqlite3
 from html.parser import HTMLParser
 
@@ -191,6 +192,12 @@ def test_a_run_without_episodes_has_a_card(tmp_path):
     run.log.clear()
     assert "0 of 1" in str(run)
     assert "simulated" in run._repr_html_()
+
+
+def test_an_interval_stays_on_one_line_and_text_in_brackets_is_text():
+    page = html.table(["rate"], [["91.1% [82.7%, 98.1%]"], ["[-0.5, +0.2]"], ["[a, <b>]"]])
+    assert re.findall(r"nowrap\">([^<]*)<", page) == ["[82.7%, 98.1%]", "[-0.5, +0.2]"]
+    assert "[a, &lt;b&gt;]" in page
 
 
 def test_one_thing_is_one_thing():

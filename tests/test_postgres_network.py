@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
-from conftest import SECRET
+from conftest import SECRET, new_postgres
 
 from sqlbench.cli import main
 from sqlbench.databases.postgres import PostgresDatabase
-from sqlbench.databases.postgres_embedded import embedded_server
 from sqlbench.exceptions import DatabaseFailure
 
 
@@ -30,37 +27,34 @@ class Network:
 
 
 @pytest.fixture(scope="module")
-def network():
+def network(tmp_path_factory):
     """A server on a port of loopback that asks every role for its password (SCRAM)."""
-    folder = Path(tempfile.mkdtemp(prefix="sqlbench-pg-"))
-    folder.chmod(0o755)
-    server = embedded_server(folder / "data")
-    handle = server.handle
-    with psycopg.connect(handle.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE shopper LOGIN PASSWORD '{SECRET}'")
-        connection.execute("CREATE TABLE products (id int PRIMARY KEY, title text)")
-        connection.execute("INSERT INTO products VALUES (1, 'Kettle'), (2, 'Lamp')")
-        connection.execute("GRANT SELECT ON products TO shopper")
-    control = [str(handle.bin_path / "pg_ctl"), "-w", "-D", str(folder / "data")]
-    as_user = {"user": handle.system_user, "stdout": subprocess.DEVNULL}
-    handle.stop()
-    with (folder / "data" / "pg_hba.conf").open("w") as rules:
-        rules.write("host all all 127.0.0.1/32 scram-sha-256\n")
-    log = str(folder / "data" / "log")
-    started, port = 1, 0
-    for _ in range(3):  # another process may take the port in between
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        start = [*control, "-t", "60", "-o", f"-h 127.0.0.1 -p {port} -k ''", "-l", log, "start"]
-        started = subprocess.run(start, **as_user).returncode
-        if started == 0:
-            break
-    assert started == 0, Path(log).read_text()
-    yield Network(port)
-    subprocess.run([*control, "-m", "immediate", "stop"], **as_user)
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with new_postgres(tmp_path_factory.getbasetemp().parent) as (server, data):
+        handle = server.handle
+        with psycopg.connect(handle.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE shopper LOGIN PASSWORD '{SECRET}'")
+            connection.execute("CREATE TABLE products (id int PRIMARY KEY, title text)")
+            connection.execute("INSERT INTO products VALUES (1, 'Kettle'), (2, 'Lamp')")
+            connection.execute("GRANT SELECT ON products TO shopper")
+        control = [str(handle.bin_path / "pg_ctl"), "-w", "-D", str(data)]
+        as_user = {"user": handle.system_user, "stdout": subprocess.DEVNULL}
+        handle.stop()
+        (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+        log = str(data / "log")
+        started, port = 1, 0
+        for _ in range(3):  # another process may take the port in between
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            options = ["-o", f"-h 127.0.0.1 -p {port} -k ''", "-l", log]
+            started = subprocess.run(
+                [*control, "-t", "60", *options, "start"], **as_user
+            ).returncode
+            if started == 0:
+                break
+        assert started == 0, Path(log).read_text()
+        yield Network(port)
+        subprocess.run([*control, "-m", "immediate", "stop"], **as_user)
 
 
 @pytest.fixture(autouse=True)

@@ -98,3 +98,18 @@ def test_what_does_not_pair_is_refused():
         paired_difference([1, 2], [1, 2, 3], ["a", "b"])
     with pytest.raises(ConfigError, match="pairs"):
         mcnemar([True], [True, False])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("pairs", "text"),
+    [
+        ([(1, 0), (0, 0)], "unknown"),  # 1 to 0
+        ([(0, 0), (0, 0)], "unknown"),  # 0 to 0
+        ([(1, 2)], "50.0% [interval unknown]"),  # one cluster: nothing to resample
+        ([(1, 2), (1, 0), (1, 0)], "150.0% [50.0%, unknown]"),  # 1 to 0 in many resamples
+    ],
+)
+def test_what_nobody_can_know_is_said_in_words(pairs, text):
+    top, bottom = zip(*pairs, strict=True)
+    assert str(clustered_ratio(top, bottom, range(len(pairs)))) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import tempfile
 import threading
@@ -10,13 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from failing import Failing
 
 import sqlbench as sb
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.models import Completion, ModelError, Usage
+from sqlbench.models import Completion, Usage
 from sqlbench.models.base import Restart
 from sqlbench.models.simulated import SimulatedModel
 from sqlbench.painter import PaintError, png
+from sqlbench.widgets import attempts
 
 
 def text(widget):
@@ -203,23 +206,6 @@ async def test_an_answer_that_begins_again_is_shown_from_its_new_beginning(suite
     await player.settled()
 
 
-class Failing(SimulatedModel):
-    """Fails after so many answers."""
-
-    def __init__(self, suite, after=0, kind="timeout"):
-        super().__init__(suite)
-        self.left, self.kind = after, kind
-
-    async def complete(self, request):
-        self.left -= 1
-        if self.left < 0:
-            raise ModelError("The model <b>took</b> too long.", self.kind)
-        return await super().complete(request)
-
-    async def stream(self, request):
-        yield await self.complete(request)
-
-
 async def test_a_model_that_fails_is_told_and_the_episode_goes_on(suite):
     env = sb.SQLAgentEnv(suite, Failing(suite), "random")
     player = sb.widgets.play(env)
@@ -233,11 +219,18 @@ async def test_a_model_that_fails_is_told_and_the_episode_goes_on(suite):
     assert len(env.episode.steps) == 1 and player.message.value == ""
 
 
+def test_an_answer_without_sql_is_shown_as_what_was_said(run):
+    step = dataclasses.replace(run.log[0].steps[0], sql="", answer="<b>Which</b> orders?")
+    shown = attempts.attempt(step)
+    assert "No SQL in the answer" in shown and "&lt;b&gt;Which&lt;/b&gt; orders?" in shown
+    assert "(no SQL in the answer)" in attempts.attempt(dataclasses.replace(step, answer=None))
+
+
 # --- monitor
 
 
 async def until(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         await asyncio.sleep(0.005)
@@ -387,7 +380,7 @@ async def test_a_picture_that_cannot_be_drawn_is_told_and_the_run_goes_on(suite,
 
     painter.paint = die
     monitor.episodes.value = 40
-    monitor._out = None
+    monitor._folders.named = None
     assert (await monitor.finished()).finished
     assert monitor.state == "finished" and "killed" in monitor.message.value
 

@@ -36,7 +36,7 @@ def attempt(step: Step, before: Step | None = None) -> str:
         '<div style="margin-top:12px">'
         f"<b>{html.escape(f'{mark} Attempt {step.attempt}: {step.action}')}</b>"
         f"{html.escape(why)}</div>",
-        html.code(step.sql or "(no SQL in the answer)", step.offending_token),
+        *_said(step),
         html.note(f"→ {step.outcome}"),
     ]
     if before is not None and step.sql == before.sql:
@@ -44,6 +44,15 @@ def attempt(step: Step, before: Step | None = None) -> str:
     elif before is not None:
         parts.append(html.fold("Changed since the attempt before", html.diff(before.sql, step.sql)))
     return "".join(parts) + breakdown(step)
+
+
+def _said(step: Step) -> list[str]:
+    """Return the SQL, or the answer in which there was none."""
+    if step.sql:
+        return [html.code(step.sql, step.offending_token)]
+    if step.answer is None:
+        return [html.code("(no SQL in the answer)")]
+    return [html.note("No SQL in the answer:"), html.code(step.answer)]
 
 
 def breakdown(step: Step) -> str:

@@ -7,29 +7,24 @@ keeps what is done in the run's folder, and Start goes on from there.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
-import shutil
-import tempfile
 import time
-from dataclasses import astuple
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
 from sqlbench import html
-from sqlbench.analysis import cost_of, usages
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.experiment import run_experiment
 from sqlbench.models import ChatModel
-from sqlbench.models.base import Usage
 from sqlbench.painter import Painter, png
 from sqlbench.policies.registry import POLICY_NAMES
 from sqlbench.runs import Run
 from sqlbench.suites import Suite, load_suite
 from sqlbench.widgets.background import Background
+from sqlbench.widgets.folders import Folders
+from sqlbench.widgets.pace import Pace
 
 ALL_TASKS = "all tasks"
 SHORTEST = 0.5  # seconds between two drawings, at least
@@ -63,18 +58,14 @@ class Monitor(w.VBox):  # type: ignore[misc]
     ) -> None:
         self._suite = load_suite(suite) if isinstance(suite, str) else suite
         self._model, self._options = model, options
-        self._out = Path(out) if out is not None else None
-        self._folders: dict[tuple[object, ...], Path] = {}
+        self._folders, self._pace = Folders(out), Pace()
         self._background = Background()
         self._go = asyncio.Event()
         self.run: Run | None = None
         self.state = "ready"
-        self._began = self._paused_for = self._told = 0.0
-        self._had = 0
+        self._told = 0.0
         self._handle: Any = None
         self._painter = Painter()
-        self._counted: Run | None = None
-        self._place, self._sums = 0, (0, Usage(), Usage())
         self._make_controls(policy, episodes, concurrency, lag, task)
         row = {"flex_flow": "row wrap"}
         super().__init__(
@@ -161,7 +152,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
 
     async def _run(self) -> None:
         self._say("")
-        self._began, self._paused_for, self._had = time.monotonic(), 0.0, -1
+        self._pace.start()
         self._told = 0.0
         over = asyncio.Event()
         drawing = asyncio.create_task(self._draw_along(over))
@@ -195,8 +186,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
 
     async def _after_episode(self, run: Run) -> None:
         self.run = run
-        if self._had < 0:
-            self._had = len(run.log)
+        self._pace.see(run)
         now = time.monotonic()
         if now - self._told >= STATUS:
             self._tell()
@@ -204,7 +194,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
         if not self._go.is_set():
             self._tell()
             await self._go.wait()
-            self._paused_for += time.monotonic() - now
+            self._pace.leave_out(time.monotonic() - now)
 
     async def _draw_along(self, over: asyncio.Event) -> None:
         """Draw what is new, again and again, and rest longer than a drawing took."""
@@ -230,65 +220,16 @@ class Monitor(w.VBox):  # type: ignore[misc]
         """Say how far the run is, how fast, what it costs, and how long it will take."""
         self._told = time.monotonic()
         run = self.run
-        if run is None:
-            self.status.value = html.frame(html.tiles({"state": self.state}))
-            return
-        done, failed, total = len(run.log), len(run.failed), run.config.episodes
-        self.progress.max, self.progress.value = total, done + failed
-        seconds = max(1e-9, self._told - self._began - self._paused_for)
-        speed = max(0, done - max(self._had, 0)) / seconds
-        right, first, later = self._count(run)
-        cost = cost_of(run, first, later)
-        tokens_in = first.prompt_tokens + later.prompt_tokens
-        tokens_out = first.completion_tokens + later.completion_tokens
-        left = total - done - failed if self.state in ("running", "paused") else 0
-        facts = {
-            "state": self.state,
-            "episodes": f"{done:,} of {total:,}",
-            "right": f"{right / done:.1%}" if done else "—",
-            "episodes a second": f"{speed:.1f}",
-            "time left": _duration(left / speed) if speed and left else "—",
-            "tokens in / out": f"{tokens_in:,} / {tokens_out:,}",
-            **({} if cost is None else {"cost": f"{cost:.4f}"}),
-            "failed": f"{failed:,}",
-        }
-        lines = html.tiles(facts) + html.note(
-            f"Kept in {run.folder}"
-            if self._out is not None
-            else "Kept until the kernel ends; name a folder with out= to keep it longer."
-        )
-        if run.failed:
-            last = run.failed[-1]
-            lines += html.note(f"Last failure, episode {last['episode']}: {last['message']}")
-        caveat = html.note(run.caveat) if run.caveat else ""
-        self.status.value = html.frame(lines + caveat)
-
-    def _count(self, run: Run) -> tuple[int, Usage, Usage]:
-        """Return successes, and the tokens of first answers and of repairs.
-
-        Only what is new since the last time is counted.
-        """
-        if self._counted is not run:
-            self._counted, self._place, self._sums = run, 0, (0, Usage(), Usage())
-        new = run.log[self._place :]
-        right, *seen = self._sums
-        first, later = (
-            Usage(*(a + b for a, b in zip(astuple(old), astuple(more), strict=True)))
-            for old, more in zip(seen, usages(new), strict=True)
-        )
-        self._place = len(run.log)
-        self._sums = right + sum(e.success for e in new), first, later
-        return self._sums
+        if run is not None:
+            self.progress.max = run.config.episodes
+            self.progress.value = len(run.log) + len(run.failed)
+        kept = self._folders.told(None if run is None else run.folder)
+        self.status.value = self._pace.status(run, self.state, kept)
 
     def _folder(self) -> Path:
-        """Return where this configuration is kept; without ``out``, a folder for each."""
-        if self._out is not None:
-            return self._out
+        """Return where this configuration is kept."""
         shaping = (self._suite.spec, self.task.value, self._policy_spec())
-        key = (*shaping, self.episodes.value, self.lag.value)
-        if key not in self._folders:
-            self._folders[key] = Path(tempfile.mkdtemp(dir=_temporary_folder())) / "run"
-        return self._folders[key]
+        return self._folders.of(*shaping, self.episodes.value, self.lag.value)
 
     def _policy_spec(self) -> str:
         name = str(self.policy.value)
@@ -394,14 +335,6 @@ def _image(picture: bytes) -> Any:
     return Image(picture, alt="What the run has brought so far")  # type: ignore[no-untyped-call]
 
 
-@cache
-def _temporary_folder() -> Path:
-    """Return a folder that is removed when the kernel ends."""
-    folder = tempfile.mkdtemp(prefix="sqlbench-monitor-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
 def _split_alpha(query: str) -> tuple[float | None, str]:
     """Return α, which has a control, and the other parameters of a policy's spec."""
     alpha, rest = None, []
@@ -414,11 +347,3 @@ def _split_alpha(query: str) -> tuple[float | None, str]:
         if name != "alpha":
             rest.append(part)
     return alpha, "&".join(rest)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

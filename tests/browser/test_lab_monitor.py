@@ -26,21 +26,10 @@ before = len(watched.run.log)
 while len(watched.run.log) < before + 5:
     await asyncio.sleep(0.001)
 """
-FAILING = """
-from sqlbench.models import ModelError
-from sqlbench.models.simulated import SimulatedModel
-
-class Failing(SimulatedModel):
-    def __init__(self, suite, after, kind):
-        super().__init__(suite)
-        self.left, self.kind = after, kind
-
-    async def complete(self, request):
-        self.left -= 1
-        if self.left < 0:
-            raise ModelError("The model <b>took</b> too long.", self.kind)
-        return await super().complete(request)
-
+FAILING = f"""
+import sys
+sys.path.append({str(ROOT / "tests")!r})
+from failing import Failing
 suite = sb.load_suite("marketplace")
 """
 
