@@ -172,7 +172,7 @@ class SandboxedConnection:
                 # It reads, but what it returns are memory addresses, and never an answer.
                 self._denied = "action EXPLAIN"
                 raise sqlite3.Error
-            if is_longer(sql, _MAX_WORDS):
+            if len(sql) <= self._limits.max_sql_bytes and is_longer(sql, _MAX_WORDS):
                 self._denied = (
                     f"with its WITH clauses written out a statement may have {_MAX_WORDS} words"
                 )

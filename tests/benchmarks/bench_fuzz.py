@@ -71,6 +71,8 @@ async def run(database: SQLiteDatabase, name: str, statements: Iterable[str]) ->
             once += 1
             seconds = min(seconds, *[(await answer(database, sql))[0] for _ in range(2)])
             late += seconds > latest
+            if seconds > latest:
+                print(f"LATE {seconds:.3f} s  {sql[:2000]!r}", flush=True)
         slowest = sorted([*slowest, (seconds, sql)])[-5:]
     print(f"{name}: {sum(outcomes.values()):,} statements, {dict(outcomes)}")
     print(f"  {time.monotonic() - started:.0f} s, peak memory + {peak() - before} MB")
