@@ -5,8 +5,8 @@ STATEMENTS are mutated as text, and N more as trees, of which most run. It exits
 database's bytes change, a file appears, an answer comes later than the limit + 50 ms, or peak
 memory grows by more than 256 MB; anything raised but `QueryError` ends it. The limits are set low
 (0.5 s), so that an answer that comes late is seen to come late; --usual takes those that everybody
-has. Times are wall-clock, through `run`, as an episode has them. A late one is asked for twice
-more: it counts as late if it is so each time, else it was the machine that was busy.
+has. Times are wall-clock, through `run`, as an episode has them. A late one is asked for up to nine
+times more: it counts as late if it is so each time, else it was the machine that was busy.
 """
 
 from __future__ import annotations
@@ -69,9 +69,11 @@ async def run(database: SQLiteDatabase, name: str, statements: Iterable[str]) ->
         outcomes[how] += 1
         if seconds > latest:
             once += 1
-            seconds = min(seconds, *[(await answer(database, sql))[0] for _ in range(2)])
-            late += seconds > latest
+            for _ in range(9):
+                if seconds > latest:
+                    seconds = min(seconds, (await answer(database, sql))[0])
             if seconds > latest:
+                late += 1
                 print(f"LATE {seconds:.3f} s  {sql[:2000]!r}", flush=True)
         slowest = sorted([*slowest, (seconds, sql)])[-5:]
     print(f"{name}: {sum(outcomes.values()):,} statements, {dict(outcomes)}")
