@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import sqlite3
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from served import answers_for, serve
 
 import sqlbench as sb
-from sqlbench.exceptions import ConfigError, ModelSetupError, UnknownNameError
+from sqlbench.exceptions import ModelSetupError
 from sqlbench.experiment import run_experiment
-from sqlbench.models import Calling, Completion, ModelError, ModelRequest, Usage, extract_sql
-from sqlbench.models.base import Restart
-from sqlbench.models.calling import PoliteModel
-from sqlbench.models.openai import OpenAIModel, retry_after
-from sqlbench.models.pacing import Gate, Window, pause_before
+from sqlbench.models import Calling, ModelError, ModelRequest, extract_sql
+from sqlbench.models.openai import OpenAIModel
 from sqlbench.models.reasoning import SpokenPieces, split_reasoning
 
 FAULTS = {
@@ -221,6 +217,7 @@ def test_reasoning_is_kept_apart_and_never_run(suite, tmp_path):
     assert extract_sql(answer.text).startswith(question.gold.strip()[:20])
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(
     st.lists(
         st.sampled_from(["SELECT 1 < 2 ", "<think>", "</think>", "a", "<thi", "\n"]), max_size=9
@@ -257,189 +254,6 @@ def test_every_call_logs_its_tokens(suite, tmp_path):
     assert all(s.prompt_tokens > s.cached_tokens > 0 for s in steps)
     assert all(s.completion_tokens > s.reasoning_tokens == 5 for s in steps)
     assert [s for e in finished.log for s in e.steps] == steps
-
-
-# ---- retries, the gate, the windows
-
-
-class Scripted:
-    """A model that plays a script: exceptions to raise, texts to answer."""
-
-    spec, simulated, fingerprint = "scripted", False, ""
-
-    def __init__(self, *script):
-        self.script, self.calls = list(script), []
-
-    async def complete(self, request):
-        self.calls.append(time.monotonic())
-        act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        await asyncio.sleep(0)
-        if isinstance(act, Exception):
-            raise act
-        return Completion(act, Usage(10, 5))
-
-    async def stream(self, request):
-        yield "SEL"
-        completion = await self.complete(request)
-        yield "ECT"
-        yield completion
-
-    async def aclose(self):
-        pass
-
-
-def transient(kind="server", **more):
-    return ModelError("no", kind, transient=True, **more)
-
-
-@pytest.fixture
-def no_waiting(monkeypatch):
-    waits = []
-
-    def pause(retry, asked, rng):
-        waits.append((retry, asked))
-        return 0.0
-
-    monkeypatch.setattr("sqlbench.models.calling.pause_before", pause)
-    return waits
-
-
-async def test_retries_are_bounded_and_the_last_error_is_raised(no_waiting):
-    model = Scripted(transient("timeout"))
-    with pytest.raises(ModelError) as caught:
-        await PoliteModel(model, Calling(retries=3), 4).complete(request())
-    assert caught.value.kind == "timeout"
-    assert len(model.calls) == 4 and [w for w, _ in no_waiting] == [1, 2, 3]
-
-
-async def test_what_is_not_transient_is_not_tried_again(no_waiting):
-    model = Scripted(ModelError("no", "refused"))
-    with pytest.raises(ModelError):
-        await PoliteModel(model, Calling(), 4).complete(request())
-    assert len(model.calls) == 1 and no_waiting == []
-
-
-async def test_an_endpoint_that_asks_for_an_hour_has_failed(no_waiting):
-    model = Scripted(transient("rate_limit", retry_after=3600.0), "SELECT 1")
-    with pytest.raises(ModelError):
-        await PoliteModel(model, Calling(), 4).complete(request())
-    assert len(model.calls) == 1
-
-
-async def test_a_stream_that_breaks_off_says_that_it_begins_anew(no_waiting):
-    model = Scripted(transient("connection"), "SELECT 1")
-    pieces = [p async for p in PoliteModel(model, Calling(), 4).stream(request())]
-    assert pieces[:-1] == ["SEL", "", "SEL", "ECT"] and isinstance(pieces[1], Restart)
-    assert pieces[-1].text == "SELECT 1"
-
-
-def test_the_wait_grows_with_jitter_and_retry_after_is_waited_out():
-    rng = random.Random(0)
-    for retry, longest in [(1, 0.5), (2, 1.0), (5, 8.0), (30, 60.0)]:
-        waits = [pause_before(retry, None, rng) for _ in range(50)]
-        assert longest / 2 <= min(waits) < max(waits) <= longest
-    waits = [pause_before(1, 20.0, rng) for _ in range(50)]
-    assert 20.0 <= min(waits) < max(waits) <= 22.5
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "2"}, 2.0),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "9", "retry-after-ms": "250"}, 0.25),
-        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
-        ({"retry-after": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after_is_read_in_all_its_forms(headers, seconds):
-    assert retry_after(headers) == seconds
-
-
-async def test_the_gate_shrinks_once_for_calls_in_flight_together_and_grows_again():
-    gate = Gate(64)
-    out = time.monotonic()
-    gate.was_limited(out)
-    for _ in range(63):
-        gate.was_limited(out)
-    assert gate.limit == pytest.approx(64 * 0.7)
-    gate.was_limited(time.monotonic())
-    assert gate.limit == pytest.approx(64 * 0.7**2)
-    for _ in range(64):
-        gate.went_well()
-    assert 32 < gate.limit < 34
-    for _ in range(10_000):
-        gate.went_well()
-    assert gate.limit == 64
-    for _ in range(100):
-        gate.was_limited(time.monotonic())
-    assert gate.limit == 1
-
-
-async def test_never_more_calls_are_in_flight_than_the_gate_allows():
-    gate, most = Gate(5), 0
-
-    async def call(cancelled):
-        nonlocal most
-        async with gate.pass_through():
-            most = max(most, gate.in_flight)
-            await asyncio.sleep(0.001)
-
-    tasks = [asyncio.create_task(call(i % 3)) for i in range(60)]
-    await asyncio.sleep(0.002)
-    for task in tasks[20::7]:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert most == 5 and gate.in_flight == 0
-    await asyncio.wait_for(call(0), 60)
-
-
-async def test_a_window_never_lets_more_through_in_any_stretch():
-    window, passed = Window(10, seconds=0.2), []
-
-    async def call():
-        passed.append((await window.take(1))[0])
-
-    await asyncio.gather(*(call() for _ in range(35)))
-    assert all(b - a >= 0.2 for a, b in zip(passed, passed[10:], strict=False))
-    assert passed[-1] - passed[0] < 60
-
-
-async def test_a_window_is_corrected_by_what_a_call_really_used():
-    window = Window(100, seconds=60.0)
-    entry = await window.take(90)
-    window.correct(entry, 20)
-    await asyncio.wait_for(window.take(80), 30)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(window.take(1), 0.05)
-
-
-async def test_limits_per_minute_hold_for_calls_and_tokens(monkeypatch):
-    monkeypatch.setattr("sqlbench.models.calling.Window", lambda most: Window(most, seconds=0.2))
-    for limits in ({"max_requests_per_minute": 8}, {"max_tokens_per_minute": 8 * 15}):
-        model = Scripted("SELECT 1")  # of 15 tokens
-        polite = PoliteModel(model, Calling(**limits), 64)
-        await asyncio.gather(*(polite.complete(request(seed=i)) for i in range(30)))
-        assert len(model.calls) == 30
-        # Not more than eight in any stretch; the call is noted a little after it was let through.
-        assert all(b - a > 0.1 for a, b in zip(model.calls, model.calls[8:], strict=False))
-
-
-@pytest.mark.parametrize(
-    ("values", "match"),
-    [
-        ({"retries": -1}, "retries is at least 0, not -1"),
-        ({"budget": -0.5}, "budget is at least 0"),
-        ({"answer_seconds": 0}, "answer_seconds is more than 0"),
-        ({"max_requests_per_minute": 0}, "max_requests_per_minute is more than 0"),
-        ({"cache_mode": "replay"}, "needs the store"),
-        ({"cache_mode": "never"}, "never"),
-    ],
-)
-def test_bad_options_are_refused_by_name(values, match):
-    with pytest.raises((ConfigError, UnknownNameError), match=match):
-        Calling(**values)
 
 
 def test_the_key_is_in_no_file_of_a_run(suite, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlglot
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sqlbench.models import extract_sql
@@ -37,6 +37,7 @@ def test_an_answer_as_models_give_it(case):
     assert extract_sql(case["answer"]) == case["sql"]
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(LIKELY | st.text())
 @example("SELECT '```'")
 @example("```sql\nSELECT '``` `")
@@ -51,6 +52,7 @@ def test_any_answer_gives_a_text_without_fences_that_stays_as_it_is(answer):
     assert extract_sql(sql) == sql
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(LIKELY)
 def test_a_query_in_the_last_fence_counts_whatever_stands_before(prefix):
     before = prefix.replace("`", "").replace("~", "").replace("<", "")
@@ -58,6 +60,7 @@ def test_a_query_in_the_last_fence_counts_whatever_stands_before(prefix):
     assert extract_sql(answer) == "SELECT name FROM singer"
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(st.text(alphabet=st.characters(exclude_characters="'`~<\r"), max_size=40))
 def test_a_string_literal_is_kept_whatever_it_holds(text):
     query = f"SELECT name FROM t WHERE note = '{text}' AND x = 1"

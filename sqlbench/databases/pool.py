@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -45,7 +44,7 @@ class PooledDatabase(Generic[C]):
     def __init__(self, db_id: str, limits: _Limits, workers: int) -> None:
         self.db_id = db_id
         self._wall_clock = limits.wall_clock
-        self._lock = threading.Lock()
+        # A list and a set whose single operations are atomic: no statement waits for a lock.
         self._idle: list[C] = []
         self._running: set[Ticket] = set()
         self._closed = False
@@ -105,10 +104,8 @@ class PooledDatabase(Generic[C]):
 
     def close(self) -> None:
         """Stop what is running and close every connection; later calls raise `RuntimeError`."""
-        with self._lock:
-            self._closed = True
-            running = list(self._running)
-        for ticket in running:
+        self._closed = True
+        for ticket in tuple(self._running):
             WATCH.cancel(ticket)
         self._drop_idle()
         self._workers.shutdown()
@@ -129,18 +126,16 @@ class PooledDatabase(Generic[C]):
         raise NotImplementedError
 
     def _begin(self, sql: str, ticket: Ticket) -> QueryResult:
-        with self._lock:
-            self._check_open()
-            self._running.add(ticket)
+        self._running.add(ticket)  # and then looks: `close` says so, and then looks here
         try:
+            self._check_open()
             return self._execute(sql, ticket)
         except QueryError:
             if ticket.stopped is not None:
                 self._check_open()
             raise
         finally:
-            with self._lock:
-                self._running.discard(ticket)
+            self._running.discard(ticket)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -148,19 +143,16 @@ class PooledDatabase(Generic[C]):
 
     def _take(self) -> C | None:
         """Return an idle connection, if there is one."""
-        with self._lock:
-            self._check_open()
-            return self._idle.pop() if self._idle else None
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _give_back(self, connection: C) -> None:
-        with self._lock:
-            if not self._closed:
-                self._idle.append(connection)
-                return
-        connection.close()
+        self._idle.append(connection)
+        if self._closed:
+            self._drop_idle()
 
     def _drop_idle(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
+        while (connection := self._take()) is not None:
             connection.close()

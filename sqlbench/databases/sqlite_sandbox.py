@@ -172,13 +172,16 @@ class SandboxedConnection:
                 # It reads, but what it returns are memory addresses, and never an answer.
                 self._denied = "action EXPLAIN"
                 raise sqlite3.Error
-            if is_longer(sql, _MAX_WORDS):
+            if len(sql) <= self._limits.max_sql_bytes and is_longer(sql, _MAX_WORDS):
                 self._denied = (
                     f"with its WITH clauses written out a statement may have {_MAX_WORDS} words"
                 )
                 raise sqlite3.Error
             cursor.execute(sql)
             if cursor.description is None:
+                if word := _first_word(sql):  # REINDEX, where there is nothing to do
+                    self._denied = f"action {word}"
+                    raise sqlite3.Error
                 raise QueryError("incomplete input: the statement is empty")
             columns = tuple(c[0] for c in cursor.description)
             rows, truncated = self._fetch(cursor, len(columns))
@@ -187,11 +190,11 @@ class SandboxedConnection:
             failure.elapsed = time.monotonic() - started
             raise failure from None
         finally:
-            WATCH.end(ticket)
             cursor.close()
             elapsed = time.monotonic() - started
             if elapsed > _LONG:
                 release_memory()
+            WATCH.end(ticket)  # last: it takes a while to free what a statement has filled
         return QueryResult(columns, rows, truncated, elapsed)
 
     def close(self) -> None:

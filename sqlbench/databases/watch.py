@@ -36,14 +36,11 @@ class Ticket:
         Whether the caller was told.
     """
 
-    __slots__ = ("answer", "answered", "deadline", "interrupt", "stopped")
-
-    def __init__(self) -> None:
-        self.deadline = float("inf")
-        self.stopped: Literal["clock", "cancelled"] | None = None
-        self.interrupt: Callable[[], None] | None = None
-        self.answer: Callable[[], object] | None = None
-        self.answered = False
+    deadline = float("inf")
+    stopped: Literal["clock", "cancelled"] | None = None
+    interrupt: Callable[[], None] | None = None
+    answer: Callable[[], object] | None = None
+    answered = False
 
 
 class Watch:
@@ -58,10 +55,10 @@ class Watch:
 
     def begin(self, ticket: Ticket) -> None:
         """Watch a ticket, whose `deadline` and `interrupt` are set."""
-        with self._lock:
-            self._running.add(ticket)
-            # Deadlines come in order where the limits are the same: the thread sleeps on.
-            if ticket.deadline < self._wakes or ticket.stopped is not None:
+        self._running.add(ticket)
+        # Deadlines come in order where the limits are the same: the thread sleeps on.
+        if ticket.deadline < self._wakes or ticket.stopped is not None:
+            with self._lock:
                 self._wake_up()
 
     def end(self, ticket: Ticket) -> None:
@@ -80,17 +77,17 @@ class Watch:
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="sqlbench-watch", daemon=True)
             self._thread.start()
-        self._wakes = 0.0  # until it has looked for itself
         self._wake.set()
 
     def _watch(self) -> None:
         while True:
+            self._wake.clear()
+            self._wakes = float("inf")  # what begins from here on wakes it, and is looked at next
             with self._lock:
                 now = time.monotonic()
-                self._wakes = min((self._look(t, now) for t in self._running), default=float("inf"))
-                self._wake.clear()
-                pause = min(self._wakes - now, threading.TIMEOUT_MAX)
-            self._wake.wait(max(0.0, pause))
+                running = tuple(self._running)
+                self._wakes = min((self._look(t, now) for t in running), default=float("inf"))
+            self._wake.wait(min(max(0.0, self._wakes - now), threading.TIMEOUT_MAX))
 
     def _look(self, ticket: Ticket, now: float) -> float:
         """Stop a ticket if need be; return when to look at it again."""

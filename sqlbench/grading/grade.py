@@ -38,9 +38,7 @@ from sqlbench.suites.base import Question, Suite
 
 # Real predictions may be slow or long and still right: ten times an agent's budget of steps
 # (10 to 20 s), and a cap on rows that only a runaway join reaches.
-GRADING_LIMITS = Limits(
-    vm_steps=500_000_000, wall_clock=60.0, max_rows=1_000_000, max_bytes=256 * 2**20
-)
+GRADING_LIMITS = Limits(vm_steps=500_000_000, wall_clock=60.0, max_rows=1_000_000, max_bytes=2**30)
 
 
 def grade(
