@@ -24,6 +24,7 @@ from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.repair import ARMS, RepairAction
 from sqlbench.stats import Rate, rate, wilson_arrays
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,8 +273,8 @@ def run_table(run: Run) -> str:
         )
     return "\n".join(
         [
-            f"{run.label}{run.mark}: {summary['episodes']} episodes, "
-            f"{summary['questions']} questions",
+            f"{run.label}{run.mark}: {counted(summary['episodes'], 'episode')}, "
+            f"{counted(summary['questions'], 'question')}",
             "",
             markdown_table(["", "rate [95% interval, by question] (count/n)"], rows),
             *(f"\nNote: {note}" for note in notes),

@@ -40,6 +40,7 @@ from sqlbench.repair_table import (
     load_table,
     read_calls,
 )
+from sqlbench.run_config import make_config
 from sqlbench.suites import Suite, load_suite
 
 _CHARS_PER_TOKEN = 4
@@ -182,6 +183,7 @@ async def collect(
     for name, value in (("samples", samples), ("answers", answers), ("concurrency", concurrency)):
         if value < 1:
             raise ConfigError(f"{name} is at least 1, not {value!r}.")
+    make_config(seed=seed, temperature=temperature)  # refuses what a run would refuse
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded, calling) if isinstance(model, str) else model
     texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)

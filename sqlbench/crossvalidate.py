@@ -20,7 +20,13 @@ from sqlbench.html import Card, Grid, Shown
 from sqlbench.repair_table import RepairTable
 from sqlbench.replay import run_stacked, seeded_order
 from sqlbench.stacked import StackedLinear, StackedPolicy, StackedTable, stacked_policy
-from sqlbench.stats import clustered_interval, clustered_ratio, paired_difference, seed_band
+from sqlbench.stats import (
+    clustered_interval,
+    clustered_ratio,
+    interval_text,
+    paired_difference,
+    seed_band,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,13 +98,13 @@ class CrossValidation(Shown):
         points = f"points against {self.baseline} [by question] [by database]"
         rows = []
         for r in self.summary().to_dict("records"):
-            cells = [r["policy"], f"{r['right']:.1%} [{r['low']:.1%}, {r['high']:.1%}]", "—", "—"]
+            cells = [r["policy"], interval_text(r["right"], r["low"], r["high"]), "—", "—"]
             if r["policy"] != self.baseline:
                 keys = ("", "_low", "_high")
                 middle, low, high = (f"{100 * r[f'difference{k}']:+.1f}" for k in keys)
                 across = (f"{100 * r[f'database{k}']:+.1f}" for k in keys[1:])
                 cells[2] = f"{middle} [{low}, {high}] [{', '.join(across)}]"
-                cells[3] = f"{r['gap_closed']:.0%} [{r['gap_low']:.0%}, {r['gap_high']:.0%}]"
+                cells[3] = interval_text(r["gap_closed"], r["gap_low"], r["gap_high"], ".0%")
             rows.append(cells)
         return Grid(["policy", "right [95%, by question]", points, "gap closed [95%]"], rows)
 

@@ -11,6 +11,7 @@ from sqlbench.html import Card, Shown, Sql, Text
 from sqlbench.policies.base import Policy
 from sqlbench.repair import RepairAction
 from sqlbench.reward import RewardBreakdown, compute_episode_reward
+from sqlbench.words import counted
 
 DEFAULT_HINDSIGHT = 0.3
 
@@ -98,7 +99,8 @@ class Step:
         if not self.success:
             return f"{self.error_class}: {self.error_message}"
         # Without a gold query nobody knows that it is right.
-        return f"{'ran' if self.reason == 'no_gold' else 'right'}, {self.row_count} rows"
+        verdict = "ran" if self.reason == "no_gold" else "right"
+        return f"{verdict}, {counted(self.row_count, 'row')}"
 
     def record(self) -> dict[str, Any]:
         """Return the step as JSON values, without wall-clock facts."""

@@ -29,7 +29,7 @@ class UnknownNameError(SQLBenchError, ValueError):
     """
 
     def __init__(self, kind: str, value: object, valid: Iterable[str]) -> None:
-        self.kind, self.value, self.valid = kind, value, list(valid)
+        self.kind, self.value, self.valid = kind, value, [str(name) for name in valid]
         super().__init__(kind, value, self.valid)
 
     def __str__(self) -> str:

@@ -88,12 +88,13 @@ def resolve_action(
     UnknownNameError, ConfigError
         If there is no such action, or it cannot come first.
     """
-    wanted = action if isinstance(action, Action) else Action(repair_action=action)
-    name = wanted.repair_action
+    wanted = action.repair_action if isinstance(action, Action) else action
+    custom = action.custom_sql if isinstance(action, Action) else None
+    name = str(wanted)
     if name not in ACTIONS:
         raise UnknownNameError("action", name, ACTIONS)
-    if wanted.custom_sql is not None:
-        return CUSTOM, None, wanted.custom_sql
+    if custom is not None:
+        return CUSTOM, None, custom
     if first:
         if name not in (GENERATE, AUTO):
             raise ConfigError(

@@ -22,9 +22,10 @@ from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.caller import Caller
 from sqlbench.models.predictions import with_repairs
-from sqlbench.plan import askable, make_config, make_meta, make_slots, read_schemas
+from sqlbench.plan import askable, make_meta, make_slots, read_schemas
 from sqlbench.policies import Policy, make_policy
 from sqlbench.repair import Prompts
+from sqlbench.run_config import make_config
 from sqlbench.run_writer import RunWriter
 from sqlbench.runs import Run
 from sqlbench.suites import Suite, load_suite

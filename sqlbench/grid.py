@@ -33,7 +33,7 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 import sqlbench
-from sqlbench.exceptions import RunInUseError, WorkerError
+from sqlbench.exceptions import ConfigError, RunFolderError, RunInUseError, WorkerError
 from sqlbench.experiment import run_experiment
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.budget import Totals
@@ -41,7 +41,7 @@ from sqlbench.models.ledger import Ledger
 from sqlbench.policies import make_policy
 from sqlbench.repair import Prompts
 from sqlbench.run_config import RunConfig
-from sqlbench.run_files import read_lines
+from sqlbench.run_files import read_log
 from sqlbench.runs import SCHEMA_VERSION, Run
 from sqlbench.suites import Suite, load_suite
 from sqlbench.workers import RUNS, LocalWorkers
@@ -69,8 +69,16 @@ class Cell:
 
 
 def processes(workers: int | None = None) -> Workers:
-    """Return what makes a pool of fresh local processes, one a core by default."""
-    n = workers or len(os.sched_getaffinity(0))
+    """Return what makes a pool of fresh local processes, one a core by default.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than one.
+    """
+    n = len(os.sched_getaffinity(0)) if workers is None else workers
+    if n < 1:
+        raise ConfigError(f"workers is at least 1, not {n!r}.")
     return lambda: LocalWorkers(n)
 
 
@@ -188,9 +196,9 @@ def sharing(
 def spent_before(folder: Path) -> Totals:
     """Return what the requests of a run have cost so far."""
     totals = Totals()
-    for call in read_lines(folder / "calls.jsonl"):
+    for cost in read_log(folder / "calls.jsonl", lambda call: float(call["cost"])):
         totals.calls += 1
-        totals.spent += call["cost"]
+        totals.spent += cost
     return totals
 
 
@@ -201,7 +209,12 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
     ------
     UnknownNameError, ConfigError, SuiteError, ModelSetupError
         If a configuration cannot be run.
+    RunFolderError
+        If the folder cannot be one.
     """
+    file = next((p for p in (out, *out.parents) if p.exists() and not p.is_dir()), None)
+    if file is not None:
+        raise RunFolderError(f"The runs cannot go into {str(out)!r}: {str(file)!r} is a file.")
     prompts = Prompts.load().hash
     cells = []
     for config in configs:

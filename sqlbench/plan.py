@@ -11,10 +11,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import ValidationError
-
 import sqlbench
-from sqlbench.exceptions import ConfigError, SQLBenchError, SuiteError
+from sqlbench.exceptions import SQLBenchError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel
 from sqlbench.repair import Prompts
@@ -31,24 +29,6 @@ class Slot:
     index: int
     question: Question
     repeat: int
-
-
-def make_config(**values: Any) -> RunConfig:
-    """Make a run's configuration.
-
-    Raises
-    ------
-    ConfigError
-        If a value has the wrong form: one sentence that names it.
-    """
-    try:
-        return RunConfig(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(p) for p in first["loc"])
-        raise ConfigError(
-            f"{name}={first['input']!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}."
-        ) from None
 
 
 def askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:

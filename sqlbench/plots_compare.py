@@ -24,7 +24,7 @@ from sqlbench.look import (
     styled,
     titled,
 )
-from sqlbench.stats import Interval, seed_band
+from sqlbench.stats import Interval, seed_band, share_text
 
 
 @styled
@@ -150,7 +150,7 @@ def _forest(
         look = _looks(comparison)[name]
         ax.plot([found.low, found.high], [i, i], color=look.colour, lw=3, alpha=0.4)
         ax.plot(found.estimate, i, look.marker, color=look.colour, ms=6)
-        text = f"{100 * found.estimate:+.1f}" if signed else f"{found.estimate:.1%}"
+        text = share_text(*(100 * found.estimate, "+.1f") if signed else (found.estimate,))
         place = ("axes fraction", "data")
         text = text.replace("-", "−")  # as on the axis
         ax.annotate(text, (1.01, i), xycoords=place, va="center", fontsize=9, color=INK)

@@ -22,6 +22,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.repair import ARMS
 from sqlbench.stats import clustered_ratio
+from sqlbench.words import counted
 
 TABLE_VERSION = 1
 RESAMPLE = "resample"
@@ -217,7 +218,12 @@ def load_table(path: str | Path) -> RepairTable:
         from sqlbench.traces import load_bird_table
 
         return load_bird_table(place)
-    return _load_collected(place)
+    try:
+        return _load_collected(place)
+    except (KeyError, TypeError) as error:
+        raise TableError(
+            f"The repair table in {str(place)!r} is damaged: {type(error).__name__}, {error}."
+        ) from error
 
 
 def _load_collected(folder: Path) -> RepairTable:
@@ -237,9 +243,17 @@ def _load_collected(folder: Path) -> RepairTable:
     owed = meta["config"]["answers"] * len(meta["questions"]) - len(first)
     if owed or len(complete) < len(failing):
         notes.append(
-            f"Not complete: {owed} first answers are owed, and {len(failing) - len(complete)} of "
-            f"{len(failing)} failing ones lack repairs and are left out; "
+            f"Not complete: {counted(owed, 'first answer')} owed, and "
+            f"{len(failing) - len(complete)} of {len(failing)} failing ones lack repairs and are "
+            "left out; "
             "`sqlbench collect` with the same options goes on."
+        )
+
+    if not complete:
+        raise TableError(
+            f"The repair table in {str(folder)!r} has no row: of its {len(first)} first answers "
+            f"{len(failing)} fail, and none of those has all its repairs. "
+            + " ".join(notes or ["A model that fails more gives a table."])
         )
 
     def outcomes(name: str, dtype: type) -> NDArray[Any]:

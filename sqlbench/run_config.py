@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.environment import Feedback
 from sqlbench.episode import DEFAULT_HINDSIGHT
+from sqlbench.exceptions import ConfigError
 
 
 class RunConfig(BaseModel):
     """What a run's results are a function of. Concurrency is not in it: it changes nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     suite: str = "marketplace"
     task: str | None = None
@@ -46,3 +49,39 @@ class RunConfig(BaseModel):
         from sqlbench.databases.postgres_url import PostgresURL
 
         return PostgresURL.parse(value).shown
+
+
+def make_config(**values: Any) -> RunConfig:
+    """Make a run's configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a value has the wrong form: one sentence that names it.
+    """
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(p) for p in first["loc"])
+        raise ConfigError(
+            f"{name}={first['input']!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from None
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Return the seeds of ``0-9`` or ``0,1,5``.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither, or a range is empty.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        ends = [first, last] if dash else [first, first]
+        if not all(end.isdecimal() for end in ends) or int(ends[0]) > int(ends[1]):
+            raise ConfigError(f"Seeds are a range like 0-9 or a list like 0,1,5, not {text!r}.")
+        seeds += range(int(ends[0]), int(ends[1]) + 1)
+    return seeds

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from sqlbench.exceptions import RunFolderError
+
+T = TypeVar("T")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -59,13 +61,16 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunFolderError(
-            f"{str(path.parent)!r} holds no run: {path.name} is missing."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{str(path)!r} cannot be read: {error}.") from error
+        why = f"{path.name} is missing" if path.parent.is_dir() else "there is no such folder"
+        raise RunFolderError(f"{str(path.parent)!r} holds no run: {why}.") from None
+    except NotADirectoryError:
+        raise RunFolderError(f"{str(path.parent)!r} is a file; name the folder of a run.") from None
+    except OSError as error:
+        raise RunFolderError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise RunFolderError(f"{str(path)!r} is damaged: {error}.") from error
     if not isinstance(value, dict):
-        raise RunFolderError(f"{str(path)!r} does not hold a JSON object.")
+        raise RunFolderError(f"{str(path)!r} is damaged: it holds no JSON object.")
     return value
 
 
@@ -77,6 +82,17 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     RunFolderError
         If a line before the last is damaged.
     """
+    return read_log(path, lambda record: record)
+
+
+def read_log(path: Path, make: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """Yield what is made of each record of a log; see `read_lines`.
+
+    Raises
+    ------
+    RunFolderError
+        If a line before the last is damaged, or nothing can be made of it.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -84,11 +100,14 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return  # torn by a crash: owed again
             try:
-                yield parse_line(line)
-            except ValueError as error:
+                made = make(parse_line(line))
+            except (ValueError, KeyError, TypeError) as error:
+                what = f"it has no {error}" if isinstance(error, KeyError) else error
                 raise RunFolderError(
-                    f"{str(path)!r}, line {number}, is damaged: {error}."
+                    f"{str(path)!r}, line {number}, is damaged: {what}. Restore the file, or run "
+                    "anew in another folder."
                 ) from error
+            yield made
 
 
 def parse_line(line: bytes) -> dict[str, Any]:

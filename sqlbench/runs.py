@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlbench.collector import no_collection
 from sqlbench.episode import Episode
-from sqlbench.exceptions import RunFolderError
+from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.frames import EPISODE_COLUMNS, step_frame
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.repair import Prompts
-from sqlbench.run_config import RunConfig
-from sqlbench.run_files import read_json, read_lines
+from sqlbench.run_config import make_config
+from sqlbench.run_files import read_json, read_lines, read_log
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
     from sqlbench.policies import Policy
 
 SCHEMA_VERSION = 1
+# What every reader of ``run.json`` relies on.
+_META = {
+    "config": dict,
+    "simulated": bool,
+    "suite_hash": str,
+    "notes": list,
+    "questions": int,
+    "without_gold": int,
+    "invalid_questions": dict,
+}
 
 
 class Run(Shown):
@@ -53,10 +64,21 @@ class Run(Shown):
         if meta.get("schema_version") != SCHEMA_VERSION:
             raise RunFolderError(
                 f"The run in {str(folder)!r} has schema version {meta.get('schema_version')!r}; "
-                f"this sqlbench reads version {SCHEMA_VERSION}."
+                f"this sqlbench reads version {SCHEMA_VERSION}. Read it with the sqlbench that "
+                "wrote it, or a newer one."
             )
+        for name, kind in _META.items():
+            if not isinstance(meta.get(name), kind):
+                raise RunFolderError(
+                    f"The run.json in {str(folder)!r} is damaged: its {name} is {meta.get(name)!r}."
+                )
         self.meta, self.folder = meta, folder
-        self.config = RunConfig(**meta["config"])
+        try:
+            self.config = make_config(**meta["config"])
+        except ConfigError as error:
+            raise RunFolderError(
+                f"The run.json in {str(folder)!r} is damaged, or from a newer sqlbench: {error}"
+            ) from None
         self._log: list[Episode] | None = [] if folder is None else None
         self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
@@ -82,9 +104,8 @@ class Run(Shown):
         """
         if self._log is None:
             assert self.folder is not None
-            lines = read_lines(self.folder / "episodes.jsonl")
             with no_collection():
-                self._log = [Episode.from_record(r) for r in lines]
+                self._log = list(read_log(self.folder / "episodes.jsonl", _episode))
         return self._log
 
     @property
@@ -93,7 +114,8 @@ class Run(Shown):
         if self._failed is None:
             failed: dict[int, dict[str, Any]] = {}
             if self.folder is not None:
-                failed = {r["episode"]: r for r in read_lines(self.folder / "failures.jsonl")}
+                notes = read_log(self.folder / "failures.jsonl", lambda r: (r["episode"], r))
+                failed = dict(notes)
             finished = {e.index for e in self.log} if failed else set()
             self._failed = [r for i, r in sorted(failed.items()) if i not in finished]
         return self._failed
@@ -151,7 +173,8 @@ class Run(Shown):
         c, found = self.config, self.summary
         about = facts(
             {
-                "episodes": f"{len(self.log)} of {c.episodes}, {found['questions']} questions",
+                "episodes": f"{len(self.log)} of {c.episodes}, "
+                f"{counted(found['questions'], 'question')}",
                 "feedback": c.feedback,
                 "mean total reward": f"{found['mean_total_reward']:+.3f}" if self.log else None,
                 "model calls": f"{found['model_calls']:,}",
@@ -183,14 +206,21 @@ class Run(Shown):
     def calls(self) -> Iterator[dict[str, Any]]:
         """Yield the records of the requests that were sent, in the order of their answers."""
         if self.folder is not None:
-            yield from read_lines(self.folder / "calls.jsonl")
+            yield from read_log(self.folder / "calls.jsonl", _call)
 
     @cached_property
     def prompts(self) -> Prompts:
         """The texts that were sent."""
         if self.folder is None:
             return Prompts(self.meta["prompts"])
-        return Prompts(read_json(self.folder / "prompts.json"))
+        texts = read_json(self.folder / "prompts.json")
+        for name in Prompts.load().texts:
+            if not isinstance(texts.get(name), str):
+                raise RunFolderError(
+                    f"The prompts.json in {str(self.folder)!r} is damaged: its {name!r} is "
+                    f"{texts.get(name)!r}, not a text."
+                )
+        return Prompts(texts)
 
     @property
     def episodes(self) -> pd.DataFrame:
@@ -222,7 +252,11 @@ class Run(Shown):
     @property
     def steps(self) -> pd.DataFrame:
         """A row an attempt, in order of its episode's number."""
-        return step_frame(self._records())
+        try:
+            return step_frame(self._records())
+        except (KeyError, TypeError, ValueError):
+            self.log  # noqa: B018  names the line that is damaged
+            raise
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -254,3 +288,16 @@ class Run(Shown):
             model = load_model(spec, load_suite(self.config.suite, self.config.database))
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
+
+
+def _episode(record: dict[str, Any]) -> Episode:
+    episode = Episode.from_record(record)
+    if not isinstance(episode.index, int) or not isinstance(episode.question_id, str):
+        raise TypeError(f"episode {episode.index!r} on question {episode.question_id!r}")
+    return episode
+
+
+def _call(record: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(record["cost"], int | float):
+        raise TypeError(f"its cost is {record['cost']!r}")
+    return record

@@ -63,12 +63,8 @@ def clustered_interval(
     ----------
     values : array_like of shape (n,)
         What is averaged.
-    clusters : sequence of length n
-        The cluster (question, database) of each value.
-    confidence : float
-        In (0, 1).
-    seed : int
-        Of the resampling.
+    clusters, confidence, seed
+        See `cluster_bootstrap`.
 
     Returns
     -------
@@ -82,7 +78,7 @@ def clustered_interval(
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its interval, from ``clusters`` clusters of ``n`` values."""
+    """An estimate with its interval, from ``clusters`` clusters of ``n`` values; NaN is unknown."""
 
     estimate: float
     low: float
@@ -96,7 +92,21 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{_percent(self.estimate)} [{_percent(self.low)}, {_percent(self.high)}]"
+        return interval_text(self.estimate, self.low, self.high)
+
+
+def share_text(value: float, form: str = ".1%") -> str:
+    """Return a number as it is shown, or that it is unknown."""
+    return f"{value:{form}}" if math.isfinite(value) else "unknown"
+
+
+def interval_text(value: float, low: float, high: float, form: str = ".1%") -> str:
+    """Return an estimate with its interval, saying in words what of them is unknown."""
+    if not math.isfinite(value):
+        return "unknown"
+    if not (math.isfinite(low) or math.isfinite(high)):
+        return f"{value:{form}} [interval unknown]"
+    return f"{value:{form}} [{share_text(low, form)}, {share_text(high, form)}]"
 
 
 def cluster_bootstrap(
@@ -113,7 +123,7 @@ def cluster_bootstrap(
     columns : array_like of shape (n, m)
         A row a value; whatever is compared stands in one row, so that pairs stay pairs.
     clusters : sequence of length n
-        The cluster of each row.
+        The cluster (question, database) of each row.
     statistic : callable
         Takes totals of shape (…, m) and returns shape (…): ``lambda t: t[..., 0] / t[..., 1]``.
     confidence : float
@@ -124,8 +134,9 @@ def cluster_bootstrap(
     Returns
     -------
     Interval
-        With fewer than two clusters its ends are NaN: nothing can be resampled. Where too many
-        resamples divide by nothing, an end is infinite.
+        What is unknown is NaN: a ratio to 0; both ends with fewer than two clusters, where nothing
+        can be resampled; an end beyond which a ratio to 0 lies in too many resamples. Resamples
+        that are 0 to 0 are left out.
 
     References
     ----------
@@ -138,23 +149,17 @@ def cluster_bootstrap(
     np.add.at(sums, inverse, rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = float(statistic(sums.sum(axis=0)))
+        estimate = estimate if math.isfinite(estimate) else math.nan
         if k < 2:
             return Interval(estimate, math.nan, math.nan, len(rows), k)
         drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
         resampled = statistic(drawn @ sums)
-    if np.isnan(resampled).all():
-        return Interval(estimate, math.nan, math.nan, len(rows), k)
-    tail = (1 - confidence) / 2
-    with np.errstate(invalid="ignore"):  # between two infinite values there is no number
-        low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    low, high = -math.inf if np.isnan(low) else low, math.inf if np.isnan(high) else high
+        if np.isnan(resampled).all():
+            return Interval(estimate, math.nan, math.nan, len(rows), k)
+        tail = (1 - confidence) / 2
+        ends = np.nanquantile(resampled, [tail, 1 - tail])
+    low, high = np.where(np.isfinite(ends), ends, math.nan)
     return Interval(estimate, float(low), float(high), len(rows), k)
-
-
-def _percent(share: float) -> str:
-    if math.isnan(share):
-        return "—"
-    return f"{share:.1%}" if math.isfinite(share) else "∞" if share > 0 else "−∞"
 
 
 def clustered_ratio(

@@ -17,10 +17,10 @@ import yaml
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grid import Cell, Workers, plan, run_grid
 from sqlbench.models import Calling
-from sqlbench.plan import make_config
-from sqlbench.run_config import RunConfig
+from sqlbench.run_config import RunConfig, make_config, parse_seeds
 from sqlbench.runs import Run
 from sqlbench.sweep_status import Sweep
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,19 +74,11 @@ def make_grid(values: dict[str, Any]) -> list[RunConfig]:
 def _axis(name: str, value: Any) -> list[Any]:
     axis = value if isinstance(value, list) else [value]
     if name == "seed":
-        axis = [seed for part in axis for seed in _seeds(part)]
+        parts = [parse_seeds(part) if isinstance(part, str) else [part] for part in axis]
+        axis = list(itertools.chain.from_iterable(parts))
     if not axis:
         raise ConfigError(f"The grid's {name} is an empty list: it needs at least one value.")
     return axis
-
-
-def _seeds(part: Any) -> list[Any]:
-    if not isinstance(part, str):
-        return [part]
-    first, dash, last = part.partition("-")
-    if not (dash and first.strip().isdigit() and last.strip().isdigit()):
-        raise ConfigError(f"The grid's seed is a number, a list or a range like 0-9, not {part!r}.")
-    return list(range(int(first), int(last) + 1))
 
 
 def run_sweep(
@@ -197,7 +189,7 @@ def sweep_text(table: pd.DataFrame) -> str:
     for row in table.sort_values("any", ascending=False, kind="stable").to_dict("records"):
         rows.append([_shown(row[n], n in rates) for n in shown])
     mark = " (simulated model)" if table["simulated"].any() else ""
-    return f"{len(table)} runs{mark}\n\n" + markdown_table([str(n) for n in shown], rows)
+    return f"{counted(len(table), 'run')}{mark}\n\n" + markdown_table([str(n) for n in shown], rows)
 
 
 def _shown(value: Any, is_rate: bool) -> str:

@@ -13,6 +13,7 @@ from sqlbench.models.base import Message
 from sqlbench.repair import ARMS, GENERATE, FailedAttempt, RepairAction
 from sqlbench.runs import Run
 from sqlbench.suites import Suite
+from sqlbench.words import counted
 
 
 def find_episode(run: Run, index: int) -> Episode:
@@ -90,8 +91,8 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
         sent = sent_messages(run, suite, episode, step) if prompts else ()
         lines += ["", step_text(step, sent)]
     outcome = "success" if episode.success else "failure"
-    lines += ["", f"{outcome} after {len(episode.steps)} attempts, total reward "
-              f"{episode.total_reward:+.2f}"]  # fmt: skip
+    lines += ["", f"{outcome} after {counted(len(episode.steps), 'attempt')}, "
+              f"total reward {episode.total_reward:+.2f}"]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -125,10 +126,10 @@ def repair_story(run: Run, episode: Episode) -> str:
             f"**Episode {episode.index}**, question `{episode.question_id}`{mark}. "
             f"Attempt {before.attempt} (`{before.action}`):",
             _fenced(before.sql),
-            f"failed: `{before.error_class}`, {_code(before.error_message or '')}. "
+            f"failed: `{before.error_class}`, {_code((before.error_message or '').rstrip('.'))}. "
             f"`{after.action}` gave:",
             _fenced(after.sql),
-            f"which {_verdict(after, 'is right')} ({after.row_count} rows).",
+            f"which {_verdict(after, 'is right')} ({counted(after.row_count, 'row')}).",
         ]
     )
 
@@ -163,7 +164,7 @@ def _step_lines(step: Step) -> list[str]:
 def _outcome_lines(step: Step) -> list[str]:
     b = step.breakdown
     if step.success:
-        result = f"{_verdict(step)}, {step.row_count} rows"
+        result = f"{_verdict(step)}, {counted(step.row_count, 'row')}"
     else:
         message = (step.error_message or "").replace("\n", "\n     ")
         result = f"{step.error_class} ({step.reason}): {message}"

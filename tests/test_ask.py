@@ -194,6 +194,9 @@ def test_a_stored_first_answer_is_repaired_by_another_model(ask, engine, postgre
         (["Q", "--database", "postgresql://u:s3cr3t@127.0.0.1:1/d"], "cannot be reached"),
         (["Q", "--suite", "marketplace", "--model", "simulated"], "Unknown question 'Q'"),
         ([" ", "--database", "x.sqlite"], "A question must be a text"),
+        (["Q", "--database", "x.sqlite", "--seed", "-1"], "seed=-1 will not do"),
+        (["Q", "--database", "x.sqlite", "--rows", "-1"], "rows is at least 0, not -1"),
+        (["Q", "--database", "x.sqlite", "--temperature", "nan"], "temperature=nan will not do"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_two(ask, arguments, message):
@@ -224,7 +227,7 @@ def test_a_table_shows_what_it_leaves_out_and_nothing_that_steers_a_terminal():
     rows = [(None, "a\x1b[31mb"), ("x" * 100, 2), (3, "z")]
     table = result_table(QueryResult(("a", "b"), rows, truncated=True), 2)
     assert "NULL" in table and "\x1b" not in table and "x" * 59 + "…" in table
-    assert table.endswith("(1 more rows, and then some: the result was cut off)")
+    assert table.endswith("(1 more row, and then some: the result was cut off)")
 
 
 def test_a_suite_file_takes_a_postgres_url(postgres, tmp_path):

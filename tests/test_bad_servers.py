@@ -11,13 +11,14 @@ import pytest
 
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, ModelSetupError
-from sqlbench.models import ModelError, ModelRequest
+from sqlbench.models import Calling, ModelError, ModelRequest
 from sqlbench.models.openai import OpenAIModel
 
 PAGE = "<!DOCTYPE html><html><head><title>Welcome to nginx</title></head><body>Hi</body></html>"
 TOO_LONG = {
     "error": {"code": 400, "type": "exceed_context_size_error", "message": "too many tokens"}
 }
+HALF = {"choices": [{"message": {"content": "SELECT '\ud83d' FROM nowhere"}}]}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             "no stream": (200, "text/event-stream", ""),
             "not found": (404, "text/html", PAGE),
             "too long": (400, "application/json", json.dumps(TOO_LONG)),
+            "half a character": (200, "application/json", json.dumps(HALF)),
         }.get(behaviour, (200, "application/json", "{}"))
         self.send_response(status)
         if kind:
@@ -130,6 +132,17 @@ async def test_a_prompt_too_long_loses_its_episode_and_not_the_run(server):
     server.behaviour = "too long"
     run = await sb.run_experiment(model=model_at(server), episodes=3, progress=False)
     assert [f["kind"] for f in run.failed] == ["refused"] * 3
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["plain", "stored"])
+async def test_an_answer_with_half_a_character_is_repaired_like_any_other(server, tmp_path, stored):
+    server.behaviour = "half a character"
+    calling = Calling(cache=tmp_path / "store.sqlite" if stored else None)
+    run = await sb.run_experiment(
+        model=model_at(server), episodes=1, progress=False, calling=calling, out=tmp_path / "run"
+    )
+    assert not run.failed and run.episodes.attempts.tolist() == [5]
+    assert set(run.steps.error_class) == {"syntax_error"}
 
 
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "inf", "nan"])

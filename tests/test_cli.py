@@ -102,7 +102,9 @@ def test_suites_lists_kinds_and_tasks():
         (["run", "--episodes", "0"], "episodes=0"),
         (["run", "--prompts", "/nowhere"], "'/nowhere' does not exist"),
         (["run", "--model", "openai:any"], "set HF_TOKEN"),
-        (["report", "/nowhere"], "holds no run"),
+        (["run", "--temperature", "inf"], "temperature=inf will not do"),
+        (["report", "/nowhere"], "holds no run: there is no such folder"),
+        (["report", "/dev/null"], "'/dev/null' is a file; name the folder of a run"),
         (["show", "/nowhere", "0"], "holds no run"),
     ],
 )
@@ -118,6 +120,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path
 def test_an_unknown_episode_is_one_sentence(finished):
     result = sqlbench("show", finished[0], 4000)
     assert result.returncode == 2 and "0 to 39" in result.stderr
+
+
+def test_a_locale_without_the_signs_that_are_printed_ends_no_command(finished):
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    result = sqlbench("show", finished[0], 0, env=ascii_only)
+    assert result.returncode == 0, result.stderr
+    assert "Episode 0 of marketplace ? simulated" in result.stdout
 
 
 def test_a_refused_connection_is_one_sentence(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 
 import pytest
 from served import answers_for, serve
@@ -130,8 +131,22 @@ def test_folders_that_hold_no_table_are_refused(tmp_path):
     (tmp_path / "something").write_text("else")
     with pytest.raises(TableError, match="holds files and no repair table"):
         gather(tmp_path)
-    with pytest.raises(ConfigError, match="samples"):
-        gather(tmp_path / "new", samples=0)
+    for name, value in (("samples", 0), ("seed", -1), ("temperature", float("nan"))):
+        with pytest.raises(ConfigError, match=name):
+            gather(tmp_path / "new", **{name: value})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_table_without_a_row_or_with_a_damaged_call_is_refused(collected, tmp_path):
+    folder, _, _ = collected
+    other = shutil.copytree(folder, tmp_path / "other")
+    firsts = [c for c in calls(folder) if c["arm"] == "generate"]
+    (other / CALLS).write_text("".join(json.dumps(c) + "\n" for c in firsts[:-1]))
+    with pytest.raises(TableError, match=r"has no row: .*1 first answer owed"):
+        load_table(other)
+    (other / CALLS).write_text("{}\n")
+    with pytest.raises(TableError, match="damaged: KeyError, 'question_id'"):
+        load_table(other)
 
 
 def test_a_call_that_its_model_failed_is_owed_and_its_row_named(tmp_path):

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sqlbench import plots_compare
 from sqlbench.cli import main
-from sqlbench.cli.compare import parse_policies, parse_seeds
-from sqlbench.compare import compare
+from sqlbench.cli.compare import parse_policies
+from sqlbench.compare import Comparison, compare, comparison_table
 from sqlbench.exceptions import ConfigError, UnknownNameError, WorkerError
 from sqlbench.grid import processes, run_grid
-from sqlbench.run_config import RunConfig
+from sqlbench.run_config import RunConfig, parse_seeds
 from sqlbench.runs import Run
 
 EPISODES = 40
@@ -135,6 +136,18 @@ def test_the_gap_closed_is_0_for_one_end_and_1_for_the_other(comparison):
     assert found.clusters == 3
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_tiny_comparison_says_what_is_unknown_instead_of_nan(comparison):
+    first = comparison.episodes[comparison.episodes["episode"] == 0]
+    solved = first.assign(success=True)
+    tiny = Comparison(solved, comparison.config.model_copy(update={"episodes": 1}), "random")
+    text = comparison_table(tiny)
+    assert "unknown" in text and "nan" not in text
+    assert text.endswith("More episodes tell.") and "More episodes tell." in str(tiny.card())
+    assert plots_compare.final_rates(tiny).get_title("left")
+    assert "More episodes tell." not in comparison_table(comparison)
+
+
 def test_regret_is_0_for_the_oracle_and_unknown_for_resample(comparison):
     regret = comparison.runs.groupby("policy")["regret"]
     assert regret.max()["oracle"] == 0
@@ -185,8 +198,9 @@ def test_seeds_and_policies_are_read_from_the_command_line():
     assert "oracle" in parse_policies("all")
     assert "oracle" not in parse_policies("all", simulated=False)
     assert parse_policies("table, rules,table") == ["table", "rules"]
-    with pytest.raises(ConfigError, match="'0-x'"):
-        parse_seeds("0-x")
+    for text in ("0-x", "5-1", "", "1,", "-1", "1-"):
+        with pytest.raises(ConfigError, match=f"not {text!r}"):
+            parse_seeds(text)
 
 
 @pytest.fixture
@@ -235,6 +249,11 @@ def test_the_command_passes_hindsight_on_to_every_run(sqlbench, tmp_path):
         ("--feedback never", "never"),
         ("--baseline ucb1", "ucb1"),
         ("--seeds 1..3", "1..3"),
+        ("--workers 0", "workers is at least 1, not 0"),
+        ("--workers -1", "workers is at least 1, not -1"),
+        ("--hindsight nan", "hindsight=nan will not do"),
+        ("--policies fixed:fix_colum", "Did you mean 'fix_column'?"),
+        ("--out /dev/null", "'/dev/null' is a file"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, said, sqlbench):

@@ -262,18 +262,32 @@ def test_the_clock_is_the_backstop_and_not_reproducible(path: Path) -> None:
         assert good_query_runs(database)
 
 
-def test_rows_and_bytes_beyond_the_cap_are_cut_off(path: Path) -> None:
-    with SQLiteDatabase(path, limits=Limits(max_rows=100, max_bytes=1_000)) as database:
+def test_rows_beyond_the_cap_are_cut_off(path: Path) -> None:
+    with SQLiteDatabase(path, limits=Limits(max_rows=100)) as database:
         whole = database.execute(NUMBERS.format(100))
         assert len(whole.rows) == 100 and not whole.truncated
         cut = database.execute(NUMBERS.format(101))
         assert cut.rows == whole.rows and cut.truncated
-        wide = database.execute(
-            NUMBERS.format(100).replace("SELECT x FROM", "SELECT 'ä' || x FROM")
-        )
-        assert not wide.truncated
-        long = NUMBERS.format(100).replace("SELECT x FROM", "SELECT hex(zeroblob(50)) FROM")
-        assert len(database.execute(long).rows) == 10 and database.execute(long).truncated
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("x", 64),
+        ("hex(zeroblob(50))", 64 + 100),
+        ("zeroblob(50)", 64 + 50),
+        ("'ä💥'", 64 + 2 * 4),
+        ("''", 64),
+    ],
+)
+def test_a_result_is_weighed_by_the_memory_that_it_takes(path: Path, value: str, size: int) -> None:
+    sql = NUMBERS.format(100).replace("SELECT x FROM", f"SELECT {value} FROM")
+    with SQLiteDatabase(path, limits=Limits(max_bytes=100 * size)) as database:
+        whole = database.execute(sql)
+        assert len(whole.rows) == 100 and not whole.truncated
+    with SQLiteDatabase(path, limits=Limits(max_bytes=10 * size)) as database:
+        cut = database.execute(sql)
+        assert cut.rows == whole.rows[:10] and cut.truncated
 
 
 def test_a_query_that_takes_too_much_memory_is_stopped(path: Path) -> None:

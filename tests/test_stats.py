@@ -9,8 +9,6 @@ import pytest
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.stats import (
-    Interval,
-    cluster_bootstrap,
     clustered_interval,
     clustered_ratio,
     mcnemar,
@@ -68,18 +66,6 @@ def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():
     assert math.isnan(clustered_ratio([1, 0], [1, 1], ["a", "a"]).low)
 
 
-@pytest.mark.filterwarnings("error")
-def test_an_end_that_is_no_number_is_infinite_and_said_to_be():
-    """Half of the resamples divide by nothing."""
-    found = clustered_ratio([1, 1, 1], [1, 0, 0], ["a", "b", "c"])
-    assert (found.estimate, found.high) == (3.0, math.inf) and math.isfinite(found.low)
-    assert str(found).endswith("%, ∞]")
-    columns = [[1, 1], [1, -1], [-1, -1], [-1, 1]]
-    both = cluster_bootstrap(columns, list("abcd"), lambda t: t[..., 0] / t[..., 1])
-    assert (both.low, both.high) == (-math.inf, math.inf)
-    assert str(Interval(0.5, math.nan, math.nan, 3, 1)) == "50.0% [—, —]"
-
-
 def test_values_that_are_all_equal_get_wilsons_interval():
     found = rate([True] * 10, ["a"] * 5 + ["b"] * 5)
     assert found.low is not None
@@ -112,3 +98,18 @@ def test_what_does_not_pair_is_refused():
         paired_difference([1, 2], [1, 2, 3], ["a", "b"])
     with pytest.raises(ConfigError, match="pairs"):
         mcnemar([True], [True, False])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("pairs", "text"),
+    [
+        ([(1, 0), (0, 0)], "unknown"),  # 1 to 0
+        ([(0, 0), (0, 0)], "unknown"),  # 0 to 0
+        ([(1, 2)], "50.0% [interval unknown]"),  # one cluster: nothing to resample
+        ([(1, 2), (1, 0), (1, 0)], "150.0% [50.0%, unknown]"),  # 1 to 0 in many resamples
+    ],
+)
+def test_what_nobody_can_know_is_said_in_words(pairs, text):
+    top, bottom = zip(*pairs, strict=True)
+    assert str(clustered_ratio(top, bottom, range(len(pairs)))) == text

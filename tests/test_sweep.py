@@ -415,7 +415,7 @@ def test_a_grid_is_every_combination():
     ("text", "match"),
     [
         ("polices: [random]", "Unknown field of a grid 'polices'.*Did you mean 'policy'"),
-        ("seed: a-b", "range like 0-9, not 'a-b'"),
+        ("seed: a-b", "range like 0-9 or a list like 0,1,5, not 'a-b'"),
         ("policy: []", "empty list"),
         ("- random", "YAML mapping"),
         ("policy: [", "cannot be read"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -59,13 +60,24 @@ def test_hostile_text_stays_text_in_a_story():
     run = asyncio.run(run_experiment(suite, "simulated", "rules", episodes=30, progress=False))
     episode = sb.analysis.repaired_episodes(run, 1)[0]
     before = episode.steps[-2]
-    from dataclasses import replace
-
     evil = "SELECT 1 -- ```\n<script>alert(1)</script>"
     episode.steps[-2] = replace(before, sql=evil, error_message="`</code><script>`")
     story = repair_story(run, episode)
     assert "````sql\n" + evil + "\n````" in story
     assert "`` `</code><script>` ``" in story
+
+
+def test_a_story_counts_one_row_and_ends_each_sentence_once():
+    running = run_experiment("marketplace", "simulated", "rules", episodes=30, progress=False)
+    run = asyncio.run(running)
+    episode = sb.analysis.repaired_episodes(run, 1)[0]
+    before, after = episode.steps[-2:]
+    message = "The query ran and returned no rows."
+    episode.steps[-2:] = [replace(before, error_message=message), replace(after, row_count=1)]
+    story = repair_story(run, episode)
+    assert "no rows `. `" in story
+    assert story.endswith("(1 row).")
+    assert "right, 1 row\n" in transcript(run, episode.index, sb.load_suite("marketplace"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ A user's mistake is one sentence on standard error and exit code 2; a budget tha
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 
 import typer
@@ -49,6 +51,9 @@ app.add_typer(suites, name="suites")
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale may lack · and ×
     try:
         app()
     except BudgetReachedError as error:
@@ -56,6 +61,15 @@ def main() -> None:
         sys.exit(3)
     except SQLBenchError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        what = "The output" if error.filename is None else repr(str(error.filename))
+        print(
+            f"sqlbench: {what} cannot be used: {error.strerror}. What was finished is kept.",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sqlbench.words import counted
+
 if TYPE_CHECKING:
     from sqlbench.databases import QueryResult
     from sqlbench.environment import SQLAgentEnv
@@ -55,10 +57,15 @@ def ask(
     Nothing in the database can be changed by it.
     """
     from sqlbench.environment import SQLAgentEnv
+    from sqlbench.exceptions import ConfigError
     from sqlbench.models import load_model
     from sqlbench.models.predictions import with_repairs
     from sqlbench.policies import make_policy
+    from sqlbench.run_config import make_config
 
+    if rows < 0:
+        raise ConfigError(f"rows is at least 0, not {rows!r}.")
+    make_config(policy=policy, seed=seed, temperature=temperature, max_attempts=max_attempts)
     loaded, asked = _find(question, database, suite, allow_superuser)
     try:
         first = load_model(model, loaded)
@@ -79,7 +86,7 @@ def ask(
     finally:
         loaded.close()
     if not answered:
-        print(f"\nNo query returned rows in {max_attempts} attempts.", file=sys.stderr)
+        print(f"\nNo query returned rows in {counted(max_attempts, 'attempt')}.", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -90,7 +97,7 @@ def result_table(result: QueryResult, limit: int) -> str:
     shown = [[_cell(v) for v in row] for row in result.rows[:limit]]
     table = markdown_table([_cell(c) for c in result.columns], shown)
     more = len(result.rows) - len(shown)
-    left_out = f"{more} more rows" if more > 0 else ""
+    left_out = counted(more, "more row") if more > 0 else ""
     if result.truncated:
         left_out = f"{left_out}, and then some: the result was cut off".removeprefix(", and then ")
     return f"{table}\n({left_out})" if left_out else table
@@ -143,7 +150,7 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
 
 def _verdict(env: SQLAgentEnv, asked: Question) -> str:
     assert env.result is not None and env.episode is not None
-    count = f"{len(env.result.rows)} rows"
+    count = counted(len(env.result.rows), "row")
     if asked.gold is None:
         return f"{count}. Nobody has checked whether they answer the question."
     agrees = "agree" if env.episode.success else "do not agree"

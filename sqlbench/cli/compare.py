@@ -67,7 +67,7 @@ def compare(
     from sqlbench.compare import compare as run_comparison
     from sqlbench.compare import comparison_table
     from sqlbench.grid import processes
-    from sqlbench.plan import make_config
+    from sqlbench.run_config import make_config, parse_seeds
 
     if calling.cache is not None:
         calling = replace(calling, cache=Path(calling.cache).absolute())
@@ -109,25 +109,3 @@ def parse_policies(text: str, *, simulated: bool = True) -> list[str]:
         every = [n for n in POLICY_NAMES if simulated or n != "oracle"]
         specs += every if spec == "all" else [spec]
     return list(dict.fromkeys(specs))
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Return the seeds of ``0-9`` or ``0,1,5``.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither.
-    """
-    from sqlbench.exceptions import ConfigError
-
-    seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, _, last = part.strip().partition("-")
-            seeds += range(int(first), int(last or first) + 1)
-    except ValueError:
-        raise ConfigError(
-            f"Seeds are a range like 0-9 or a list like 0,1,5, not {text!r}."
-        ) from None
-    return seeds

@@ -40,9 +40,9 @@ def replay(
     csv: Annotated[Path | None, typer.Option(help="Write the summary to this file too.")] = None,
 ) -> None:
     """Replay any policy's first repair on a repair table, with its regret."""
-    from sqlbench.cli.compare import parse_seeds
     from sqlbench.exceptions import ConfigError
     from sqlbench.repair_table import load_table
+    from sqlbench.run_config import parse_seeds
 
     loaded = load_table(table)
     specs = [p.strip() for p in policies.split(",") if p.strip()]

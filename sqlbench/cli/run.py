@@ -116,7 +116,7 @@ def run(
     folder = out or default_folder(place, models, policy, seed)
     if dry_run:
         from sqlbench.estimate import estimate_run
-        from sqlbench.plan import make_config
+        from sqlbench.run_config import make_config
 
         config = make_config(
             suite=suite,

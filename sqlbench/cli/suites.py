@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from sqlbench.words import counted
+
 if TYPE_CHECKING:
     from sqlbench.mutation import Mutation
     from sqlbench.suites import Suite
@@ -156,7 +158,7 @@ def mutation_text(mutation: Mutation, survivors: int = -1) -> str:
 
 def _size(suite: Suite) -> str:
     databases = len(suite.databases)
-    return f"{len(suite)} questions on {databases} database{'s' * (databases != 1)}"
+    return f"{counted(len(suite), 'question')} on {counted(databases, 'database')}"
 
 
 def _print_notes(suite: Suite) -> None:

@@ -70,6 +70,17 @@ class QueryError(Exception):
         self.reproducible = reproducible
 
 
+def out_of_time(seconds: float) -> QueryError:
+    """Return the error of a query that the clock stopped."""
+    text = f"timeout: the query was stopped after {seconds:g} s"
+    return QueryError(text, timeout=True, reproducible=False)
+
+
+def cancelled() -> QueryError:
+    """Return the error of a query that nobody waits for any more."""
+    return QueryError("the query was cancelled", timeout=True, reproducible=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: name, declared type, whether it is in the primary key, a comment if any."""

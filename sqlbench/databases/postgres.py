@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
-from sqlbench.databases.base import QueryError, QueryResult, Schema
+from sqlbench.databases.base import QueryResult, Schema
+from sqlbench.databases.pool import PooledDatabase
 from sqlbench.databases.postgres_schema import read_schema
 from sqlbench.databases.postgres_session import ConnectionLost, PostgresLimits, PostgresSession
 from sqlbench.databases.postgres_url import PostgresURL
+from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import DatabaseFailure
 
 T = TypeVar("T")
@@ -24,11 +23,10 @@ _VOLATILE = (
 )
 
 
-class PostgresDatabase:
+class PostgresDatabase(PooledDatabase[PostgresSession]):
     """A PostgreSQL database behind the sandbox; implements `Database`.
 
-    Connections are opened when first needed and kept in a pool. A connection that breaks is
-    replaced, and its statement is run again, once.
+    A connection that breaks is replaced, and its statement is run again, once.
 
     Parameters
     ----------
@@ -68,46 +66,13 @@ class PostgresDatabase:
         workers: int = 2,
     ) -> None:
         self.url = PostgresURL.parse(url) if isinstance(url, str) else url
-        self.db_id = db_id if db_id is not None else self.url.shown
         self.schemas = tuple(schemas)
         self.limits = limits if limits is not None else PostgresLimits()
         self._allow_superuser = allow_superuser
-        self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._idle: list[PostgresSession] = []
-        self._running: set[threading.Event] = set()
         self._volatile: frozenset[str] | None = None
         self._schema: Schema | None = None
-        self._closed = False
-        # Its threads start with the first `run`.
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="postgres")
-
-    def execute(self, sql: str) -> QueryResult:
-        """Run one statement in this thread.
-
-        Parameters
-        ----------
-        sql : str
-            The statement, from any source.
-
-        Raises
-        ------
-        QueryError
-            The statement did not run: PostgreSQL's message, or the sandbox's.
-        DatabaseFailure
-            The server cannot be reached, or the connection broke twice.
-        """
-        return self._execute(sql, threading.Event())
-
-    async def run(self, sql: str) -> QueryResult:
-        """Run one statement in a worker thread; cancelling the caller stops the query."""
-        self._check_open()
-        ticket = threading.Event()
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._workers, self._execute, sql, ticket)
-        finally:
-            ticket.set()  # only matters if this task was cancelled while the worker is at it
+        super().__init__(db_id if db_id is not None else self.url.shown, self.limits, workers)
 
     def schema(self) -> Schema:
         """Return tables and views with columns, keys, comments and sample values.
@@ -130,47 +95,12 @@ class PostgresDatabase:
         """The server's version, for a run's notes."""
         return self._on_session(lambda session: session.server_version)
 
-    def close(self) -> None:
-        """Stop what is running and close every connection; later calls raise `RuntimeError`."""
-        with self._lock:
-            self._closed = True
-            for ticket in self._running:
-                ticket.set()
-        self._drop_idle()
-        self._workers.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"PostgresDatabase({self.url.shown!r}, {self.db_id!r})"
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError(f"The database {self.db_id!r} is closed.")
-
-    def _execute(self, sql: str, ticket: threading.Event) -> QueryResult:
-        with self._lock:
-            self._check_open()
-            self._running.add(ticket)
-        try:
-            unsafe = self._unsafe()
-            return self._on_session(lambda session: session.execute(sql, ticket, unsafe))
-        except QueryError:
-            if ticket.is_set():
-                self._check_open()
-            raise
-        finally:
-            with self._lock:
-                self._running.discard(ticket)
+    def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
+        unsafe = self._unsafe()
+        return self._on_session(lambda session: session.execute(sql, ticket, unsafe))
 
     def _unsafe(self) -> frozenset[str]:
         """Return the functions that may have effects, as the database knows them."""
@@ -194,10 +124,7 @@ class PostgresDatabase:
             ) from None
 
     def _try(self, work: Callable[[PostgresSession], T]) -> T:
-        with self._lock:
-            self._check_open()
-            # The connection used last is used next: its server process is warm.
-            session = self._idle.pop() if self._idle else None
+        session = self._take()
         if session is None:
             session = PostgresSession(
                 self.url, self.limits, self.schemas, allow_superuser=self._allow_superuser
@@ -205,15 +132,7 @@ class PostgresDatabase:
         try:
             return work(session)
         finally:
-            with self._lock:
-                keep = session.usable and not self._closed
-                if keep:
-                    self._idle.append(session)
-            if not keep:
+            if session.usable:
+                self._give_back(session)
+            else:
                 session.close()
-
-    def _drop_idle(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for session in idle:
-            session.close()

@@ -11,16 +11,16 @@ Meanwhile sqlglot looks through the statement, and no row leaves this module bef
 from __future__ import annotations
 
 import select
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlbench.databases.base import QueryError, QueryResult, Row
+from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.postgres_safety import broken, check_names, check_tree, denied
 from sqlbench.databases.postgres_url import PostgresURL, import_psycopg
 from sqlbench.databases.postgres_values import cut_rows, load_rows, pointer
+from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import ConfigError, DatabaseFailure
 
 _BATCH = 500
@@ -185,14 +185,14 @@ class PostgresSession:
         """Close the connection."""
         self._connection.close()
 
-    def execute(self, sql: str, ticket: threading.Event, volatile: frozenset[str]) -> QueryResult:
+    def execute(self, sql: str, ticket: Ticket, volatile: frozenset[str]) -> QueryResult:
         """Run one statement from any source.
 
         Parameters
         ----------
         sql : str
             The statement.
-        ticket : threading.Event
+        ticket : Ticket
             Set by another thread to stop it.
         volatile : frozenset of str
             Functions that it may not call.
@@ -260,7 +260,7 @@ class PostgresSession:
         commands = [b"BEGIN READ ONLY", self._begin, sql.encode()]
         try:
             self._send(commands)
-            results = self._collect(threading.Event(), deadline)
+            results = self._collect(Ticket(), deadline)
             if len(results) < len(commands) or _failed(self._pq, results[-1]):
                 raise self._query_error(results, "")
         finally:
@@ -286,7 +286,7 @@ class PostgresSession:
             self.close()
             raise ConnectionLost(str(error)) from None
 
-    def _collect(self, ticket: threading.Event, deadline: float) -> list[Any]:
+    def _collect(self, ticket: Ticket, deadline: float) -> list[Any]:
         """Return the results of what was sent, up to the first error."""
         pgconn, status = self._pgconn, self._pq.ExecStatus
         results: list[Any] = []
@@ -307,7 +307,7 @@ class PostgresSession:
             self.close()
             raise ConnectionLost(str(error)) from None
 
-    def _wait(self, ticket: threading.Event, deadline: float) -> None:
+    def _wait(self, ticket: Ticket, deadline: float) -> None:
         """Wait until a result can be taken without blocking."""
         pgconn = self._pgconn
         while True:
@@ -317,10 +317,10 @@ class PostgresSession:
             self._poll.modify(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
             if self._poll.poll(_TICK * 1000):
                 pgconn.consume_input()
-            if ticket.is_set() or time.monotonic() > deadline + _GRACE:
+            if ticket.stopped is not None or time.monotonic() > deadline + _GRACE:
                 # Not by a request to cancel: a server that hangs would not answer that either.
                 self.close()
-                raise self._timeout() if not ticket.is_set() else _cancelled()
+                raise self._timeout() if ticket.stopped is None else cancelled()
 
     def _roll_back(self) -> None:
         if self._pgconn.status != self._pq.ConnStatus.OK:
@@ -330,11 +330,10 @@ class PostgresSession:
         elif self._pgconn.transaction_status != self._pq.TransactionStatus.IDLE:
             deadline = time.monotonic() + self._limits.wall_clock
             self._send([b"ROLLBACK"])
-            self._collect(threading.Event(), deadline)
+            self._collect(Ticket(), deadline)
 
     def _timeout(self) -> QueryError:
-        text = f"timeout: the query was stopped after {self._limits.wall_clock:g} s"
-        return QueryError(text, timeout=True, reproducible=False)
+        return out_of_time(self._limits.wall_clock)
 
     def _query_error(self, results: Sequence[Any], sql: str) -> Exception:
         """Return what the caller is to see of the last of some results, an error."""
@@ -373,7 +372,3 @@ class PostgresSession:
 
 def _failed(pq: Any, result: Any) -> bool:
     return bool(result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE))
-
-
-def _cancelled() -> QueryError:
-    return QueryError("the query was cancelled", timeout=True, reproducible=False)

@@ -13,7 +13,9 @@ _MASK = 2**64 - 1
 _DIGITS = re.compile(r"\d+")
 
 
-def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> Callable[[], None]:
+def install_functions(
+    connection: sqlite3.Connection, max_value_bytes: int, go_on: Callable[[], None]
+) -> Callable[[], None]:
     """Replace ``random``, ``randomblob``, ``printf``, ``instr``, ``replace`` and ``trim(x, y)``.
 
     Parameters
@@ -22,6 +24,8 @@ def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> C
         Where to install them.
     max_value_bytes : int
         No blob is made much longer than this; SQLite refuses it as too big.
+    go_on : callable
+        Raises if the statement is to stop.
 
     Returns
     -------
@@ -49,19 +53,26 @@ def install_functions(connection: sqlite3.Connection, max_value_bytes: int) -> C
         seed = random().to_bytes(8, "big", signed=True)
         return hashlib.shake_128(seed).digest(size)
 
+    def define(name: str, arguments: int, function: Callable[..., Any]) -> None:
+        def guarded(*values: Any) -> Any:
+            go_on()
+            return function(*values)
+
+        connection.create_function(name, arguments, guarded, deterministic=True)
+
     connection.create_function("random", 0, random)
     connection.create_function("randomblob", 1, randomblob)
     # SQLite compares each letter with each letter to trim: a minute for two long strings, in
     # one step that nothing can interrupt.
     for name, strip in (("trim", str.strip), ("ltrim", str.lstrip), ("rtrim", str.rstrip)):
-        connection.create_function(name, 2, _trimmer(strip), deterministic=True)
+        define(name, 2, _trimmer(strip))
     # Quadratic in SQLite, 0.3 s a call on long strings; linear in Python.
-    connection.create_function("instr", 2, _instr, deterministic=True)
-    connection.create_function("replace", 3, _replacer(max_value_bytes), deterministic=True)
+    define("instr", 2, _instr)
+    define("replace", 3, _replacer(max_value_bytes))
     # ``printf('%.*c', 1e9, 'x')`` fills a gigabyte in one step before it is found to be too long.
     printf = _formatter(max_value_bytes)
     for name in ("printf", "format"):
-        connection.create_function(name, -1, printf, deterministic=True)
+        define(name, -1, printf)
     return restart
 
 

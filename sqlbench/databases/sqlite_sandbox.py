@@ -3,7 +3,7 @@
 The file is opened read-only, and an authorizer lets a statement do nothing but read. `setlimit`
 and a heap limit bound what one step can cost; a progress handler counts the virtual machine's
 steps and stops at an exact number of them, so that a time-out is as reproducible as a result.
-The clock is only the backstop.
+The clock (`watch`) is only the backstop.
 
 What stays outside the walls' reach: ``date('now')``, ``CURRENT_TIMESTAMP`` and their kin read the
 real clock, so a query that asks for today's date has today's answer. ``random()`` and
@@ -20,29 +20,34 @@ import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from sqlbench.databases.base import QueryError, QueryResult, Row
+from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
+from sqlbench.databases.memory import release_memory
+from sqlbench.databases.sqlite_ctes import is_longer
 from sqlbench.databases.sqlite_functions import install_functions
+from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.exceptions import SuiteError
 
 # The progress handler runs every so many steps. At 500 it costs 5% of a query's time.
 _STEPS_PER_CHECK = 500
-_SIZED = (str, bytes)
+_CELL = 64  # bytes that Python needs for a cell, beside its letters
+_LONG = 0.1  # seconds after which a statement's memory is given back to the system
 
 # No step is interrupted, and straight-line code is not checked between its steps. So what bounds
 # it is the number of calls in one statement, as `Limits.max_value_bytes` bounds each of them.
 _MAX_NAMES = 5_000  # columns, tables and functions that a statement refers to, views expanded
-_MAX_SLOW_CALLS = 100
-_SLOW_FUNCTIONS = {"glob", "json_patch", "like"}  # quadratic
+_MAX_CALLS = 1_000
+_MAX_WORDS = 200_000  # 50 ms of compiling
+_MAX_SLOW_CALLS = 50
+_SLOW_FUNCTIONS = {"glob", "json_patch", "like", "match", "matchinfo"}  # quadratic
 
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
-    sqlite3.SQLITE_LIMIT_COLUMN: 500,
+    sqlite3.SQLITE_LIMIT_COLUMN: 400,  # a row of the longest blobs is there twice, in Python too
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 200,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 500,
     sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 100,
-    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 500,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 250,
     sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 1_000,
     sqlite3.SQLITE_LIMIT_VDBE_OP: 500_000,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
@@ -88,8 +93,6 @@ _ACTIONS = {
 _FIRST_WORD = re.compile(r"(?:[\s;\ufeff]|--[^\n]*+|(?>/\*.*?\*/))*+([A-Za-z]+)", re.DOTALL)
 _MAX_MESSAGE = 500  # SQLite repeats a bad token whole, and a message goes into a prompt
 
-_Stop = Literal["steps", "clock", "cancelled"]
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -103,33 +106,29 @@ class Limits:
     wall_clock : float
         Seconds after which the query is stopped whatever it has counted: not reproducible.
     max_rows, max_bytes : int
-        Rows and bytes fetched; a longer result is cut off and says so.
+        Rows fetched, and the memory that they take in Python, counted as 64 bytes a cell and, in
+        text that is not ASCII, 4 a letter; a longer result is cut off and says so.
     max_value_bytes : int
         The longest string or blob. Functions such as ``like`` and ``json_patch`` take longer than
         linear, and cannot be interrupted: 0.3 s a call at 256 KiB, 8 s at 1 MiB.
     max_sql_bytes : int
         The longest statement.
     max_heap_bytes : int
-        What SQLite may allocate. SQLite keeps this limit for the whole process, and it is only
-        ever lowered.
+        What SQLite may allocate, which the system's allocator makes up to a third more. SQLite
+        keeps this limit for the whole process, and it is only ever lowered.
     """
 
     vm_steps: int = 50_000_000
     wall_clock: float = 30.0
     max_rows: int = 10_000
-    max_bytes: int = 16 * 2**20
+    max_bytes: int = 32 * 2**20
     max_value_bytes: int = 256 * 2**10
     max_sql_bytes: int = 100_000
-    max_heap_bytes: int = 160 * 2**20
+    max_heap_bytes: int = 128 * 2**20
 
 
-class Ticket:
-    """One statement on its way: the flag by which another thread stops it."""
-
-    __slots__ = ("cancelled",)
-
-    def __init__(self) -> None:
-        self.cancelled = False
+class _Full(Exception):
+    """Raised when a row is larger than what may still be fetched, before all of it is."""
 
 
 class SandboxedConnection:
@@ -138,13 +137,9 @@ class SandboxedConnection:
     def __init__(self, path: Path, limits: Limits) -> None:
         self._limits = limits
         self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
-        self._ticket: Ticket | None = None
-        self._deadline = 0.0
-        self._stop: _Stop | None = None
+        self._ticket = Ticket()
         self._denied: str | None = None
-        self._names = 0
-        self._slow_calls = 0
-        self.checks = 0
+        self._names = self._calls = self._slow_calls = self._fetched = self.checks = 0
         self._connection = connection = open_readonly(path)
         # Temporary results stay in memory, so no statement can fill the disk; the heap limit
         # keeps them from filling the memory.
@@ -152,68 +147,89 @@ class SandboxedConnection:
         connection.execute(f"PRAGMA hard_heap_limit = {limits.max_heap_bytes}")
         connection.execute("PRAGMA query_only = ON")
         _load_virtual_tables(connection)
-        self._restart_random = install_functions(connection, limits.max_value_bytes)
+        self._restart_random = install_functions(connection, limits.max_value_bytes, self._go_on)
         # After the schema is read: a wide table may be in the file, only not all in one result.
         for limit, value in _LIMITS.items():
             connection.setlimit(limit, value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.max_value_bytes)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.max_sql_bytes)
+        connection.text_factory = self._text
         connection.set_authorizer(self._authorize)
         connection.set_progress_handler(self._progress, _STEPS_PER_CHECK)
 
     def execute(self, sql: str, ticket: Ticket) -> QueryResult:
         """Run one statement; raises nothing but `QueryError` whatever the statement is."""
-        self._ticket, self._stop, self._denied = ticket, None, None
-        self._names = self._slow_calls = self.checks = 0
+        self._ticket, self._denied = ticket, None
+        self._names = self._calls = self._slow_calls = self._fetched = self.checks = 0
         self._restart_random()
         started = time.monotonic()
-        self._deadline = started + self._limits.wall_clock
+        ticket.deadline = started + self._limits.wall_clock
+        ticket.interrupt = self._connection.interrupt
+        WATCH.begin(ticket)
         cursor = self._connection.cursor()
         try:
             if _first_word(sql) == "EXPLAIN":
                 # It reads, but what it returns are memory addresses, and never an answer.
                 self._denied = "action EXPLAIN"
                 raise sqlite3.Error
+            if is_longer(sql, _MAX_WORDS):
+                self._denied = (
+                    f"with its WITH clauses written out a statement may have {_MAX_WORDS} words"
+                )
+                raise sqlite3.Error
             cursor.execute(sql)
             if cursor.description is None:
                 raise QueryError("incomplete input: the statement is empty")
             columns = tuple(c[0] for c in cursor.description)
-            rows, truncated = self._fetch(cursor)
+            rows, truncated = self._fetch(cursor, len(columns))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
             failure = self._query_error(sql, error)
             failure.elapsed = time.monotonic() - started
             raise failure from None
         finally:
+            WATCH.end(ticket)
             cursor.close()
-            self._ticket = None
-        return QueryResult(columns, rows, truncated, time.monotonic() - started)
+            elapsed = time.monotonic() - started
+            if elapsed > _LONG:
+                release_memory()
+        return QueryResult(columns, rows, truncated, elapsed)
 
     def close(self) -> None:
         """Close the connection, from any thread."""
         self._connection.close()
 
-    def _fetch(self, cursor: sqlite3.Cursor) -> tuple[list[Row], bool]:
+    def _fetch(self, cursor: sqlite3.Cursor, width: int) -> tuple[list[Row], bool]:
         limits = self._limits
         rows: list[Row] = []
-        size = 0
-        for row in cursor:
-            for value in row:
-                size += len(value) if isinstance(value, _SIZED) else 8
-            if len(rows) == limits.max_rows or size > limits.max_bytes:
-                return rows, True
-            rows.append(row)
+        try:
+            for row in cursor:
+                self._fetched += _CELL * width
+                if bytes in map(type, row):
+                    self._fetched += sum(len(v) for v in row if type(v) is bytes)
+                if len(rows) == limits.max_rows or self._fetched > limits.max_bytes:
+                    return rows, True
+                rows.append(row)
+        except _Full:
+            return rows, True
         return rows, False
 
-    def _progress(self) -> int:
+    def _text(self, data: bytes) -> str:
+        """Return a text of a row, and weigh it: a row of many is never there as a whole."""
+        # Real databases hold bytes that are not UTF-8; a strange letter is better than an error.
+        text = str(data, "utf-8", "replace")
+        self._fetched += len(text) if text.isascii() else 4 * len(text)
+        if self._fetched > self._limits.max_bytes:
+            raise _Full
+        return text
+
+    def _progress(self) -> bool:
         self.checks += 1
-        ticket = self._ticket
-        if self.checks >= self._budget:
-            self._stop = "steps"
-        elif ticket is not None and ticket.cancelled:
-            self._stop = "cancelled"
-        elif time.monotonic() > self._deadline:
-            self._stop = "clock"
-        return self._stop is not None
+        return self.checks >= self._budget or self._ticket.stopped is not None
+
+    def _go_on(self) -> None:
+        """Raise if the statement is to stop: for functions, which no interrupt ends."""
+        if self._ticket.stopped is not None:
+            raise InterruptedError
 
     def _authorize(
         self,
@@ -226,11 +242,14 @@ class SandboxedConnection:
         self._names += 1
         if action == sqlite3.SQLITE_FUNCTION:
             name = str(second).lower()
+            self._calls += 1
             self._slow_calls += name in _SLOW_FUNCTIONS
             if name in _DENIED_FUNCTIONS:
                 self._denied = f"the function {name}() may not be used"
             elif self._slow_calls > _MAX_SLOW_CALLS:
                 self._denied = f"a statement may call {name}() at most {_MAX_SLOW_CALLS} times"
+            elif self._calls > _MAX_CALLS:
+                self._denied = f"a statement may call at most {_MAX_CALLS} functions"
         elif action == sqlite3.SQLITE_READ:
             name = str(first).lower()
             if name in _DENIED_TABLES or name.startswith("pragma_"):
@@ -240,21 +259,22 @@ class SandboxedConnection:
             self._denied = "this virtual table or table-valued function may not be used"
         elif action not in _READING:
             self._denied = f"action {_ACTIONS.get(action, '')}"
-        if self._names > _MAX_NAMES:
+        if self._ticket.stopped is not None:
+            self._denied = "it was to stop"  # while it was compiled, which no interrupt ends
+        elif self._names > _MAX_NAMES:
             self._denied = f"a statement may refer to at most {_MAX_NAMES} names"
         return sqlite3.SQLITE_OK if self._denied is None else sqlite3.SQLITE_DENY
 
     def _query_error(self, sql: str, error: Exception) -> QueryError:
         """Return what the caller is to see of an error that SQLite or Python raised."""
         message = str(error)
-        if self._stop == "steps":
+        if self.checks >= self._budget:
             steps = self._budget * _STEPS_PER_CHECK
             return QueryError(f"timeout: the query was stopped after {steps} steps", timeout=True)
-        if self._stop == "clock":
-            text = f"timeout: the query was stopped after {self._limits.wall_clock:g} s"
-            return QueryError(text, timeout=True, reproducible=False)
-        if self._stop == "cancelled":
-            return QueryError("the query was cancelled", timeout=True, reproducible=False)
+        if self._ticket.stopped == "clock":
+            return out_of_time(self._limits.wall_clock)
+        if self._ticket.stopped == "cancelled":
+            return cancelled()
         if message == "interrupted":
             # Ctrl-C, which the progress handler swallowed: nothing else interrupts.
             raise KeyboardInterrupt

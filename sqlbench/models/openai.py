@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.models.answers import first_choice, shorten, text_of, thought_of, usage_of
-from sqlbench.models.base import Completion, ModelError, ModelRequest
+from sqlbench.models.base import Completion, Message, ModelError, ModelRequest
 from sqlbench.models.call_errors import EndlessError, LateError, explain, retry_after
 from sqlbench.models.endpoint import Endpoint, find_endpoint
 from sqlbench.models.options import Calling
@@ -97,7 +97,7 @@ class OpenAIModel:
         """Return what the endpoint is sent: all that an answer can depend on."""
         return {
             "model": self.name,
-            "messages": list(request.messages),
+            "messages": [_sendable(message) for message in request.messages],
             "temperature": request.temperature,
             "seed": request.seed,
             "max_tokens": self.max_tokens,
@@ -116,10 +116,10 @@ class OpenAIModel:
             client = await self._open()
             async with (
                 asyncio.timeout(self.calling.answer_seconds),
-                self._create(client, request) as response,
+                self._post(client, request) as response,
             ):
                 body = bytearray()
-                async for part in response.iter_bytes():
+                async for part in response.aiter_bytes():
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
                         raise EndlessError
@@ -181,12 +181,25 @@ class OpenAIModel:
     def _where(self) -> str:
         return f"{self.endpoint.base_url} (model {self.name})"
 
-    def _create(self, client: AsyncOpenAI, request: ModelRequest, **more: Any) -> Any:
-        # As an extra body it is sent as it stands: the client would walk through all of it first,
-        # for its types, and that took a millisecond a call.
-        return client.chat.completions.with_streaming_response.create(
-            model=self.name, messages=[], extra_body=self.sent(request), **more
+    @asynccontextmanager
+    async def _post(
+        self, client: AsyncOpenAI, request: ModelRequest, **more: Any
+    ) -> AsyncIterator[Any]:
+        """Send a request, and yield the response (httpx) before any of its body is read."""
+        from openai import AsyncStream
+
+        # Not by `chat.completions.create`: it walks through the whole body first, for its types.
+        answer = await client.post(
+            "/chat/completions",
+            body=self.sent(request) | more,
+            cast_to=object,
+            stream=True,
+            stream_cls=AsyncStream[object],
         )
+        try:
+            yield answer.response
+        finally:
+            await answer.response.aclose()
 
     async def _open(self) -> AsyncOpenAI:
         """Return the client of the running loop."""
@@ -214,7 +227,7 @@ class OpenAIModel:
         import openai
 
         limits = openai.Timeout(self.calling.answer_seconds, connect=self.calling.connect_seconds)
-        client = openai.AsyncOpenAI(
+        return openai.AsyncOpenAI(
             base_url=self.endpoint.base_url,
             api_key=self.endpoint.key,
             timeout=limits,
@@ -222,8 +235,6 @@ class OpenAIModel:
             # Half the processor time a call that httpx's own connections take.
             http_client=openai.DefaultAioHttpClient(timeout=limits),
         )
-        client.chat.completions.with_streaming_response  # noqa: B018  imports what calls need
-        return client
 
     async def _events(
         self, request: ModelRequest, stack: AsyncExitStack, started: float
@@ -233,7 +244,7 @@ class OpenAIModel:
         limit = min(self.calling.first_token_seconds, self.calling.answer_seconds)
         async with _no_later(limit, limit):
             response = await stack.enter_async_context(
-                self._create(client, request, stream=True, stream_options={"include_usage": True})
+                self._post(client, request, stream=True, stream_options={"include_usage": True})
             )
 
         async def events() -> AsyncIterator[dict[str, Any]]:
@@ -241,13 +252,13 @@ class OpenAIModel:
             kind = response.headers.get("content-type", "")
             if "event-stream" not in kind:  # an answer that is no stream: it says why
                 body = bytearray()
-                async for part in response.iter_bytes():
+                async for part in response.aiter_bytes():
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
                         raise EndlessError
                 self._parsed(body)
                 raise ModelError(f"{self._where} did not stream.", "not_api", transient=True)
-            async for line in response.iter_lines():
+            async for line in response.aiter_lines():
                 size += len(line)
                 if size > MAX_ANSWER_BYTES:
                     raise EndlessError
@@ -329,6 +340,14 @@ async def _until(
                 return
         limit = calling.answer_seconds
         yield event
+
+
+def _sendable(message: Message) -> Message:
+    """Return a message that UTF-8 can carry: an answer that it quotes may hold half a character."""
+    text = message["content"]
+    if text.isascii():
+        return message
+    return {"role": message["role"], "content": text.encode("utf-8", "replace").decode("utf-8")}
 
 
 def _max_tokens(spec: str, query: str) -> int:

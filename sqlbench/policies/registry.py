@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def load_policy(path: Path, model: ChatModel | None = None) -> Policy:
             arrays: Mapping[str, Any] = dict(file)
         spec = str(arrays["_spec"])
         features, arms = arrays["_features"].tolist(), arrays["_arms"].tolist()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ConfigError(f"{str(path)!r} is no saved policy: {error}.") from error
     if features != list(FEATURE_NAMES) or arms != list(ARMS):
         raise ConfigError(

@@ -1,16 +1,18 @@
 """Run mutated gold queries and the hostile corpus against the sandbox, and print the worst.
 
-Run: .venv/bin/python tests/benchmarks/bench_fuzz.py [STATEMENTS] [--seed N] [--usual]
-Half of the statements are mutated as text, half as trees, of which most run. It fails if the
-database's bytes change, a file appears, or anything but `QueryError` is raised, and counts the
-answers that came later than the limit + 50 ms. The limits are set low (0.5 s), so that an answer
-that comes late is seen to come late; --usual takes those that everybody has. Times are of the
-thread's processor: what other processes take is not the statement's.
+Run: .venv/bin/python tests/benchmarks/bench_fuzz.py [STATEMENTS] [--trees N] [--seed N] [--usual]
+STATEMENTS are mutated as text, and N more as trees, of which most run. It exits with 1 if the
+database's bytes change, a file appears, an answer comes later than the limit + 50 ms, or peak
+memory grows by more than 256 MB; anything raised but `QueryError` ends it. The limits are set low
+(0.5 s), so that an answer that comes late is seen to come late; --usual takes those that everybody
+has. Times are wall-clock, through `run`, as an episode has them. A late one is asked for twice
+more: it counts as late if it is so each time, else it was the machine that was busy.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import os
 import resource
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -30,12 +33,56 @@ from fuzz_sql import grafted, mutated
 import sqlbench as sb
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 
-CLOCK = 0.5
+CLOCK, GRACE, MEMORY = 0.5, 0.05, 256
+LOW = Limits(vm_steps=1_000_000, wall_clock=CLOCK)
 
 
-def main() -> None:
+def peak() -> int:
+    """Return the most megabytes that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+async def answer(database: SQLiteDatabase, sql: str) -> tuple[float, str]:
+    """Return the seconds until a statement was answered, and how."""
+    started = time.monotonic()
+    try:
+        await database.run(sql)
+        how = "answered"
+    except QueryError as error:
+        how = "timeout" if error.timeout else "error"
+    seconds = time.monotonic() - started
+    while database._running:  # an answer may come before its step is over
+        await asyncio.sleep(0.005)
+    return seconds, how
+
+
+async def run(database: SQLiteDatabase, name: str, statements: Iterable[str]) -> int:
+    """Run some statements; return how many were answered late whenever they were asked."""
+    latest = database.limits.wall_clock + GRACE
+    outcomes: Counter[str] = Counter()
+    slowest: list[tuple[float, str]] = []
+    once = late = 0
+    started, before = time.monotonic(), peak()
+    for sql in statements:
+        seconds, how = await answer(database, sql)
+        outcomes[how] += 1
+        if seconds > latest:
+            once += 1
+            seconds = min(seconds, *[(await answer(database, sql))[0] for _ in range(2)])
+            late += seconds > latest
+        slowest = sorted([*slowest, (seconds, sql)])[-5:]
+    print(f"{name}: {sum(outcomes.values()):,} statements, {dict(outcomes)}")
+    print(f"  {time.monotonic() - started:.0f} s, peak memory + {peak() - before} MB")
+    print(f"  {late} later than {latest:g} s ({once} once, and not again); the slowest:")
+    for seconds, sql in reversed(slowest):
+        print(f"    {seconds:.3f} s  {sql[:90]!r}", flush=True)
+    return late
+
+
+async def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("statements", type=int, nargs="?", default=100_000)
+    parser.add_argument("--trees", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--usual", action="store_true", help="with the sandbox's own limits")
     options = parser.parse_args()
@@ -43,53 +90,31 @@ def main() -> None:
     questions = list(suite)
     source = suite.database(questions[0])
     table = source.schema().tables[0].name
+    golds = [q.gold for q in questions]
+    kinds = [*hostile_kinds.KINDS.values(), hostile_sql.DENIED, hostile_sql.BROKEN]
+    parts = {
+        "texts": islice(mutated(golds, table, options.seed), options.statements),
+        "trees": islice(grafted(golds, table, options.seed), options.trees),
+        "corpus": [sql for k in [*kinds, hostile_sql.ENDLESS, hostile_sql.HEAVY] for sql in k],
+    }
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
         path = Path(scratch) / "marketplace.sqlite"
         path.write_bytes(Path(source.path).read_bytes())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        limits = Limits() if options.usual else Limits(vm_steps=1_000_000, wall_clock=CLOCK)
-        clock = limits.wall_clock
-        golds = [q.gold for q in questions]
-        half = options.statements // 2
-        texts = islice(mutated(golds, table, options.seed), options.statements - half)
-        trees = islice(grafted(golds, table, options.seed), half)
-        corpus = [sql for kind in hostile_kinds.KINDS.values() for sql in kind]
-        for part in (
-            hostile_sql.DENIED,
-            hostile_sql.BROKEN,
-            hostile_sql.ENDLESS,
-            hostile_sql.HEAVY,
-        ):
-            corpus += part
-        with SQLiteDatabase(path, limits=limits) as database:
-            for name, statements in (("texts", texts), ("trees", trees), ("corpus", iter(corpus))):
-                outcomes: Counter[str] = Counter()
-                late = 0
-                slowest: list[tuple[float, str]] = []
-                before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                started = time.monotonic()
-                for sql in statements:
-                    cpu = time.thread_time()
-                    try:
-                        database.execute(sql)
-                        outcomes["answered"] += 1
-                    except QueryError as error:
-                        outcomes["timeout" if error.timeout else "error"] += 1
-                    seconds = time.thread_time() - cpu
-                    late += seconds > clock + 0.05
-                    slowest = sorted([*slowest, (seconds, sql)])[-5:]
-                grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-                print(f"{name}: {sum(outcomes.values()):,} statements, {dict(outcomes)}")
-                print(f"  {time.monotonic() - started:.0f} s, peak memory + {grew:.0f} MB")
-                print(f"  {late} later than the limit of {clock:g} s + 50 ms; the slowest:")
-                for seconds, sql in reversed(slowest):
-                    print(f"    {seconds:.3f} s  {sql[:90]!r}")
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == digest, "the database changed"
-        assert os.listdir(scratch) == [path.name], os.listdir(scratch)
+        with SQLiteDatabase(path, limits=Limits() if options.usual else LOW) as database:
+            await database.run("SELECT 1")
+            before = peak()
+            late = sum([await run(database, *part) for part in parts.items()])
+            grew = peak() - before
+        changed = hashlib.sha256(path.read_bytes()).hexdigest() != digest
+        files = os.listdir(scratch)
         os.chdir("/")
-    print("the database's hash is unchanged, and no file appeared")
+    print(f"in all {late} late, peak memory + {grew} MB", end=", ")
+    print("the database CHANGED" if changed else "the database's hash is unchanged", end=", ")
+    print(f"files: {', '.join(files)}; the machine's load is {os.getloadavg()[0]:.1f}")
+    return int(late > 0 or grew > MEMORY or changed or files != [path.name])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,110 @@
+"""The clock of the statements under way: one thread stops those whose time is up.
+
+SQLite calls a progress handler every so many steps, and a step may be a slow function: a handler
+that looked at the clock would be seconds late. `sqlite3.Connection.interrupt` ends a query at its
+next row, whatever a row costs. SQLite forgets it while it compiles, so it is said again and again
+until the statement is over. A single step (sorting what the memory holds, say) cannot be ended:
+the caller gets the answer meanwhile, and the worker thread is free again when the step is done.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+_AGAIN = 0.01  # seconds between two interrupts of the same statement
+_GRACE = 0.02  # seconds that a statement has for ending by itself, before its caller is answered
+
+
+class Ticket:
+    """One statement on its way: when its time is up, and how it is told.
+
+    Attributes
+    ----------
+    deadline : float
+        When its time is up, by `time.monotonic`; whoever runs the statement says it.
+    stopped : {"clock", "cancelled"} or None
+        Why the statement must end, if it must.
+    interrupt : callable or None
+        Ends the statement, from another thread.
+    answer : callable or None
+        Tells the caller, from another thread, that the statement did not end in time.
+    answered : bool
+        Whether the caller was told.
+    """
+
+    __slots__ = ("answer", "answered", "deadline", "interrupt", "stopped")
+
+    def __init__(self) -> None:
+        self.deadline = float("inf")
+        self.stopped: Literal["clock", "cancelled"] | None = None
+        self.interrupt: Callable[[], None] | None = None
+        self.answer: Callable[[], object] | None = None
+        self.answered = False
+
+
+class Watch:
+    """Watches the tickets of a process. Its thread starts with the first of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[Ticket] = set()
+        self._wakes = float("inf")
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, ticket: Ticket) -> None:
+        """Watch a ticket, whose `deadline` and `interrupt` are set."""
+        with self._lock:
+            self._running.add(ticket)
+            # Deadlines come in order where the limits are the same: the thread sleeps on.
+            if ticket.deadline < self._wakes or ticket.stopped is not None:
+                self._wake_up()
+
+    def end(self, ticket: Ticket) -> None:
+        """Watch it no more: it is not interrupted once this has returned."""
+        with self._lock:
+            self._running.discard(ticket)
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Stop a statement that nobody waits for, whether it runs already or not."""
+        with self._lock:
+            ticket.stopped = ticket.stopped or "cancelled"
+            if ticket in self._running:
+                self._wake_up()
+
+    def _wake_up(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="sqlbench-watch", daemon=True)
+            self._thread.start()
+        self._wakes = 0.0  # until it has looked for itself
+        self._wake.set()
+
+    def _watch(self) -> None:
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                self._wakes = min((self._look(t, now) for t in self._running), default=float("inf"))
+                self._wake.clear()
+                pause = min(self._wakes - now, threading.TIMEOUT_MAX)
+            self._wake.wait(max(0.0, pause))
+
+    def _look(self, ticket: Ticket, now: float) -> float:
+        """Stop a ticket if need be; return when to look at it again."""
+        if ticket.stopped is None:
+            if now < ticket.deadline:
+                return ticket.deadline
+            ticket.stopped = "clock"
+        if ticket.interrupt is not None:
+            ticket.interrupt()
+        if now >= ticket.deadline + _GRACE and not ticket.answered and ticket.answer is not None:
+            ticket.answered = True
+            ticket.answer()
+        return now + _AGAIN
+
+
+WATCH = Watch()
+os.register_at_fork(after_in_child=WATCH.__init__)  # type: ignore[misc]  # threads do not fork
