@@ -20,7 +20,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.look import looks, new_axes, percent, policy_look
 from sqlbench.named_runs import NamedRuns
 from sqlbench.policies.registry import POLICY_NAMES
-from sqlbench.runs import RunConfig
+from sqlbench.run_config import RunConfig
 
 VARIANTS = [f"linucb, γ = {i}" for i in range(6)]
 OF_RUNS = (plots.rates, plots.learning_curve, plots.reward_breakdown, plots.arm_selection)
