@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -85,6 +86,10 @@ class SQLAgentEnv:
         self._prepare = find_metric(metric).prepare
         if not 1 <= max_attempts <= MAX_ATTEMPTS:
             raise ConfigError(f"max_attempts is 1 to {MAX_ATTEMPTS}, not {max_attempts!r}.")
+        if not seed >= 0:
+            raise ConfigError(f"seed is a whole number of at least 0, not {seed!r}.")
+        if not 0 <= temperature < math.inf:
+            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
         self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy

@@ -20,6 +20,7 @@ from sqlbench.episode import DEFAULT_HINDSIGHT
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
+from sqlbench.models.budget import load_prices
 from sqlbench.models.caller import Caller
 from sqlbench.models.predictions import with_repairs
 from sqlbench.plan import askable, make_meta, make_slots, read_schemas
@@ -152,6 +153,8 @@ async def run_experiment(
         hindsight=hindsight,
         learner=learner,
     )
+    if calling.prices is not None:
+        load_prices((), calling.prices)  # a file that will not do is said before there is a run
     texts = Prompts.load(prompts)
     golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)

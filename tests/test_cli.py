@@ -101,6 +101,8 @@ def test_the_version_is_printed():
         (["run", "--task", "nope"], "Unknown task 'nope'; valid are: simple_queries"),
         (["run", "--model", "nope"], "Unknown model 'nope'"),
         (["run", "--model", "simulated:nope"], "'nope'"),
+        (["run", "--model", "openai:"], "Unknown model 'openai:'"),
+        (["run", "--prices", "/nowhere"], "prices in /nowhere cannot be read"),
         (["run", "--metric", "bir"], "Unknown metric 'bir'; valid are: exact, spider"),
         (["run", "--policy", "linucbb"], "Unknown policy 'linucbb'"),
         (["run", "--policy", "linucb?alfa=1"], "Did you mean 'alpha'?"),

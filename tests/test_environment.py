@@ -10,6 +10,7 @@ import pytest
 import sqlbench as sb
 import sqlbench.suites.base
 from sqlbench.errors import ErrorClass
+from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Completion, ModelError, Usage
 from sqlbench.repair import ARMS
 
@@ -310,3 +311,9 @@ async def test_a_query_that_the_clock_stopped_is_logged_as_not_reproducible(suit
     assert (step.error_class, step.reason, step.reproducible) == ("timeout", "timeout", False)
     await env.step()
     assert env.episode.steps[1].reproducible
+
+
+@pytest.mark.parametrize("setting", [{"seed": -1}, {"temperature": float("nan")}])
+def test_settings_that_will_not_do_are_refused_before_the_first_question(suite, setting):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        sb.SQLAgentEnv(suite, **setting)

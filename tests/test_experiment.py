@@ -221,7 +221,7 @@ def test_bad_values_are_refused_by_name(suite):
     for options, match in [
         ({"episodes": 0}, "episodes=0"), ({"seed": -1}, "seed=-1"), ({"lag": -2}, "lag=-2"),
         ({"concurrency": 0}, "concurrency"), ({"max_attempts": 9}, "max_attempts=9"),
-        ({"temperature": -1.0}, "temperature=-1.0"),
+        ({"temperature": -1.0}, "temperature=-1.0"), ({"episodes": True}, "episodes=True"),
     ]:  # fmt: skip
         with pytest.raises(ConfigError, match=match):
             run(suite, **options)

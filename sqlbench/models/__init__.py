@@ -57,7 +57,9 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
     PredictionFileError
         If a prediction file is broken or does not belong to the suite.
     """
-    kind, _, argument = spec.partition(":")
+    kind, colon, argument = spec.partition(":")
+    if colon and not argument:
+        raise UnknownNameError("model", spec, MODEL_SPECS)
     if kind == "simulated":
         from sqlbench.models.simulated import SimulatedModel
 

@@ -61,25 +61,26 @@ def load_price(model: str, path: str | Path | None = None) -> Price | None:
     ConfigError
         If the file is missing or malformed.
     """
-    name = model.removeprefix("openai:").partition("?")[0]
+    return load_prices([model], path).get(model)
+
+
+def load_prices(models: Iterable[str], path: str | Path | None = None) -> dict[str, Price]:
+    """Return the prices of those models that the file has, by spec; see `load_price`."""
     shown = str(path) if path is not None else "sqlbench/models/prices.toml"
     try:
         if path is None:
             text = resources.files("sqlbench.models").joinpath("prices.toml").read_text("utf-8")
         else:
             text = Path(path).read_text(encoding="utf-8")
-        values = tomllib.loads(text).get(name)
+        table = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise ConfigError(f"The prices in {shown} cannot be read: {error}.") from None
-    if values is None:
-        return None
-    return make_price(values, f"The price of {name!r} in {shown}")
-
-
-def load_prices(models: Iterable[str], path: str | Path | None = None) -> dict[str, Price]:
-    """Return the prices of those models that the file has, by spec; see `load_price`."""
-    found = {model: load_price(model, path) for model in models}
-    return {model: price for model, price in found.items() if price is not None}
+    names = {model: model.removeprefix("openai:").partition("?")[0] for model in models}
+    return {
+        model: make_price(table[name], f"The price of {name!r} in {shown}")
+        for model, name in names.items()
+        if name in table
+    }
 
 
 def make_price(values: Any, what: str) -> Price:
