@@ -26,7 +26,9 @@ run-local: install .venv/local
 
 test: lint .venv/local
 	$(BIN)/python -m pytest -n $(TESTERS)
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
+	@# A kernel that nbval ends leaves its temporary files.
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
+		$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks $(addprefix --ignore=,$(LONG))
 
 lint: .venv/dev

@@ -26,6 +26,7 @@ _HOMES = {
     "load_suite": "suites",
     "load_model": "models",
     "make_policy": "policies",
+    "register_policy": "policies",
     "SQLBenchError": "exceptions",
     "check_parameters": "parameters",
 }
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from sqlbench.models import load_model as load_model
     from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
+    from sqlbench.policies import register_policy as register_policy
     from sqlbench.run_config import RunConfig as RunConfig
     from sqlbench.runs import Run as Run
     from sqlbench.suites import load_suite as load_suite

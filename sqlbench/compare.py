@@ -97,12 +97,13 @@ def outcomes(run: Run) -> pd.DataFrame:
     """Return a row an episode: what `Run.episodes` has, and its regret.
 
     ``regret`` is the expected one (pseudo-regret): over the repairs of the episode, the best arm's
-    chance in that context less the chosen arm's, by the simulated model's own matrix. It is NaN for
-    a real model, whose chances nobody knows, and where ``generate`` was chosen, which is no arm.
+    chance in that context less the chosen arm's, by the matrix of the simulated model that repairs.
+    It is NaN for a real one, whose chances nobody knows, and where ``generate`` was chosen, which
+    is no arm.
     """
     from sqlbench.models.profile import load_profile
 
-    kind, _, profile = run.config.model.partition(":")
+    kind, _, profile = run.config.repairing.partition(":")
     known = load_profile(profile or "default") if kind == "simulated" else None
     total = run.config.episodes
     regrets = {

@@ -67,8 +67,9 @@ class Comparison(Shown):
     def title(self) -> str:
         """One line that says what was compared on what."""
         c, mark = self.config, " (simulated model)" if self.simulated else ""
+        model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
         return (
-            f"{c.suite} · {c.model}{mark} · feedback {c.feedback}: "
+            f"{c.suite} · {model}{mark} · feedback {c.feedback}: "
             f"{len(self.seeds)} seeds × {counted(c.episodes, 'episode')}"
         )
 

@@ -67,7 +67,7 @@ async def run_experiment(
     suite, model : Suite, ChatModel, or the spec of one
         What is asked, and who answers.
     policy : str
-        The spec of the policy that chooses repairs.
+        The spec of the policy that chooses repairs; `register_policy` gives one of your own a name.
     repair_model : ChatModel, its spec, or None
         Who makes every attempt after the first; None is the model itself.
     episodes : int

@@ -26,7 +26,8 @@ _ADDED, _REMOVED = "background:rgba(0,158,115,.25)", "background:rgba(213,94,0,.
 # MathJax would set what stands between two dollars.
 _CLASS = 'class="sqlbench mathjax_ignore tex2jax_ignore"'
 # An interval, of shares or of points: [82.7%, 98.1%].
-_INTERVAL = re.compile(r"\[[-+−]?[\d.,%∞—]+, ?[-+−]?[\d.,%∞—]+\]")
+_END = r"(?:[-+]?[\d.]+%?|unknown)"
+_INTERVAL = re.compile(rf"\[{_END}, {_END}\]")
 LONGEST = 300
 
 

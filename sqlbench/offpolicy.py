@@ -198,7 +198,8 @@ def evaluate_policies(
         else:
             model = None
             if spec.startswith("oracle"):
-                model = load_model(run.config.model, load_suite(run.config.suite))
+                suite = load_suite(run.config.suite, run.config.database)
+                model = load_model(run.config.repairing, suite)
             policy = make_policy(spec, model)
         found = evaluate(logged, target_probabilities(policy, logged.contexts))
         frame = found.frame()

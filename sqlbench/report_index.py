@@ -73,15 +73,18 @@ def write_index(folder: str | Path) -> Path:
 def _run_line(folder: Path, root: Path) -> str:
     cells = [_date(_time(folder)), escape(folder.name)]
     try:
-        config, summary, caveat = _read(folder)
-    except (SQLBenchError, OSError, ValueError, KeyError) as error:
+        cells += _about(*_read(folder))
+    except (SQLBenchError, OSError, ValueError, KeyError, TypeError) as error:
         return _row([*cells, escape(f"cannot be read: {error}"), *[""] * 7])
-    model = f"{config.model} + {config.repair_model}" if config.repair_model else config.model
-    cells += [escape(config.suite), escape(model) + (f"<br>({escape(caveat)})" if caveat else "")]
-    cells += [escape(config.policy), f"{summary['episodes']:,} of {config.episodes:,}"]
-    cells += [_rate(summary["rates"][name]) for name in _RATES]
     report = folder / "report.html"
     return _row([*cells, _link(report, root, "report") if report.is_file() else ""])
+
+
+def _about(config: RunConfig, summary: dict[str, Any], caveat: str) -> list[str]:
+    model = f"{config.model} + {config.repair_model}" if config.repair_model else config.model
+    cells = [escape(config.suite), escape(model) + (f"<br>({escape(caveat)})" if caveat else "")]
+    cells += [escape(config.policy), f"{summary['episodes']:,} of {config.episodes:,}"]
+    return cells + [_rate(summary["rates"][name]) for name in _RATES]
 
 
 def _read(folder: Path) -> tuple[RunConfig, dict[str, Any], str]:

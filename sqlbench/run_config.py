@@ -34,6 +34,11 @@ class RunConfig(BaseModel):
     learner: str = "standard"
 
     @property
+    def repairing(self) -> str:
+        """The spec of the model that makes every attempt after the first."""
+        return self.repair_model or self.model
+
+    @property
     def paid_models(self) -> tuple[str, ...]:
         """The specs of the models whose calls cost money."""
         models = dict.fromkeys((self.model, self.repair_model))

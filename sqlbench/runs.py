@@ -284,8 +284,8 @@ class Run(Shown):
 
         model = None
         if self.config.policy.startswith("oracle"):
-            spec = self.config.repair_model or self.config.model
-            model = load_model(spec, load_suite(self.config.suite, self.config.database))
+            suite = load_suite(self.config.suite, self.config.database)
+            model = load_model(self.config.repairing, suite)
         self._policy = load_policy(self.folder / "policy.npz", model)
         return self._policy
 

@@ -104,6 +104,8 @@ class Sweep(Shown):
                 f"{str(path)!r} holds no sweep: {NAMES} is missing. Start one with  "
                 "sqlbench sweep GRID.yaml --out DIR"
             ) from None
+        except RunFolderError:
+            raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"{str(path / NAMES)!r} cannot be read: {error}.") from error
         return cls(cells, path)
@@ -245,7 +247,7 @@ class _Watched:
         self.right, self.cost = 0, 0.0
         self.failed: set[int] = set()
         folder = cell.folder
-        self._done: set[int] = set()
+        self._done: dict[int, bool] = {}
         self._logs: list[tuple[Tail, Callable[[dict[str, Any]], None]]] = [
             (Tail(folder / "failures.jsonl"), lambda r: self.failed.add(r["episode"])),
             (Tail(folder / "episodes.jsonl"), self._take),
@@ -257,12 +259,13 @@ class _Watched:
         for tail, take in self._logs:
             for line in tail.read():
                 take(parse_line(line))
-        self.failed -= self._done
+        self.failed -= self._done.keys()
         return self._logs[1][0].count
 
     def _take(self, record: dict[str, Any]) -> None:
-        self._done.add(record["episode"])
-        self.right += record["success"]
+        # A log that a worker brings home anew is read anew.
+        self.right += record["success"] - self._done.get(record["episode"], False)
+        self._done[record["episode"]] = record["success"]
 
     def _pay(self, record: dict[str, Any]) -> None:
         self.cost += record["cost"]

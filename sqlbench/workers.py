@@ -14,10 +14,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
+
+from sqlbench.policies.registry import Builder, own_policies, register_policy
 
 # How long a worker whose parent is dead may take to keep what is in flight.
 LAST_SECONDS = 30.0
@@ -35,7 +37,9 @@ class LocalWorkers(ProcessPoolExecutor):
     def __init__(self, n: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._theirs, self._ours = context.Pipe(duplex=False)
-        super().__init__(n, mp_context=context, initializer=_listen, initargs=(self._theirs,))
+        super().__init__(
+            n, mp_context=context, initializer=_begin, initargs=(self._theirs, own_policies())
+        )
 
     def stop(self) -> None:
         """Tell the workers to stop their runs, and to begin no other."""
@@ -83,6 +87,12 @@ class _Runs:
 
 
 RUNS = _Runs()
+
+
+def _begin(parent_end: Connection, policies: Mapping[str, Builder]) -> None:
+    for name, builder in policies.items():
+        register_policy(name, builder)
+    _listen(parent_end)
 
 
 def _listen(parent_end: Connection) -> None:

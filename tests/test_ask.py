@@ -6,13 +6,12 @@ import asyncio
 import json
 import sqlite3
 import sys
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
 from conftest import SECRET
+from json_server import serve_json
 
 from sqlbench.cli import main
 from sqlbench.cli.ask import result_table
@@ -33,31 +32,17 @@ def endpoint():
     answers: list[str] = []
     prompts: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompts.append(json.dumps(body["messages"]))
-            answer = {
-                "id": "1", "object": "chat.completion", "created": 0, "model": "any",
-                "choices": [{"index": 0, "finish_reason": "stop", "message": {
-                    "role": "assistant", "content": f"```sql\n{answers.pop(0)}\n```"}}],
-                "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-            }  # fmt: skip
-            payload = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(path: str, body: bytes) -> object:
+        prompts.append(json.dumps(json.loads(body)["messages"]))
+        return {
+            "id": "1", "object": "chat.completion", "created": 0, "model": "any",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                "role": "assistant", "content": f"```sql\n{answers.pop(0)}\n```"}}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        }  # fmt: skip
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", answers, prompts
-    server.shutdown()
-    server.server_close()
+    with serve_json(answer) as address:
+        yield f"{address}/v1", answers, prompts
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -178,9 +163,9 @@ def test_a_stored_first_answer_is_repaired_by_another_model(ask, engine, postgre
     result = ask("simple_02", *asked, "--repair-model", "simulated")
     assert result.returncode == 0, result.stderr
     assert "SELECT citi FROM adresses" in result.stdout and "no_such_table" in result.stdout
-    assert "(simulated)" in result.stdout and "They agree with the gold query's." in result.stdout
+    assert "(simulated)" in result.stdout and ", the same as the gold query's." in result.stdout
     result = ask("simple_01", *asked, "--max-attempts", "1")
-    assert result.returncode == 0 and "They do not agree" in result.stdout
+    assert result.returncode == 0 and "not the same as the gold" in result.stdout
     result = ask("simple_01", *asked)
     assert result.returncode == 2 and "name a model for the repairs" in result.stderr
 

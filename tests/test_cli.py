@@ -11,6 +11,8 @@ from contextlib import closing
 
 import pytest
 
+from sqlbench import __version__ as sqlbench_version
+
 
 def sqlbench(*arguments, env=None, cwd=None):
     clean = {k: v for k, v in os.environ.items() if k not in KEYS} | (env or {})
@@ -83,6 +85,12 @@ def test_show_tells_an_episode_and_its_prompts(finished):
 
 def test_suites_lists_kinds_and_tasks():
     assert "marketplace" in sqlbench("suites").stdout
+    listed = sqlbench("suites", "marketplace", "--questions").stdout
+    assert "| join_04" in listed and "60 questions on 1 database" in listed
+
+
+def test_the_version_is_printed():
+    assert sqlbench("--version").stdout.strip() == sqlbench_version
 
 
 @pytest.mark.parametrize(

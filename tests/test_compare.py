@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -12,8 +13,9 @@ import pytest
 from sqlbench import plots_compare
 from sqlbench.cli import main
 from sqlbench.cli.compare import parse_policies
-from sqlbench.compare import Comparison, compare, comparison_table
+from sqlbench.compare import Comparison, compare, comparison_table, outcomes
 from sqlbench.exceptions import ConfigError, UnknownNameError, WorkerError
+from sqlbench.experiment import run_experiment
 from sqlbench.grid import processes, run_grid
 from sqlbench.run_config import RunConfig, parse_seeds
 from sqlbench.runs import Run
@@ -154,6 +156,17 @@ def test_regret_is_0_for_the_oracle_and_unknown_for_resample(comparison):
     assert regret.min()["random"] > 0
     assert regret.count()["resample"] == 0
     assert comparison.label("resample") == "resample (pass@5)"
+
+
+@pytest.mark.parametrize(
+    ("first", "repairs", "known"),
+    [("simulated:measured", "simulated", True), ("simulated", "simulated:measured", False)],
+)
+def test_regret_is_taken_on_the_model_that_repairs(first, repairs, known, tmp_path):
+    """All arms of `measured` are alike: where it repairs, nobody can choose wrongly."""
+    options = {"policy": "random", "episodes": 20, "out": tmp_path / "run", "progress": False}
+    run = asyncio.run(run_experiment(model=first, repair_model=repairs, **options))
+    assert (outcomes(run)["regret"].sum() > 0) == known
 
 
 def test_curves_have_a_column_a_seed_and_end_at_the_windows_rate(comparison):

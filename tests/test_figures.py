@@ -17,10 +17,10 @@ import sqlbench as sb
 from sqlbench import analysis, plots, plots_compare, plots_evidence, plots_grading
 from sqlbench.compare import compare
 from sqlbench.exceptions import ConfigError
-from sqlbench.look import looks, policy_look
+from sqlbench.look import looks, new_axes, percent, policy_look
 from sqlbench.named_runs import NamedRuns
 from sqlbench.policies.registry import POLICY_NAMES
-from sqlbench.runs import RunConfig
+from sqlbench.run_config import RunConfig
 
 VARIANTS = [f"linucb, γ = {i}" for i in range(6)]
 OF_RUNS = (plots.rates, plots.learning_curve, plots.reward_breakdown, plots.arm_selection)
@@ -181,6 +181,21 @@ def test_no_legend_covers_data(runs, comparison):
                 seen += 1
                 assert not legend.get_window_extent().overlaps(inner.get_window_extent())
     assert seen >= 8
+
+
+def test_a_short_run_has_a_curve_and_not_a_point(comparison):
+    ax = plots_compare.learning_curves(comparison)
+    assert "last 13 episodes" in ax.get_ylabel()
+    assert all(len(line.get_xdata()) == 40 - 13 + 1 for line in ax.lines)
+
+
+def test_an_axis_has_no_more_digits_than_it_needs():
+    ax = new_axes(None)
+    percent(ax.xaxis)
+    percent(ax.yaxis, symbol="")
+    show, signed = ax.xaxis.get_major_formatter(), ax.yaxis.get_major_formatter()
+    assert [show(v, 0) for v in (0.3, 0.025, -1e-17, 1)] == ["30%", "2.5%", "0%", "100%"]
+    assert [signed(v, 0) for v in (-0.3, 0.07)] == ["−30", "7"]
 
 
 def test_every_figure_keeps_its_own_look_in_a_dark_style(runs, comparison):

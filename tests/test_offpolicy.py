@@ -209,6 +209,19 @@ def test_several_policies_are_evaluated_on_one_log(explored):
     assert explored.policy.epsilon == 0.4, "the run's own policy stays as it is"
 
 
+def test_the_oracle_reads_the_matrix_of_the_model_that_repairs():
+    """The first model's, where all arms are alike, would make it choose at random."""
+    run = asyncio.run(
+        run_experiment(
+            model="simulated:measured", repair_model="simulated", policy="random",
+            episodes=240, max_attempts=2, progress=False,
+        )
+    )  # fmt: skip
+    frame, _ = evaluate_policies(LoggedDecisions.from_runs([run]), run, ["random", "oracle"])
+    value = frame[frame["estimator"] == "dm"].set_index("policy")["value"]
+    assert value["oracle"] > value["random"] + 0.1
+
+
 def test_a_log_of_a_policy_that_was_certain_is_refused():
     run = asyncio.run(run_experiment(policy="rules", episodes=30, progress=False))
     with pytest.raises(OffPolicyError, match=r"propensity 1 .*epsilon=0\.2"):

@@ -8,13 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
+from json_server import serve_json
 from openenv.cli._cli_utils import validate_env_structure
 from openenv.cli._validation import validate_multi_mode_deployment
 from packaging.requirements import Requirement
@@ -77,44 +76,22 @@ def hub():
     """Stand in for the hub that `openenv push` sends to; yields its address and what it got."""
     got: list[tuple[str, bytes]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.answer()
+    def answer(path: str, body: bytes) -> object:
+        got.append((path, body))
+        if "whoami" in path:
+            return {"name": "me", "type": "user", "auth": {"type": "access_token"}}
+        if path.endswith("/repos/create"):
+            return {"url": f"{address}/spaces/me/sqlbench"}
+        if "/preupload/" in path:
+            kept = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
+            return {"files": [{"path": f["path"], **kept} for f in json.loads(body)["files"]]}
+        if "/commit/" in path:
+            commit = f"{address}/spaces/me/sqlbench/commit/{'a' * 40}"
+            return {"success": True, "commitOid": "a" * 40, "commitUrl": commit}
+        return {}
 
-        def do_POST(self) -> None:
-            self.answer()
-
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            got.append((self.path, body))
-            reply: dict[str, object] = {}
-            if "whoami" in self.path:
-                reply = {"name": "me", "type": "user", "auth": {"type": "access_token"}}
-            elif self.path.endswith("/repos/create"):
-                reply = {"url": f"{address}/spaces/me/sqlbench"}
-            elif "/preupload/" in self.path:
-                kept = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
-                files = json.loads(body)["files"]
-                reply = {"files": [{"path": f["path"], **kept} for f in files]}
-            elif "/commit/" in self.path:
-                commit = f"{address}/spaces/me/sqlbench/commit/{'a' * 40}"
-                reply = {"success": True, "commitOid": "a" * 40, "commitUrl": commit}
-            payload = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield address, got
-    server.shutdown()
-    server.server_close()
+    with serve_json(answer) as address:
+        yield address, got
 
 
 def test_openenv_pushes_all_that_an_image_is_built_from(hub, tmp_path):

@@ -110,6 +110,13 @@ def test_the_index_lists_every_run_and_report(report, tmp_path):
     write_index(tmp_path)  # its own page it may replace
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"caveat": ""}', '{"caveat": "", "episodes": 1}'])
+def test_a_run_with_a_damaged_summary_is_listed_as_such(report, tmp_path, content):
+    run = shutil.copytree(report.parent, tmp_path / "run")
+    (run / "summary.json").write_text(content)
+    assert "cannot be read" in write_index(tmp_path).read_text(encoding="utf-8")
+
+
 def test_an_index_of_somebody_else_is_left_alone(tmp_path):
     (tmp_path / "index.html").write_text("mine")
     with pytest.raises(ConfigError, match="left as it is"):

@@ -313,6 +313,21 @@ def test_a_sweep_is_seen_from_its_folder(tmp_path):
     assert "simulated model" in text and "2 finished" in text and "rules" in text
     with pytest.raises(RunFolderError, match="holds no sweep"):
         Sweep.open(tmp_path)
+    names = out / "sweep.json"
+    names.write_text(names.read_text().replace('"version": 1', '"version": 9'))
+    with pytest.raises(RunFolderError, match=r"^The sweep in .* has version 9; .* version 1\.$"):
+        Sweep.open(out)
+
+
+def test_a_log_that_a_worker_brings_home_anew_is_counted_once(tmp_path):
+    sweep = Sweep(plan(make_grid({"policy": "rules", "episodes": 4}), tmp_path), tmp_path)
+    log = sweep.cells[0].folder / "episodes.jsonl"
+    log.parent.mkdir()
+    lines = [f'{{"episode": {i}, "success": true}}\n' for i in range(4)]
+    for shown in (3, 2, 4):
+        log.write_text("".join(lines[:shown]))
+        assert list(sweep.status["done"]) == [shown]
+    assert list(sweep.status["right"]) == [1.0]
 
 
 def test_a_store_that_runs_share_holds_what_their_own_hold_when_merged(tmp_path, monkeypatch):

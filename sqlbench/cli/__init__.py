@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import io
 import sys
+from typing import Annotated
 
 import typer
 
+from sqlbench import __version__
 from sqlbench.cli.ask import ask
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
@@ -35,6 +37,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Its version.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(run)
 app.command()(report)
 app.command()(compare)

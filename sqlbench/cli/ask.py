@@ -152,9 +152,10 @@ def _verdict(env: SQLAgentEnv, asked: Question) -> str:
     assert env.result is not None and env.episode is not None
     count = counted(len(env.result.rows), "row")
     if asked.gold is None:
-        return f"{count}. Nobody has checked whether they answer the question."
-    agrees = "agree" if env.episode.success else "do not agree"
-    return f"{count}. They {agrees} with the gold query's."
+        answers = "it answers" if len(env.result.rows) == 1 else "they answer"
+        return f"{count}. Nobody has checked whether {answers} the question."
+    same = "the same" if env.episode.success else "not the same"
+    return f"{count}, {same} as the gold query's."
 
 
 def _cell(value: object) -> str:

@@ -20,12 +20,8 @@ def collect(
         Path,
         typer.Option(help="The table's folder; a collection of the same options there goes on."),
     ],
-    suite: Annotated[str, typer.Option(help="marketplace (built in), or spider:DIR.")] = (
-        "marketplace"
-    ),
-    model: Annotated[
-        str, typer.Option(help="simulated, simulated:PROFILE, or openai:NAME.")
-    ] = "simulated",
+    suite: Annotated[str, typer.Option(help="As for sqlbench run.")] = ("marketplace"),
+    model: Annotated[str, typer.Option(help="As for sqlbench run.")] = "simulated",
     samples: Annotated[
         int, typer.Option(help="How often each repair of a failing first answer is called.")
     ] = 1,

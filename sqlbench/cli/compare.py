@@ -11,7 +11,7 @@ import typer
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import stoppable
 from sqlbench.models.options import Calling
-from sqlbench.run_config import RunConfig
+from sqlbench.run_config import RunConfig, make_config, parse_seeds
 
 _DEFAULT = RunConfig()
 
@@ -67,7 +67,6 @@ def compare(
     from sqlbench.compare import compare as run_comparison
     from sqlbench.compare import comparison_table
     from sqlbench.grid import processes
-    from sqlbench.run_config import make_config, parse_seeds
 
     if calling.cache is not None:
         calling = replace(calling, cache=Path(calling.cache).absolute())

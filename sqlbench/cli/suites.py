@@ -51,7 +51,12 @@ def list_kinds() -> None:
 
 
 @suites.command()
-def show(spec: Spec) -> None:
+def show(
+    spec: Spec,
+    questions: Annotated[
+        bool, typer.Option("--questions", help="List the questions too: id, task and text.")
+    ] = False,
+) -> None:
     """Show the tasks of a suite, with their questions counted, and its databases."""
     from sqlbench.analysis import markdown_table
     from sqlbench.suites import load_suite
@@ -59,6 +64,9 @@ def show(spec: Spec) -> None:
     suite = load_suite(spec)
     rows = [[t.id, t.difficulty, len(t.questions)] for t in suite.tasks.values()]
     print(markdown_table(["task", "difficulty", "questions"], rows))
+    if questions:
+        asked = [[q.id, q.task_id, " ".join(q.text.split())] for q in suite]
+        print("\n" + markdown_table(["id", "task", "question"], asked))
     print(f"\n{_size(suite)}")
     _print_notes(suite)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,58 @@ POLICY_NAMES = (
 )
 
 
+_OWN: dict[str, Builder] = {}
+
+
+def register_policy(name: str, builder: Builder) -> None:
+    """Let specs name a policy of your own: ``NAME``, or ``NAME?parameter=number&…``.
+
+    Local worker processes (`compare`, `run_grid`, `run_sweep`) are told of it if it comes from a
+    module that they can import. For one that is defined in a notebook or script give them threads:
+    ``workers=lambda: ThreadPoolExecutor(2)``.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits, ``-`` and ``_``. A run is known by the spec alone: give a policy
+        that behaves differently another name.
+    builder : callable
+        Takes numbers by name and returns a `Policy`: mostly a class, for example a child of
+        `sqlbench.policies.base.ScoredPolicy`, which only has to score the arms.
+
+    Raises
+    ------
+    ConfigError
+        If the name has another form, or is one of sqlbench's own.
+
+    Examples
+    --------
+    >>> from sqlbench.policies import RandomPolicy
+    >>> register_policy("chance", RandomPolicy)
+    >>> make_policy("chance?epsilon=0.5").spec
+    'chance?epsilon=0.5'
+    """
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_-]*", name):
+        raise ConfigError(
+            f"A policy's name is lower-case letters, digits, '-' and '_', not {name!r}."
+        )
+    if name in (*_BUILDERS, "oracle"):
+        raise ConfigError(f"The name {name!r} is taken by a policy of sqlbench; choose another.")
+    if not callable(builder):
+        raise ConfigError(f"The policy {name!r} needs a class or function, not {builder!r}.")
+    _OWN[name] = builder
+
+
+def is_own(name: str) -> bool:
+    """Return whether a name was registered with `register_policy`."""
+    return name in _OWN
+
+
+def own_policies() -> dict[str, Builder]:
+    """Return the registered policies that another process can import."""
+    return {n: b for n, b in _OWN.items() if getattr(b, "__module__", "__main__") != "__main__"}
+
+
 def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     """Make a policy from its spec.
 
@@ -61,12 +114,18 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     ConfigError
         If a value has the wrong form, or `oracle` is asked of a model that is not simulated.
     """
+    if not isinstance(spec, str):
+        raise ConfigError(
+            f"A policy is named by its spec, like 'linucb', not {spec!r}: "
+            "sqlbench.register_policy gives a class of your own a name."
+        )
     head, _, query = spec.partition("?")
     name, _, argument = head.partition(":")
     parameters = parse_parameters(spec, query)
-    if name not in (*_BUILDERS, "oracle") or (name == "fixed") != bool(argument):
-        raise UnknownNameError("policy", spec, POLICY_NAMES)
-    builder = _oracle(model) if name == "oracle" else _BUILDERS[name]
+    builders = _BUILDERS | _OWN
+    if name not in (*builders, "oracle") or (name == "fixed") != bool(argument):
+        raise UnknownNameError("policy", spec, (*POLICY_NAMES, *_OWN))
+    builder = _oracle(model) if name == "oracle" else builders[name]
     known = [p for p in inspect.signature(builder).parameters if p != "arm"]
     for parameter in parameters:
         if parameter not in known:

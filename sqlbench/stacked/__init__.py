@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.policies.registry import parse_parameters
+from sqlbench.policies.registry import is_own, parse_parameters
 from sqlbench.repair_table import RESAMPLE, RepairTable, TableError, static_choice
 from sqlbench.stacked.base import Floats, Ints, StackedPolicy, StackedStatic
 from sqlbench.stacked.counting import StackedTable, StackedUCB1
@@ -22,6 +22,7 @@ from sqlbench.stacked.linear import (
     StackedLinTS,
     StackedLinUCB,
 )
+from sqlbench.stacked.own import StackedOwn
 
 __all__ = [
     "REPLAYABLE",
@@ -59,6 +60,8 @@ def stacked_policy(
     """
     head, _, query = spec.partition("?")
     name, _, argument = head.partition(":")
+    if head == name and is_own(name):
+        return StackedOwn(spec, table, seeds)
     if name not in (*_LEARNERS, *_STATIC) or (name == "fixed") != bool(argument):
         raise UnknownNameError("policy", spec, REPLAYABLE)
     parameters = parse_parameters(spec, query)
