@@ -271,6 +271,10 @@ def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
         f"WITH/**/t0/* ( */AS--(\n(SELECT ')'), {chain.format('/**/', '')}{end}",
         f"WITH {', '.join(reversed(chain.format('', '').split('), ')))}), t0 AS (SELECT 1){end}",
         f"SELECT (WITH t0 AS (SELECT 1), {chain.format('', '')}{end})",
+        f"WITH t0 AS (SELECT 1), {chain.format('', '')}{end}".replace(" AS (", " AS\ufeff("),
+        _doubled("x💥{}", '"X💥{}"'),
+        _doubled('"a""{}"', '[a"{}]'),
+        _doubled("t\xa0{}", "t\xa0{}"),
         "WITH "
         + ", ".join(f"{b} AS (SELECT 1 FROM {', '.join([a] * 60)})" for a, b in ("ab", "bc", "cd"))
         + f", a AS (SELECT 1) SELECT 1 FROM {', '.join(['d'] * 60)}",
@@ -282,6 +286,14 @@ def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
                 database.execute(sql)
             assert time.thread_time() - started < 0.5
         assert good_query_runs(database)
+
+
+def _doubled(defined: str, named: str) -> str:
+    parts = [f"{defined} AS (SELECT 1)".format(0)]
+    for i in range(1, 25):
+        before = named.format(i - 1)
+        parts.append(f"{defined.format(i)} AS (SELECT 1 FROM {before} a, {before} b)")
+    return f"WITH {', '.join(parts)} SELECT count(*) FROM {named.format(24)}"
 
 
 def test_expressions_that_do_not_multiply_are_not_refused(path: Path) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 
-# What is never closed goes on to the end; possessive, so that no text is looked at twice.
+# What is never closed goes on to the end; possessive, so that no text is looked at twice. A name
+# may hold any letter beyond ASCII, as in SQLite.
 _TOKEN = re.compile(
     r"""--[^\n]*+ | /\*(?>.*?(?:\*/|\Z)) | '(?:[^']|'')*+(?:'|\Z) | "(?:[^"]|"")*+(?:"|\Z)
-    | `(?:[^`]|``)*+(?:`|\Z) | \[[^\]]*+(?:\]|\Z) | [\w$]++ | [^\s]""",
+    | `(?:[^`]|``)*+(?:`|\Z) | \[[^\]]*+(?:\]|\Z) | [A-Za-z0-9_$\x80-\U0010ffff]++ | [^\s]""",
     re.DOTALL | re.VERBOSE,
 )
 _BODY = re.compile(r"\b(?:as|materialized)\s*\(", re.IGNORECASE)
@@ -27,11 +28,12 @@ def is_longer(sql: str, most: int) -> bool:
     Parameters
     ----------
     sql : str
-        Any text; without WITH the answer is no.
+        Any text.
     most : int
         How many it may have.
     """
-    return "with" in sql.lower() and _bound(sql) > most and written_out(sql) > most
+    sql = sql.replace("\ufeff", " ")  # which SQLite takes for a space wherever it stands
+    return _bound(sql) > most and written_out(sql) > most
 
 
 def _bound(sql: str) -> float:
@@ -66,7 +68,10 @@ def written_out(sql: str) -> int:
 
 
 def _name(token: str) -> str:
-    return (token[1:-1] if token[0] in "'\"`[" and len(token) > 1 else token).lower()
+    quote = token[0]
+    if quote in "'\"`[" and len(token) > 1:
+        token = token[1:-1].replace(quote * 2, quote)
+    return token.lower()
 
 
 def _definitions(tokens: list[str]) -> tuple[Counter[str], defaultdict[str, Counter[str]]]:
