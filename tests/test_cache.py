@@ -9,8 +9,9 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from scripted import Scripted, request
 from served import answers_for, serve
-from test_calling import Scripted, request, run_on
+from test_calling import run_on
 
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, StoreError, UnseenRequestError

@@ -10,12 +10,13 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import request
 from served import answers_for, serve
 
 import sqlbench as sb
 from sqlbench.exceptions import ModelSetupError
 from sqlbench.experiment import run_experiment
-from sqlbench.models import Calling, ModelError, ModelRequest, extract_sql
+from sqlbench.models import Calling, ModelError, extract_sql
 from sqlbench.models.openai import OpenAIModel
 from sqlbench.models.reasoning import SpokenPieces, split_reasoning
 
@@ -28,11 +29,6 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def suite():
     return sb.load_suite("marketplace")
-
-
-def request(seed=7, **changes):
-    message = {"role": "user", "content": "How many orders are there?"}
-    return ModelRequest((message,), "q", 0, 1, "generate", seed, **changes)
 
 
 def run_on(server, suite, folder=None, *, episodes=40, lag=31, concurrency=32, **calling):

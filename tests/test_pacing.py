@@ -7,44 +7,14 @@ import random
 import time
 
 import pytest
+from scripted import Scripted, request
 
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.models import Calling, Completion, ModelError, ModelRequest, Usage
+from sqlbench.models import Calling, ModelError
 from sqlbench.models.base import Restart
 from sqlbench.models.calling import PoliteModel
 from sqlbench.models.openai import retry_after
 from sqlbench.models.pacing import Gate, Window, pause_before
-
-
-def request(seed=7, **changes):
-    message = {"role": "user", "content": "How many orders are there?"}
-    return ModelRequest((message,), "q", 0, 1, "generate", seed, **changes)
-
-
-class Scripted:
-    """A model that plays a script: exceptions to raise, texts to answer."""
-
-    spec, simulated, fingerprint = "scripted", False, ""
-
-    def __init__(self, *script):
-        self.script, self.calls = list(script), []
-
-    async def complete(self, request):
-        self.calls.append(time.monotonic())
-        act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        await asyncio.sleep(0)
-        if isinstance(act, Exception):
-            raise act
-        return Completion(act, Usage(10, 5))
-
-    async def stream(self, request):
-        yield "SEL"
-        completion = await self.complete(request)
-        yield "ECT"
-        yield completion
-
-    async def aclose(self):
-        pass
 
 
 def transient(kind="server", **more):
