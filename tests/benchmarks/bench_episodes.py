@@ -1,6 +1,9 @@
 """How many episodes a second, what a step costs beyond its query, and what the import costs.
 
 Run: .venv/bin/python tests/benchmarks/bench_episodes.py
+
+All of these are times, and the same machine may be twice as fast an hour later: so what it needs
+to add up two million squares, before and after, is printed beside them.
 """
 
 from __future__ import annotations
@@ -50,6 +53,13 @@ def import_seconds(module: str, runs: int = 7) -> float:
     return statistics.median(times)
 
 
+def squares_seconds() -> float:
+    """Return what this machine needs just now for a fixed piece of plain Python."""
+    started = time.perf_counter()
+    sum(i * i for i in range(2_000_000))
+    return time.perf_counter() - started
+
+
 def build_seconds() -> float:
     """Return what it takes to make the marketplace in an empty cache folder."""
     with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +71,7 @@ def build_seconds() -> float:
 
 
 async def main() -> None:
+    print(f"two million squares: {squares_seconds():.3f} s")
     print(f"the marketplace is built in {build_seconds():.2f} s")
     started = time.perf_counter()
     suite = sb.load_suite("marketplace")
@@ -76,6 +87,7 @@ async def main() -> None:
     print(f"a step beyond its own query, median: {cost * 1e3:.2f} ms")
     pandas, ours = import_seconds("pandas"), import_seconds("sqlbench")
     print(f"import pandas {pandas:.2f} s, import sqlbench {ours:.2f} s")
+    print(f"two million squares: {squares_seconds():.3f} s")
 
 
 asyncio.run(main())
