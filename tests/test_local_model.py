@@ -154,7 +154,7 @@ def test_a_question_to_ones_own_database_is_answered_by_a_real_model(server, sho
         assert "Nobody has checked whether they answer the question." in out.stdout
     else:
         assert out.returncode == 1, out.stderr
-        assert "No query returned rows in 1 attempts." in out.stderr
+        assert "No query returned rows in 1 attempt." in out.stderr
 
 
 def listening(url):

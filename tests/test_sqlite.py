@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 from sandboxed import COUNT, good_query_runs, singers_file
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
+from sqlbench.databases.sqlite_sandbox import SandboxedConnection
+from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import SuiteError
 
 
@@ -223,6 +227,16 @@ def test_closing_stops_what_is_running(path: Path) -> None:
     database.close()
     thread.join(60)
     assert [type(error) for error in caught] == [RuntimeError]
+
+
+def test_a_database_that_nobody_holds_any_more_lets_its_connections_go(path: Path) -> None:
+    """SQLite's memory is limited for the whole process, and each connection has a share of it."""
+    connection = SandboxedConnection(path, Limits())
+    connection.execute("SELECT printf('%d', age), upper(name) FROM singer", Ticket())
+    gone = weakref.ref(connection)
+    del connection
+    gc.collect()
+    assert gone() is None
 
 
 # ---- the schema

@@ -17,9 +17,11 @@ import re
 import sqlite3
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from weakref import WeakMethod
 
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.memory import release_memory
@@ -147,7 +149,9 @@ class SandboxedConnection:
         connection.execute(f"PRAGMA hard_heap_limit = {limits.max_heap_bytes}")
         connection.execute("PRAGMA query_only = ON")
         _load_virtual_tables(connection)
-        self._restart_random = install_functions(connection, limits.max_value_bytes, self._go_on)
+        self._restart_random = install_functions(
+            connection, limits.max_value_bytes, _weakly(self._go_on)
+        )
         # After the schema is read: a wide table may be in the file, only not all in one result.
         for limit, value in _LIMITS.items():
             connection.setlimit(limit, value)
@@ -299,6 +303,21 @@ class SandboxedConnection:
         if word in {"", "SELECT", "WITH", "VALUES"}:
             word = denied.removeprefix("action").strip()
         return "only SELECT statements may be run" + (f" ({word} is not allowed)" if word else "")
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """Return what calls a method and does not keep its object alive.
+
+    Python's garbage collector cannot see what a function of SQLite's holds: a connection that its
+    own functions hold would never be closed.
+    """
+    weak = WeakMethod(method)
+
+    def call() -> None:
+        if (found := weak()) is not None:
+            found()
+
+    return call
 
 
 def _first_word(sql: str) -> str:

@@ -83,11 +83,15 @@ class Watch:
         while True:
             self._wake.clear()
             self._wakes = float("inf")  # what begins from here on wakes it, and is looked at next
-            with self._lock:
-                now = time.monotonic()
-                running = tuple(self._running)
-                self._wakes = min((self._look(t, now) for t in running), default=float("inf"))
+            now = time.monotonic()
+            self._wakes = self._look_at_all(now)
             self._wake.wait(min(max(0.0, self._wakes - now), threading.TIMEOUT_MAX))
+
+    def _look_at_all(self, now: float) -> float:
+        """Stop the tickets that must end; return when to look again."""
+        with self._lock:
+            # The copy goes with this call: a thread that waits keeps no connection alive.
+            return min((self._look(t, now) for t in tuple(self._running)), default=float("inf"))
 
     def _look(self, ticket: Ticket, now: float) -> float:
         """Stop a ticket if need be; return when to look at it again."""
