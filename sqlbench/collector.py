@@ -38,7 +38,6 @@ class CollectorRest:
         self._active = gc.isenabled() and gc.get_freeze_count() == 0
         if self._active:  # the modules alone take a collection a tenth of a second
             gc.freeze()
-        self._kept = 0
         return self
 
     def kept(self) -> None:

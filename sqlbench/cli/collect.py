@@ -20,7 +20,7 @@ def collect(
         Path,
         typer.Option(help="The table's folder; a collection of the same options there goes on."),
     ],
-    suite: Annotated[str, typer.Option(help="As for sqlbench run.")] = ("marketplace"),
+    suite: Annotated[str, typer.Option(help="As for sqlbench run.")] = "marketplace",
     model: Annotated[str, typer.Option(help="As for sqlbench run.")] = "simulated",
     samples: Annotated[
         int, typer.Option(help="How often each repair of a failing first answer is called.")

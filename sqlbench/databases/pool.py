@@ -68,18 +68,10 @@ class PooledDatabase(Generic[C]):
         return self._begin(sql, Ticket())
 
     async def run(self, sql: str) -> QueryResult:
-        """Run one statement in a worker thread; cancelling the caller stops the query.
+        """Do as `execute` in a worker thread; cancelling the caller stops the query.
 
-        Parameters
-        ----------
-        sql : str
-            The statement, from any source.
-
-        Raises
-        ------
-        QueryError
-            As `execute`. Where the statement's time is up and the database is slow to stop it,
-            the caller is answered all the same.
+        Where the statement's time is up and the database is slow to stop it, the caller is
+        answered all the same.
         """
         self._check_open()
         ticket = Ticket()

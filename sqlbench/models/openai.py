@@ -343,7 +343,7 @@ async def _until(
 
 
 def _sendable(message: Message) -> Message:
-    """Return a message that UTF-8 can carry: an answer that it quotes may hold half a character."""
+    """Return a message that UTF-8 can carry: "?" stands for half a character in a quoted answer."""
     text = message["content"]
     if text.isascii():
         return message

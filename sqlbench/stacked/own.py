@@ -8,7 +8,7 @@ from sqlbench.context import Context
 from sqlbench.errors import ErrorClass
 from sqlbench.policies.base import Policy
 from sqlbench.policies.registry import make_policy
-from sqlbench.repair import ARMS, GENERATE
+from sqlbench.repair import ARMS, GENERATE, RepairAction
 from sqlbench.repair_table import RESAMPLE, RepairTable, TableError
 from sqlbench.stacked.base import Floats, Ints, StackedPolicy
 
@@ -57,7 +57,7 @@ class StackedOwn(StackedPolicy):
         for policy, row, column, reward in zip(self.policies, rows, chosen, rewards, strict=True):
             arm = self.table.arms[column]
             if arm != RESAMPLE:
-                policy.update(self._context(row), ARMS[[*map(str, ARMS)].index(arm)], float(reward))
+                policy.update(self._context(row), RepairAction(arm), float(reward))
                 policy.end_episode()
 
     def _context(self, row: int) -> Context:
