@@ -110,7 +110,7 @@ class Driver:
                         await asyncio.sleep(0)  # many may have waited for one: not all in one turn
                 if self.on_episode is not None:
                     await self.on_episode(self.writer.run)
-                if syncing is None or syncing.done():
+                if self.writer.folder is not None and (syncing is None or syncing.done()):
                     if syncing is not None:
                         syncing.result()
                     syncing = loop.run_in_executor(None, self.writer.sync)

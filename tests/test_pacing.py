@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from scripted import Scripted, request
@@ -122,6 +123,33 @@ async def test_never_more_calls_are_in_flight_than_the_gate_allows():
     await asyncio.gather(*tasks, return_exceptions=True)
     assert most == 5 and gate.in_flight == 0
     await asyncio.wait_for(call(0), 60)
+
+
+async def test_the_oldest_episode_goes_first_whoever_asked_first():
+    gate, passed = Gate(1), []
+
+    async def call(turn):
+        async with gate.pass_through(turn):
+            passed.append(turn)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(call(turn) for turn in (0.5, 0.9, 0.2, 0.7, 0.0)))
+    assert passed == [0.5, 0.0, 0.2, 0.7, 0.9]  # the first found the gate open
+
+
+async def test_a_later_attempt_does_not_pass_the_first_call_of_an_older_episode():
+    asked = []
+
+    class Noting(Scripted):
+        async def complete(self, request):
+            asked.append((request.progress, request.attempt))
+            await asyncio.sleep(0)
+            return await super().complete(request)
+
+    model = PoliteModel(Noting("SELECT 1"), Calling(), concurrency=1)
+    waiting = [replace(request(), progress=p, attempt=a) for p, a in ((0, 1), (0.4, 2), (0.1, 1))]
+    await asyncio.gather(*(model.complete(each) for each in waiting))
+    assert asked == [(0, 1), (0.1, 1), (0.4, 2)]
 
 
 async def test_a_window_never_lets_more_through_in_any_stretch():

@@ -57,7 +57,7 @@ class PoliteModel:
         while True:
             try:
                 call = self._call(request)
-                async with self.gate.pass_through(request.attempt):
+                async with self.gate.pass_through(request.progress):
                     await call.begin()
                     with call:
                         return call.done(await self.model.complete(request))
@@ -71,7 +71,7 @@ class PoliteModel:
         while True:
             try:
                 call = self._call(request)
-                async with self.gate.pass_through(request.attempt):
+                async with self.gate.pass_through(request.progress):
                     await call.begin()
                     with call:
                         async for piece in self.model.stream(request):

@@ -30,21 +30,26 @@ class Gate:
     def __init__(self, cap: int) -> None:
         self.cap, self.limit = cap, float(cap)
         self.in_flight = 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []  # a heap
         self._asked = 0
         self._shrunk = 0.0
 
     @asynccontextmanager
-    async def pass_through(self, attempt: int = 1) -> AsyncIterator[None]:
-        """Wait for a place, and hold it; who is at a later attempt goes first.
+    async def pass_through(self, turn: float = 0.0) -> AsyncIterator[None]:
+        """Wait for a place, and hold it; the lowest turn goes first, whoever asked first.
 
         The policy learns from episodes in their order, and no episode begins more than `lag` after
-        one that has not ended: those that are far on must not wait behind those that begin.
+        one that has not ended. So the oldest goes first, whatever its attempt: all wait for it.
+
+        Parameters
+        ----------
+        turn : float
+            Where the call's episode stands in its experiment (`ModelRequest.progress`).
         """
         while self.in_flight >= int(self.limit):
             place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._asked += 1
-            heapq.heappush(self._waiting, (-attempt, self._asked, place))
+            heapq.heappush(self._waiting, (turn, self._asked, place))
             try:
                 await place
             except asyncio.CancelledError:
