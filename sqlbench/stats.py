@@ -307,18 +307,21 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
 
 
 def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
-    """Return a share with its interval, clustered; Wilson's where there is but one cluster.
+    """Return a share with its interval, clustered; Wilson's where a bootstrap has nothing to say.
 
-    A bootstrap of values that are all equal has no width, though the truth may differ from them:
-    there, and where every episode is a question of its own, Wilson's interval is the honest one.
+    That is so for a single cluster, and where every value is a cluster of its own. A bootstrap of
+    values that are all equal has no width, though the truth may differ from them: there each
+    cluster counts as one trial, for its values may be one outcome told many times.
     """
     array = np.asarray(hits, dtype=bool)
     n, count = len(array), int(array.sum())
     if not n:
         return Rate(0, 0, None, None, None)
     distinct = len(set(clusters))
-    if distinct < 2 or distinct == n or count in (0, n):
+    if distinct in (1, n):
         low, high = wilson(count, n)
+    elif count in (0, n):
+        low, high = wilson(distinct if count else 0, distinct)
     else:
         low, high = clustered_interval(array, clusters)
     return Rate(count, n, count / n, low, high)

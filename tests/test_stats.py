@@ -66,10 +66,16 @@ def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():
     assert math.isnan(clustered_ratio([1, 0], [1, 1], ["a", "a"]).low)
 
 
-def test_values_that_are_all_equal_get_wilsons_interval():
-    found = rate([True] * 10, ["a"] * 5 + ["b"] * 5)
-    assert found.low is not None
-    assert found.low == pytest.approx(wilson(10, 10)[0])
+@pytest.mark.parametrize("hit", [True, False])
+def test_values_that_are_all_equal_get_wilsons_interval_with_a_trial_a_cluster(hit):
+    found = rate([hit] * 10, ["a"] * 5 + ["b"] * 5)
+    assert (found.count, found.n) == (10 * hit, 10)
+    assert (found.low, found.high) == pytest.approx(wilson(2 * hit, 2))
+
+
+def test_one_question_asked_again_and_again_is_so_many_trials():
+    found = rate([True] * 10, ["a"] * 10)
+    assert (found.low, found.high) == pytest.approx(wilson(10, 10))
 
 
 def test_the_warning_names_how_many_pairs_would_do():
