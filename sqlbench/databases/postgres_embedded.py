@@ -10,6 +10,7 @@ import atexit
 import os
 import threading
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ def _start(path: Path) -> Any:
         # Its own lock file is one for the whole machine, and belongs to who came first.
         lock = fasteners.InterProcessLock(path.with_name(f"{path.name}.lock"))
         PostgresServer._lock = lock
-        server = get_server(path)
+        with _alone():
+            server = get_server(path)
         # Its own, also when another server is started: else it would stop under that one's lock,
         # and make its folder anew where that is gone.
         server._lock = lock
@@ -117,6 +119,18 @@ def _start(path: Path) -> Any:
             f"The embedded PostgreSQL did not start in {str(path)!r} ({error}); look into "
             f"{str(path / 'log')!r}, or set SQLBENCH_CACHE to another folder."
         ) from error
+
+
+def _alone() -> AbstractContextManager[Any]:
+    """Let root's processes start servers one by one: the machine's first makes a system user."""
+    import fasteners
+
+    if os.geteuid() != 0:
+        return nullcontext()
+    folder = platformdirs.site_cache_path("sqlbench")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock: AbstractContextManager[Any] = fasteners.InterProcessLock(folder / "start.lock")
+    return lock
 
 
 def _url(user: str, host: Path) -> str:
