@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from scripted import Scripted
 from served import answers_for, serve
 
 from sqlbench.collect import collect
@@ -107,6 +108,16 @@ def test_the_first_sample_is_what_an_ordinary_run_would_get(collected):
         assert (call["sql"], call["success"], call["reward"]) == (
             step.sql, step.success, step.reward
         )  # fmt: skip
+
+
+def test_the_gold_is_prepared_as_the_metric_wants_it(tmp_path):
+    """The metric `spider` strips DISTINCT from both: from one alone, a right answer fails."""
+    suite = load_suite("marketplace")
+    gold = "SELECT DISTINCT category_id FROM products"
+    question = Question("own-1", "Which categories?", gold, "marketplace", "own")
+    own = Suite("own", {"own": Task("own", "easy", (question,))}, suite.databases, {})
+    with pytest.raises(TableError, match="of its 1 first answers 0 fail"):
+        asyncio.run(collect(own, Scripted(gold), tmp_path / "t", metric="spider", progress=False))
 
 
 def test_another_configuration_is_refused_by_what_differs(collected):
