@@ -212,6 +212,7 @@ async def collect(
         "simulated": answering.simulated,
         "suite_hash": loaded.content_hash,
         "prompts_hash": texts.hash,
+        "model_fingerprint": answering.fingerprint,
         "questions": [q.id for q in questions],
         "invalid_questions": invalid,
     }

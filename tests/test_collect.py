@@ -136,6 +136,20 @@ def test_a_table_of_another_suite_is_refused(collected, tmp_path):
         gather(other)
 
 
+def test_a_table_of_a_profile_that_has_changed_since_is_refused(tmp_path):
+    """Half of its calls, or all of them, would be another model's."""
+    profile = tmp_path / "own.toml"
+    profile.write_text('base = "default"\n')
+    gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
+    profile.write_text('base = "measured"\n')
+    with pytest.raises(TableError, match="another model fingerprint"):
+        gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
+    older = json.loads((tmp_path / "table" / "table.json").read_text())
+    del older["model_fingerprint"]
+    (tmp_path / "table" / "table.json").write_text(json.dumps(older))
+    gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
+
+
 def test_folders_that_hold_no_table_are_refused(tmp_path):
     with pytest.raises(TableError, match=r"table\.json is missing"):
         load_table(tmp_path)
