@@ -186,7 +186,7 @@ async def collect(
     make_config(seed=seed, temperature=temperature)  # refuses what a run would refuse
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded, calling) if isinstance(model, str) else model
-    texts, golds, folder = Prompts.load(prompts), Golds(loaded), Path(out)
+    texts, golds, folder = Prompts.load(prompts), Golds(loaded, metric), Path(out)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     for question in questions:
         if question.gold is None:
@@ -212,6 +212,7 @@ async def collect(
         "simulated": answering.simulated,
         "suite_hash": loaded.content_hash,
         "prompts_hash": texts.hash,
+        "model_fingerprint": answering.fingerprint,
         "questions": [q.id for q in questions],
         "invalid_questions": invalid,
     }

@@ -70,8 +70,9 @@ def take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
     if not (folder / "table.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "table.json", meta)
-    was = read_meta(folder)
-    for place in ("config", "suite_hash", "prompts_hash", "questions"):
+    # Older tables do not say what their model was made of.
+    was = {"model_fingerprint": meta["model_fingerprint"]} | read_meta(folder)
+    for place in ("config", "suite_hash", "prompts_hash", "model_fingerprint", "questions"):
         if was[place] != meta[place]:
             what = place.replace("_", " ")
             if place == "config":

@@ -149,8 +149,9 @@ def cross_validate(
             f"Holding out databases needs at least 2 of them; the repair table {table.name!r} "
             f"has {databases[0]!r} alone."
         )
-    if len(set(seeds)) < 2:
-        raise ConfigError(f"Cross-validation needs at least 2 seeds, not {len(set(seeds))}.")
+    seeds = list(dict.fromkeys(seeds))
+    if len(seeds) < 2:
+        raise ConfigError(f"Cross-validation needs at least 2 seeds, not {len(seeds)}.")
     if passes < 1:
         raise ConfigError(f"passes is at least 1, not {passes!r}.")
     means = table.means

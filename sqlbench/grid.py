@@ -216,6 +216,7 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
     if file is not None:
         raise RunFolderError(f"The runs cannot go into {str(out)!r}: {str(file)!r} is a file.")
     prompts = Prompts.load().hash
+    _WORKER.forget()
     cells = []
     for config in configs:
         suite, (model, repairing) = _WORKER.suite(config), _WORKER.models(config, calling)
@@ -223,12 +224,12 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
         content = {
             "config": config.model_dump(),
             "suite": suite.content_hash,
-            "profile": getattr(getattr(model, "profile", None), "hash", None),
+            "profile": model.fingerprint or None,  # or the hash of a prediction file
             "prompts": prompts,
             "versions": [sqlbench.__version__, SCHEMA_VERSION],
         }
-        if (profile := getattr(repairing, "profile", None)) is not None:
-            content["repair_profile"] = profile.hash
+        if repairing is not None and repairing.fingerprint:
+            content["repair_profile"] = repairing.fingerprint
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         name = "".join(c if c.isalnum() or c in "-." else "_" for c in config.policy)
         cells.append(Cell(config, out / f"{name[:40]}-s{config.seed}-{digest[:10]}"))
@@ -293,6 +294,11 @@ class _Worker(threading.local):
         self._suites: dict[tuple[str, str | None], Suite] = {}
         self._models: dict[object, ChatModel] = {}
         self._runner: asyncio.Runner | None = None
+
+    def forget(self) -> None:
+        """Read every file anew when it is next asked for: a notebook's kernel outlives them."""
+        self._suites.clear()
+        self._models.clear()
 
     def suite(self, config: RunConfig) -> Suite:
         key = config.suite, config.database

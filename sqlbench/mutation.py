@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from sqlbench.databases.base import Column, QueryError, Table
 from sqlbench.grading import Golds, InvalidGoldError, compare
+from sqlbench.grading.metrics import find_metric
 from sqlbench.models.fault_edits import Change, Query, is_date, is_number, swap, without
 from sqlbench.stats import Rate, wilson
 from sqlbench.suites.base import Question, Suite
@@ -118,7 +119,7 @@ def mutate_suite(suite: Suite, metric: str = "exact", task: str | None = None) -
     task : str or None
         Only this task's questions.
     """
-    golds = Golds(suite)
+    golds, prepare = Golds(suite, metric), find_metric(metric).prepare
     mutants: list[Mutant] = []
     skipped: list[str] = []
     for question in suite.questions([task] if task is not None else None):
@@ -126,16 +127,16 @@ def mutate_suite(suite: Suite, metric: str = "exact", task: str | None = None) -
             gold = golds.get(question)
         except InvalidGoldError:
             gold = None
-        if gold is None:
+        if gold is None or question.gold is None:
             skipped.append(question.id)
             continue
-        query = Query(gold.sql, gold.database.schema())
+        query = Query(question.gold, gold.database.schema())
         if query.tree is None:
             skipped.append(question.id)
             continue
         for kind, sql in variants(query):
             try:
-                reason = compare(gold, gold.database.execute(sql), metric).reason
+                reason = compare(gold, gold.database.execute(prepare(sql)), metric).reason
             except QueryError as error:
                 reason = "timeout" if error.timeout else "invalid"
             mutants.append(Mutant(question, kind, sql, reason))

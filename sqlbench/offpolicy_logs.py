@@ -18,7 +18,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.policies import Policy
 from sqlbench.policies.base import ARM_INDEX, ScoredPolicy
 from sqlbench.policies.resample import ResamplePolicy
-from sqlbench.repair import ARMS, RepairAction
+from sqlbench.repair import ARMS, GENERATE, RepairAction
 
 if TYPE_CHECKING:
     from sqlbench.runs import Run
@@ -102,7 +102,8 @@ class LoggedDecisions:
         Raises
         ------
         OffPolicyError
-            If the runs are on different suites, or a propensity is missing, 0 or 1.
+            If the runs are on different suites, a propensity is missing, 0 or 1, or the policy
+            asked for new answers from scratch.
         """
         taken = list(runs)
         hashes = {run.meta["suite_hash"] for run in taken}
@@ -110,15 +111,25 @@ class LoggedDecisions:
             raise OffPolicyError(
                 f"The runs are on {len(hashes)} different suites; evaluate each suite alone."
             )
-        steps = [
+        name = " + ".join(run.label for run in taken)
+        second = [
             (episode.question_id, step)
             for run in taken
             for episode in run.log
             for step in episode.steps
-            if step.attempt == 2 and step.context is not None and step.action in ARMS
+            if step.attempt == 2
         ]
+        # Left out, they would leave arms whose propensities sum to less than 1: IPS too high.
+        fresh = sum(step.action == GENERATE for _, step in second)
+        if fresh:
+            raise OffPolicyError(
+                f"The log {name!r} asked for a new answer from scratch in {fresh} of {len(second)} "
+                "second attempts, which is no arm. Log with a policy that always repairs, for "
+                "example 'random'."
+            )
+        steps = [(q, s) for q, s in second if s.context is not None and s.action in ARMS]
         return cls(
-            name=" + ".join(run.label for run in taken),
+            name=name,
             questions=tuple(q for q, _ in steps),
             contexts=tuple(s.context for _, s in steps if s.context is not None),
             actions=np.array([ARM_INDEX[RepairAction(s.action)] for _, s in steps], dtype=np.intp),

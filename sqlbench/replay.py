@@ -163,10 +163,11 @@ def replay(
     TableError
         If the table lacks what a policy asks for.
     """
-    if len(set(seeds)) < 2:
+    seeds = list(dict.fromkeys(seeds))  # one that counted twice would make intervals too narrow
+    if len(seeds) < 2:
         raise ConfigError(
             f"A replay gives intervals over seeds and needs at least 2 of them, not "
-            f"{len(set(seeds))}; for example --seeds 0-99."
+            f"{len(seeds)}; for example --seeds 0-99."
         )
     if not policies:
         raise ConfigError("A replay needs at least one policy, for example linucb.")

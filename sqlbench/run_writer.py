@@ -48,17 +48,21 @@ class RunWriter:
         if folder is None:
             self.run.meta = meta | {"prompts": dict(prompts.texts)}
             return
-        self._take_folder(folder, meta)
-        if not (folder / "prompts.json").exists():
-            write_json(folder / "prompts.json", dict(prompts.texts))
-        if not (folder / "run.json").exists():
-            write_json(folder / "run.json", meta)
-        for name in ("episodes", "failures", "timings", "calls"):
-            path = folder / f"{name}.jsonl"
-            drop_torn_line(path)
-            with clear_errors(path):
-                self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        self.run.log  # noqa: B018  a damaged log is refused before anything is written
+        try:
+            self._take_folder(folder, meta)
+            if not (folder / "prompts.json").exists():
+                write_json(folder / "prompts.json", dict(prompts.texts))
+            if not (folder / "run.json").exists():
+                write_json(folder / "run.json", meta)
+            for name in ("episodes", "failures", "timings", "calls"):
+                path = folder / f"{name}.jsonl"
+                drop_torn_line(path)
+                with clear_errors(path):
+                    self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            self.run.log  # noqa: B018  a damaged log is refused before anything is written
+        except BaseException:
+            self._let_go()  # a notebook keeps the error, and the error this writer with its lock
+            raise
 
     def append(self, episode: Episode) -> None:
         """Keep a finished episode; a failure that it had before is made good."""
@@ -125,11 +129,14 @@ class RunWriter:
         try:
             self.sync()
         finally:
-            for file in self._files.values():
-                os.close(file)
-            self._files.clear()
-            if self._lock is not None:
-                self._lock.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        if self._lock is not None:
+            self._lock.close()
 
     def _take_folder(self, folder: Path, meta: dict[str, Any]) -> None:
         if folder.exists() and not folder.is_dir():

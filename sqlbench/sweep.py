@@ -114,7 +114,8 @@ def run_sweep(
     """
     import pandas as pd
 
-    sweep = Sweep(plan(configs, Path(out) / "runs", calling), out)
+    cells = plan(configs, Path(out) / "runs", calling)
+    sweep = Sweep(cells, out)
     view = None if watch is None else (lambda: watch(sweep.status))
     with sweep.writing():
         try:
@@ -125,7 +126,6 @@ def run_sweep(
         finally:
             if view is not None:
                 view()
-        cells = plan(configs, sweep.folder / "runs", calling)
         varied = sweep.varied
         table = pd.DataFrame(
             [

@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from scripted import Scripted
 from served import answers_for, serve
 
 from sqlbench.collect import collect
@@ -109,6 +110,16 @@ def test_the_first_sample_is_what_an_ordinary_run_would_get(collected):
         )  # fmt: skip
 
 
+def test_the_gold_is_prepared_as_the_metric_wants_it(tmp_path):
+    """The metric `spider` strips DISTINCT from both: from one alone, a right answer fails."""
+    suite = load_suite("marketplace")
+    gold = "SELECT DISTINCT category_id FROM products"
+    question = Question("own-1", "Which categories?", gold, "marketplace", "own")
+    own = Suite("own", {"own": Task("own", "easy", (question,))}, suite.databases, {})
+    with pytest.raises(TableError, match="of its 1 first answers 0 fail"):
+        asyncio.run(collect(own, Scripted(gold), tmp_path / "t", metric="spider", progress=False))
+
+
 def test_another_configuration_is_refused_by_what_differs(collected):
     folder, _, _ = collected
     with pytest.raises(TableError, match="samples was 2, now 3"):
@@ -123,6 +134,20 @@ def test_a_table_of_another_suite_is_refused(collected, tmp_path):
     (other / "table.json").write_text(json.dumps(meta | {"suite_hash": "0" * 64}))
     with pytest.raises(TableError, match="another suite hash"):
         gather(other)
+
+
+def test_a_table_of_a_profile_that_has_changed_since_is_refused(tmp_path):
+    """Half of its calls, or all of them, would be another model's."""
+    profile = tmp_path / "own.toml"
+    profile.write_text('base = "default"\n')
+    gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
+    profile.write_text('base = "measured"\n')
+    with pytest.raises(TableError, match="another model fingerprint"):
+        gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
+    older = json.loads((tmp_path / "table" / "table.json").read_text())
+    del older["model_fingerprint"]
+    (tmp_path / "table" / "table.json").write_text(json.dumps(older))
+    gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
 
 
 def test_folders_that_hold_no_table_are_refused(tmp_path):

@@ -173,6 +173,21 @@ def test_a_folder_of_another_configuration_is_refused(suite, tmp_path):
     assert log_of(tmp_path / "r") == before
 
 
+def test_a_run_that_was_refused_holds_no_lock_on_the_folder(suite, tmp_path):
+    """A notebook keeps the last error, and with it whatever the refused run had opened."""
+    out = tmp_path / "run"
+    run(suite, out, episodes=4)
+    with pytest.raises(RunFolderError, match="another configuration") as kept:
+        run(suite, out, episodes=4, seed=1)
+    whole = log_of(out)
+    (out / "episodes.jsonl").write_bytes(b"damage\n" + whole)
+    with pytest.raises(RunFolderError, match="line 1, is damaged") as kept_too:
+        run(suite, out, episodes=4)
+    (out / "episodes.jsonl").write_bytes(whole)
+    assert run(suite, out, episodes=4).finished
+    assert kept.value is not kept_too.value
+
+
 def test_a_folder_of_other_files_is_refused_and_left_alone(suite, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RunFolderError, match="holds files and no run"):

@@ -11,12 +11,14 @@ import pytest
 from small_spider import write
 
 from sqlbench import load_suite
+from sqlbench.databases import SQLiteDatabase
 from sqlbench.exceptions import ConfigError
 from sqlbench.grade_report import grade_text
 from sqlbench.grading.grade import grade
 from sqlbench.grading.literals import literals_by_column
 from sqlbench.grading.luck import Neighbourhood
 from sqlbench.grading.neighbour_rows import Kind, kind_of
+from sqlbench.grading.neighbours import _read
 from sqlbench.grading.predictions import Predictions
 from sqlbench.suites import Suite
 
@@ -138,6 +140,19 @@ def test_neighbours_are_seeded_cached_and_made_of_the_literals(suite: Suite, cac
     assert rows(1, 4) != first
     assert len({str(r) for r in first}) == 4
     assert any(3 in {row[3] for row in table} for table in first), "pieces > 3 asks about 3"
+
+
+def test_tables_are_made_in_the_same_order_in_every_process(tmp_path: Path) -> None:
+    """Else the n-th neighbour, and with it what is lucky, would differ from process to process."""
+    names = [f"parent_{n}" for n in range(12)]
+    columns = ", ".join(f"{name}_id REFERENCES {name} (id)" for name in names)
+    with closing(sqlite3.connect(tmp_path / "family.sqlite")) as connection:
+        connection.execute(f"CREATE TABLE child (id INTEGER PRIMARY KEY, {columns})")
+        for name in names:
+            connection.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY)")
+    with closing(SQLiteDatabase(tmp_path / "family.sqlite")) as database:
+        referred_to = [key.ref_table for key in database.schema().tables[0].foreign_keys]
+        assert list(_read(database, []).tables) == [*referred_to, "child"]
 
 
 def test_literals_come_with_values_that_tell_neighbouring_conditions_apart() -> None:

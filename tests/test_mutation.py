@@ -153,6 +153,14 @@ def test_what_the_data_do_not_show_survives(suite):
     assert sum(r.n for r in mutation.by(lambda m: m.kind).values()) == mutation.rate.n
 
 
+def test_a_metric_judges_variants_as_it_judges_answers(suite):
+    """The metric `spider` strips DISTINCT from both queries, so it can notice none."""
+    for metric, noticed in [("exact", True), ("spider", False), ("spider-keep-distinct", True)]:
+        made = mutate_suite(suite, metric).valid
+        (added,) = [m for m in made if (m.question.id, m.kind) == ("dull", "added DISTINCT")]
+        assert added.killed is noticed, metric
+
+
 def test_the_command_prints_shares_and_survivors_with_both_queries(suite):
     spec = suite.spec
     result = CliRunner().invoke(app, ["suites", "mutate", spec])

@@ -226,3 +226,11 @@ def test_a_log_of_a_policy_that_was_certain_is_refused():
     run = asyncio.run(run_experiment(policy="rules", episodes=30, progress=False))
     with pytest.raises(OffPolicyError, match=r"propensity 1 .*epsilon=0\.2"):
         LoggedDecisions.from_runs([run])
+
+
+@pytest.mark.parametrize("policy", ["resample", "resample?epsilon=0.3"])
+def test_a_log_with_new_answers_from_scratch_is_refused(policy):
+    """An arm's propensity is then ε/8, and IPS over the arms alone would be 1/ε times too high."""
+    run = asyncio.run(run_experiment(policy=policy, episodes=60, progress=False))
+    with pytest.raises(OffPolicyError, match=r"from scratch in \d+ of \d+ second attempts"):
+        LoggedDecisions.from_runs([run])

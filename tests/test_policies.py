@@ -17,7 +17,7 @@ from sqlbench.policies import POLICY_NAMES, load_policy, make_policy, save_polic
 from sqlbench.policies.base import choose
 from sqlbench.policies.discounted import DiscountedArms
 from sqlbench.policies.linear import LinearArms
-from sqlbench.policies.lints import p_highest
+from sqlbench.policies.lints import LinTSPolicy, p_highest
 from sqlbench.repair import ARMS, RepairAction
 from sqlbench.seeds import Role, generator
 
@@ -200,6 +200,21 @@ def test_thompson_propensities_agree_with_adaptive_quadrature(narrow):
             points=sorted(m for m in means if abs(m - means[i]) < reach), limit=400, epsabs=1e-11,
         )  # fmt: skip
         assert found[i] == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [1000, 3000])
+def test_thompson_propensities_of_a_policy_that_has_learned_long_are_exact_to_1e_5(n, monkeypatch):
+    """Arms that are alike and far ahead: their joint maximum is narrower than each of them."""
+    rng, policy = np.random.default_rng(0), LinTSPolicy()
+    contexts = [Context(e, 2) for e in ErrorClass]
+    for _ in range(n):
+        policy.update(contexts[rng.integers(3)], ARMS[rng.integers(4)], float(rng.random()))
+    found = np.array([policy.probabilities(c) for c in contexts])
+    for limit in ("_MIN_POINTS", "_MAX_POINTS"):
+        monkeypatch.setattr(f"sqlbench.policies.lints.{limit}", 65536)
+    finer = np.array([policy.probabilities(c) for c in contexts])
+    assert np.abs(finer.sum(axis=1) - 1).max() < 1e-12
+    assert np.abs(found - finer).max() < 1e-5
 
 
 @pytest.mark.parametrize("spec", LEARNING)

@@ -82,6 +82,13 @@ def test_a_seed_gives_the_same_choices_whatever_the_other_seeds_are(table):
     assert (one.chosen["lints"][0] == two.chosen["lints"][1]).all()
 
 
+def test_a_seed_that_is_named_twice_counts_once(table):
+    """Else an interval over seeds would be as narrow as one wishes."""
+    once, twice = (replay(table, ["random"], seeds, 50) for seeds in ([3, 4], [3, 4, 4, 3]))
+    assert twice.seeds == (3, 4)
+    assert twice.summary().equals(once.summary())
+
+
 def test_policies_meet_the_same_rows_and_every_pass_asks_each_row_once(table):
     found = replay(table, ["random", "table"], [0, 1], 2 * len(table))
     for row in found.rows:

@@ -330,6 +330,25 @@ def test_a_log_that_a_worker_brings_home_anew_is_counted_once(tmp_path):
     assert list(sweep.status["right"]) == [1.0]
 
 
+@pytest.mark.parametrize("kind", ["predictions", "simulated"])
+def test_a_cell_whose_file_has_changed_is_another_cell(tmp_path, kind):
+    """Also in the same process, where a notebook compares again what was just corrected."""
+    if kind == "predictions":
+        file = tmp_path / "answers.jsonl"
+        ids = [q.id for q in sb.load_suite("marketplace")]
+        lines = [json.dumps({"question_id": i, "sql": "SELECT NULL"}) + "\n" for i in ids]
+        before, after = "".join(lines), "".join(lines).replace("NULL", "1")
+    else:
+        file = tmp_path / "own.toml"
+        before, after = 'base = "default"\n', 'base = "measured"\n'
+    configs = make_grid({"model": f"{kind}:{file}", "max_attempts": 1})
+    file.write_text(before)
+    (cell,) = plan(configs, tmp_path)
+    assert plan(configs, tmp_path) == [cell]
+    file.write_text(after)
+    assert plan(configs, tmp_path) != [cell]
+
+
 def test_a_store_that_runs_share_holds_what_their_own_hold_when_merged(tmp_path, monkeypatch):
     (tmp_path / "grid.yaml").write_text(PAID)
     configs = load_grid(tmp_path / "grid.yaml")

@@ -143,10 +143,9 @@ class RowMaker:
     ) -> list[list[Any]]:
         """Point each row at a row that there is; drop what is alone in having lost its own."""
         rng = self._rng
-        targets = {
-            tuple(row[i] for i in reference.targets) for row in self._made.get(reference.table, [])
-        }
-        targets = {t for t in targets if None not in t}
+        referred = self._made.get(reference.table, [])
+        made = dict.fromkeys(tuple(row[i] for i in reference.targets) for row in referred)
+        targets = [t for t in made if None not in t]  # in order: 1 and '1' sort alike
         before = {
             _text(tuple(row[i] for i in reference.targets))
             for row in self._tables[reference.table].rows

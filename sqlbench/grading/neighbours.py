@@ -36,7 +36,7 @@ from sqlbench.grading.neighbour_rows import Reference, RowMaker, Table, kind_of
 from sqlbench.paths import cache_folder
 from sqlbench.seeds import Role, generator
 
-VERSION = 3
+VERSION = 4
 
 
 def neighbours(
@@ -164,8 +164,10 @@ def _table(
 
 
 def _parents_first(tables: dict[str, Table]) -> list[str]:
+    # Lists and not sets: the order of a set of names differs from process to process, and each
+    # table takes its random numbers in turn.
     graph = {
-        name: {r.table for r in table.references if r.table != name and r.table in tables}
+        name: [r.table for r in table.references if r.table != name and r.table in tables]
         for name, table in tables.items()
     }
     try:

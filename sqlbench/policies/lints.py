@@ -24,9 +24,9 @@ class LinTSPolicy(LinearPolicy):
     distribution as by drawing every θ.
 
     The propensity of the arm chosen is an integral over one variable, P(a) = ∫ φₐ(s) Π Φᵦ(s) ds,
-    computed by the trapezoidal rule and not by repeated draws. Its step is at most the narrowest
-    arm's standard deviation; the absolute error is below 1e-8 (a test compares it with adaptive
-    quadrature).
+    computed by the trapezoidal rule and not by repeated draws. Unless one arm is a thousand times
+    as narrow as another, its step is at most the narrowest one's standard deviation, and the
+    absolute error below 1e-5 (tests compare it with adaptive quadrature and a much finer step).
 
     Parameters
     ----------
