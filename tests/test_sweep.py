@@ -435,6 +435,7 @@ def test_a_grid_is_every_combination():
         ("- random", "YAML mapping"),
         ("policy: [", "cannot be read"),
         ("episodes: [10, 0]", "episodes=0"),
+        ("episodes: 100000000", "episodes=100000000 .* less than or equal to 10000000"),
     ],
 )
 def test_a_bad_grid_is_refused_by_name(tmp_path, text, match):
