@@ -424,6 +424,7 @@ def test_a_grid_is_every_combination():
         (p, s) for p in ("linucb", "random") for s in (0, 1, 2, 7)
     ]
     assert {c.episodes for c in grid} == {5}
+    assert [c.seed for c in make_grid({"seed": ["0-2", 1, 3, 3]})] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
