@@ -22,7 +22,7 @@ def check_whole(name: str, value: object, least: int = 0, most: int | None = Non
     raise ConfigError(f"{name} is a whole number {bounds}, not {value!r}.")
 
 
-def check_has(name: str, value: object, methods: str, expected: str) -> None:
+def check_has(name: str, value: object, attribute: str, expected: str) -> None:
     """Refuse an object that cannot be what it is given for.
 
     Parameters
@@ -31,15 +31,15 @@ def check_has(name: str, value: object, methods: str, expected: str) -> None:
         The argument.
     value : object
         What was given.
-    methods : str
-        Names, one of which it would have if it were of the right kind.
+    attribute : str
+        What it would have if it were of the right kind.
     expected : str
         What can be given, in words.
 
     Raises
     ------
     ConfigError
-        If it has none of them.
+        If it lacks the attribute.
     """
-    if not any(hasattr(value, method) for method in methods.split()):
+    if not hasattr(value, attribute):
         raise ConfigError(f"{name} is {expected}, not {value!r}.")

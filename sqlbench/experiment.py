@@ -130,7 +130,7 @@ async def run_experiment(
         loaded = await asyncio.to_thread(load_suite, loaded, database)
     check_has("suite", loaded, "tasks", "a spec like 'marketplace', or a Suite")
     first = load_model(model, loaded, calling) if isinstance(model, str) else model
-    check_has("model", first, "complete stream", "a spec like 'simulated', or a ChatModel")
+    check_has("model", first, "spec", "a spec like 'simulated', or a ChatModel")
     repairing = repair_model
     if isinstance(repairing, str):
         repairing = load_model(repairing, loaded, calling)
