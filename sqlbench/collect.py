@@ -44,6 +44,8 @@ from sqlbench.run_config import make_config
 from sqlbench.suites import Suite, load_suite
 
 _CHARS_PER_TOKEN = 4
+# The plan is a list in memory: a slip of the keyboard shall not fill it.
+MAX_ANSWERS = 10_000
 # What an answer is long, for the estimate of the cost before any call was made.
 _ANSWER_TOKENS = 80
 
@@ -181,8 +183,8 @@ async def collect(
     """
     calling = calling or Calling()
     for name, value in (("samples", samples), ("answers", answers), ("concurrency", concurrency)):
-        if value < 1:
-            raise ConfigError(f"{name} is at least 1, not {value!r}.")
+        if not 1 <= value <= MAX_ANSWERS:
+            raise ConfigError(f"{name} is 1 to {MAX_ANSWERS:,}, not {value!r}.")
     make_config(seed=seed, temperature=temperature)  # refuses what a run would refuse
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded, calling) if isinstance(model, str) else model

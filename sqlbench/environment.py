@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from sqlbench.checks import check_has, check_whole
 from sqlbench.context import MAX_ATTEMPTS, Context
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episode import Episode, Step, learn
@@ -84,15 +85,16 @@ class SQLAgentEnv:
         if feedback not in FEEDBACKS:
             raise UnknownNameError("feedback", feedback, FEEDBACKS)
         self._prepare = find_metric(metric).prepare
-        if not 1 <= max_attempts <= MAX_ATTEMPTS:
-            raise ConfigError(f"max_attempts is 1 to {MAX_ATTEMPTS}, not {max_attempts!r}.")
-        if not seed >= 0:
-            raise ConfigError(f"seed is a whole number of at least 0, not {seed!r}.")
+        check_whole("seed", seed)
+        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
         if not 0 <= temperature < math.inf:
             raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
+        check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
+        check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
         self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy
+        check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
         self.prompts = prompts or Prompts.load()
@@ -107,8 +109,12 @@ class SQLAgentEnv:
         ------
         UnknownNameError
             If there is no such task.
+        ConfigError
+            If the seed is no whole number of at least 0.
         """
         questions = self.suite.task(task_id).questions
+        if seed is not None:
+            check_whole("seed", seed)
         drawn = 0 if seed is None else generator(seed, Role.ORDER, task_id).integers(len(questions))
         return self.reset_with_question(task_id, questions[int(drawn)].id)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from sqlbench.checks import check_has, check_whole
 from sqlbench.context import MAX_ATTEMPTS
 from sqlbench.driver import MAX_LOST, Driver
 from sqlbench.environment import Feedback, SQLAgentEnv
 from sqlbench.episode import DEFAULT_HINDSIGHT
-from sqlbench.exceptions import ConfigError
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.budget import load_prices
@@ -128,14 +128,15 @@ async def run_experiment(
     loaded = suite
     if isinstance(loaded, str):
         loaded = await asyncio.to_thread(load_suite, loaded, database)
+    check_has("suite", loaded, "tasks", "a spec like 'marketplace', or a Suite")
     first = load_model(model, loaded, calling) if isinstance(model, str) else model
+    check_has("model", first, "spec", "a spec like 'simulated', or a ChatModel")
     repairing = repair_model
     if isinstance(repairing, str):
         repairing = load_model(repairing, loaded, calling)
     answering = with_repairs(first, repairing, max_attempts)
     taught = await asyncio.to_thread(make_policy, policy, repairing or first)
-    if concurrency < 1:
-        raise ConfigError(f"concurrency is at least 1, not {concurrency!r}.")
+    check_whole("concurrency", concurrency, 1)
     config = make_config(
         suite=loaded.spec,
         task=task,

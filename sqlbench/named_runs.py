@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlbench.exceptions import ConfigError
@@ -31,7 +31,7 @@ class NamedRuns(dict[str, Run]):
     """
 
     def __init__(self, runs: Runs) -> None:
-        given = [runs] if isinstance(runs, Run) else runs
+        given = runs if isinstance(runs, Iterable) else [runs]
         values = list(given.values() if isinstance(given, Mapping) else given)
         for value in values:
             if not isinstance(value, Run):

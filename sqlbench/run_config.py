@@ -11,6 +11,10 @@ from sqlbench.environment import Feedback
 from sqlbench.episode import DEFAULT_HINDSIGHT
 from sqlbench.exceptions import ConfigError
 
+# Their plans are lists in memory: a slip of the keyboard shall not fill it.
+MAX_EPISODES = 10_000_000
+MAX_SEEDS = 1_000_000
+
 
 class RunConfig(BaseModel):
     """What a run's results are a function of. Concurrency is not in it: it changes nothing."""
@@ -23,7 +27,7 @@ class RunConfig(BaseModel):
     model: str = "simulated"
     repair_model: str | None = None
     policy: str = "linucb"
-    episodes: int = Field(default=300, ge=1)
+    episodes: int = Field(default=300, ge=1, le=MAX_EPISODES)
     seed: int = Field(default=0, ge=0)
     lag: int = Field(default=0, ge=0)
     feedback: Feedback = "oracle"
@@ -87,7 +91,7 @@ def parse_seeds(text: str) -> list[int]:
     Raises
     ------
     ConfigError
-        If it is neither, or a range is empty.
+        If it is neither, a range is empty, or there are more than a million.
     """
     seeds: list[int] = []
     for part in text.split(","):
@@ -95,5 +99,8 @@ def parse_seeds(text: str) -> list[int]:
         ends = [first, last] if dash else [first, first]
         if not all(end.isdecimal() for end in ends) or int(ends[0]) > int(ends[1]):
             raise ConfigError(f"Seeds are a range like 0-9 or a list like 0,1,5, not {text!r}.")
-        seeds += range(int(ends[0]), int(ends[1]) + 1)
+        more = range(int(ends[0]), int(ends[1]) + 1)
+        if more.stop - more.start > MAX_SEEDS - len(seeds):
+            raise ConfigError(f"There are at most {MAX_SEEDS:,} seeds, fewer than {text!r} names.")
+        seeds += more
     return seeds

@@ -58,6 +58,8 @@ def load_grid(path: str | Path) -> list[RunConfig]:
 def make_grid(values: dict[str, Any]) -> list[RunConfig]:
     """Return a configuration for every combination of values, the last field varying fastest.
 
+    A combination that the values give twice is one configuration: its run is one, too.
+
     Raises
     ------
     ConfigError, UnknownNameError
@@ -68,7 +70,8 @@ def make_grid(values: dict[str, Any]) -> list[RunConfig]:
         if name not in fields:
             raise UnknownNameError("field of a grid", name, fields)
     axes = [_axis(name, value) for name, value in values.items()]
-    return [make_config(**dict(zip(values, c, strict=True))) for c in itertools.product(*axes)]
+    configs = (make_config(**dict(zip(values, c, strict=True))) for c in itertools.product(*axes))
+    return list(dict.fromkeys(configs))
 
 
 def _axis(name: str, value: Any) -> list[Any]:

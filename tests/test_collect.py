@@ -156,7 +156,8 @@ def test_folders_that_hold_no_table_are_refused(tmp_path):
     (tmp_path / "something").write_text("else")
     with pytest.raises(TableError, match="holds files and no repair table"):
         gather(tmp_path)
-    for name, value in (("samples", 0), ("seed", -1), ("temperature", float("nan"))):
+    bad = {"samples": 0, "answers": 10**14, "seed": -1, "temperature": float("nan")}
+    for name, value in bad.items():
         with pytest.raises(ConfigError, match=name):
             gather(tmp_path / "new", **{name: value})
     assert not (tmp_path / "new").exists()

@@ -214,6 +214,9 @@ def test_seeds_and_policies_are_read_from_the_command_line():
     for text in ("0-x", "5-1", "", "1,", "-1", "1-"):
         with pytest.raises(ConfigError, match=f"not {text!r}"):
             parse_seeds(text)
+    for text in ("0-1000000", "0-9,0-999999", "7,0-99999999999999999999"):
+        with pytest.raises(ConfigError, match="at most 1,000,000 seeds"):
+            parse_seeds(text)
 
 
 @pytest.fixture

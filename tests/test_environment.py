@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 
 import sqlbench as sb
@@ -313,7 +314,30 @@ async def test_a_query_that_the_clock_stopped_is_logged_as_not_reproducible(suit
     assert env.episode.steps[1].reproducible
 
 
-@pytest.mark.parametrize("setting", [{"seed": -1}, {"temperature": float("nan")}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"seed": -1},
+        {"seed": True},
+        {"max_attempts": 1.5},
+        {"max_attempts": 6},
+        {"temperature": float("nan")},
+        {"model": 5},
+        {"policy": None},
+    ],
+)
 def test_settings_that_will_not_do_are_refused_before_the_first_question(suite, setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         sb.SQLAgentEnv(suite, **setting)
+    with pytest.raises(ConfigError, match="suite is a spec like 'marketplace', or a Suite, not 5"):
+        sb.SQLAgentEnv(5)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "7", True])
+def test_a_seed_that_will_not_do_leaves_the_open_episode_alone(suite, seed):
+    env = sb.SQLAgentEnv(suite)
+    env.reset("join_queries", seed=np.int64(7))
+    before = env.state()
+    with pytest.raises(ConfigError, match=f"seed is a whole number of at least 0, not {seed!r}"):
+        env.reset("simple_queries", seed=seed)
+    assert env.state() == before

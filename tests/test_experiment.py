@@ -235,11 +235,14 @@ def test_an_endpoint_that_never_answered_stops_the_run_at_once(suite, tmp_path):
 def test_bad_values_are_refused_by_name(suite):
     for options, match in [
         ({"episodes": 0}, "episodes=0"), ({"seed": -1}, "seed=-1"), ({"lag": -2}, "lag=-2"),
-        ({"concurrency": 0}, "concurrency"), ({"max_attempts": 9}, "max_attempts=9"),
+        ({"concurrency": 0}, "concurrency"), ({"concurrency": 1.5}, "not 1.5"),
+        ({"max_attempts": 9}, "max_attempts=9"),
         ({"temperature": -1.0}, "temperature=-1.0"), ({"episodes": True}, "episodes=True"),
     ]:  # fmt: skip
         with pytest.raises(ConfigError, match=match):
             run(suite, **options)
+    with pytest.raises(ConfigError, match="suite is a spec like 'marketplace', or a Suite, not 5"):
+        asyncio.run(run_experiment(5, progress=False))
     for options in [{"task": "nope"}, {"policy": "nope"}, {"policy": "linucb?beta=1"},
                     {"named": "nope"}, {"named": "simulated:nope"}, {"feedback": "nope"},
                     {"policy": "fixed:nope"}, {"metric": "nope"}]:  # fmt: skip

@@ -162,7 +162,7 @@ def test_only_what_a_simulated_model_feeds_is_called_simulated(suite, runs):
     assert ax.get_legend_handles_labels()[1] == ["table", "linucb (simulated model)"]
 
 
-@pytest.mark.parametrize("wrong", [[], {}, [3], "results/mine"])
+@pytest.mark.parametrize("wrong", [[], {}, [3], 3, "results/mine"])
 def test_what_is_no_run_is_refused_in_one_sentence(wrong):
     with pytest.raises(ConfigError, match="run"):
         plots.learning_curve(wrong)

@@ -80,6 +80,12 @@ def test_a_name_that_will_not_do_is_refused(name, builder, said):
         sb.register_policy(name, builder)
 
 
+def test_what_makes_no_policy_is_named_when_it_is_made():
+    sb.register_policy("idle", object)
+    with pytest.raises(ConfigError, match=r"'idle' is no .*lacks select, update, "):
+        sb.make_policy("idle")
+
+
 def test_an_object_or_an_unknown_parameter_is_refused_by_name():
     with pytest.raises(ConfigError, match="register_policy"):
         asyncio.run(sb.run_experiment(policy=Restless(), progress=False))

@@ -276,6 +276,7 @@ def test_features_that_are_not_finite_are_refused_and_change_nothing():
         ("resample:fix_table", "resample:fix_table"),
         ("fixed", "fixed:fix_column"),
         ("random?epsilon=2", "2.0"),
+        ("linucb?alpha=1&alpha=2", "gives the parameter alpha twice"),
     ],
 )
 def test_a_wrong_spec_is_one_clear_sentence(spec, said):

@@ -443,6 +443,7 @@ def test_a_grid_is_every_combination():
         (p, s) for p in ("linucb", "random") for s in (0, 1, 2, 7)
     ]
     assert {c.episodes for c in grid} == {5}
+    assert [c.seed for c in make_grid({"seed": ["0-2", 1, 3, 3]})] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -454,6 +455,7 @@ def test_a_grid_is_every_combination():
         ("- random", "YAML mapping"),
         ("policy: [", "cannot be read"),
         ("episodes: [10, 0]", "episodes=0"),
+        ("episodes: 100000000", "episodes=100000000 .* less than or equal to 10000000"),
     ],
 )
 def test_a_bad_grid_is_refused_by_name(tmp_path, text, match):

@@ -44,7 +44,7 @@ def compare(
         _DEFAULT.max_attempts
     ),
     hindsight: Annotated[
-        float, typer.Option(help="As for sqlbench run; 0 switches it off.")
+        float, typer.Option(help="What an earlier step of a success gains; 0 switches it off.")
     ] = _DEFAULT.hindsight,
     baseline: Annotated[
         str | None,

@@ -46,6 +46,7 @@ POLICY_NAMES = (
 
 
 _OWN: dict[str, Builder] = {}
+_METHODS = [name for name in vars(Policy) if name[0] != "_" and name != "spec"]
 
 
 def register_policy(name: str, builder: Builder) -> None:
@@ -131,6 +132,11 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
         if parameter not in known:
             raise UnknownNameError(f"parameter of policy {name!r}", parameter, known)
     policy = builder(*([argument] if argument else []), **parameters)
+    if name in _OWN and (lacking := [m for m in _METHODS if not hasattr(policy, m)]):
+        raise ConfigError(
+            f"The policy {name!r} is no sqlbench.policies.Policy: what its builder returned, "
+            f"{policy!r}, lacks {', '.join(lacking)}."
+        )
     policy.spec = spec  # type: ignore[misc]
     return policy
 
@@ -149,6 +155,10 @@ def parse_parameters(spec: str, query: str) -> dict[str, float]:
     except ValueError:
         raise ConfigError(f"The policy {spec!r} needs the form NAME?parameter=number&…") from None
     for key, text in pairs:
+        if key in parameters:
+            raise ConfigError(
+                f"The policy {spec!r} gives the parameter {key} twice; give one value."
+            )
         try:
             parameters[key] = float(text)
         except ValueError:

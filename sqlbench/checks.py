@@ -1,0 +1,45 @@
+"""Refuse an argument of the wrong kind in one sentence, where it is given."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from sqlbench.exceptions import ConfigError
+
+
+def check_whole(name: str, value: object, least: int = 0, most: int | None = None) -> None:
+    """Refuse what is no whole number within these bounds; a truth value is none.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if whole and value >= least and (most is None or value <= most):  # type: ignore[operator]
+        return
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise ConfigError(f"{name} is a whole number {bounds}, not {value!r}.")
+
+
+def check_has(name: str, value: object, attribute: str, expected: str) -> None:
+    """Refuse an object that cannot be what it is given for.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    value : object
+        What was given.
+    attribute : str
+        What it would have if it were of the right kind.
+    expected : str
+        What can be given, in words.
+
+    Raises
+    ------
+    ConfigError
+        If it lacks the attribute.
+    """
+    if not hasattr(value, attribute):
+        raise ConfigError(f"{name} is {expected}, not {value!r}.")
