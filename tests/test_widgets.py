@@ -385,6 +385,18 @@ async def test_a_picture_that_cannot_be_drawn_is_told_and_the_run_goes_on(suite,
     assert monitor.state == "finished" and "killed" in monitor.message.value
 
 
+async def test_a_run_that_goes_on_at_once_is_drawn_to_its_end(suite, handle):
+    monitor = sb.widgets.monitor(suite, episodes=100)
+    monitor._ipython_display_()
+    monitor.start()
+    await until(lambda: monitor.run is not None)
+    monitor.stop()
+    await until(lambda: monitor.state == "stopped")
+    run = await monitor.finished()
+    assert run.finished and monitor.problem == ""
+    assert handle.pictures[-1] == png(run)
+
+
 async def test_the_drawing_process_ends_with_the_run(suite, handle):
     monitor = sb.widgets.monitor(suite, episodes=20)
     monitor._ipython_display_()
