@@ -117,6 +117,7 @@ async def test_an_episode_is_played_by_clicks(suite):
     player.task.value = "join_queries"
     player.question.value = question.id
     assert question.text in text(player.about) and "CREATE TABLE" not in text(player.about)
+    assert "simulated model" in text(player.about)
     assert [v for _, v in player.action.options] == ["generate", "own SQL"]
     player.step_button.click()
     await player.settled()
