@@ -102,8 +102,8 @@ def rows_beside(found: QueryResult | None, gold: QueryResult | None) -> str:
     boxes = []
     for title, result in (("Its rows", found), ("Gold rows", gold)):
         inside = html.note("none: it did not run") if result is None else _rows(result)
-        boxes.append(f'<div style="margin-right:28px"><b>{title}</b>{inside}</div>')
-    return f'<div style="display:flex;flex-wrap:wrap">{"".join(boxes)}</div>'
+        boxes.append(f'<div style="margin-right:28px;max-width:100%"><b>{title}</b>{inside}</div>')
+    return f'<div style="display:flex;flex-wrap:wrap;margin-top:8px">{"".join(boxes)}</div>'
 
 
 def _rows(result: QueryResult) -> str:
