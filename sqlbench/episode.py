@@ -226,7 +226,7 @@ class Episode(Shown):
                 Text(f"Attempt {step.attempt}: {step.action}"),
                 Sql(step.sql, step.offending_token),
                 *([Text(f"No SQL in the answer: {step.answer}")] if step.answer else []),
-                Text(f"→ {step.outcome}; reward {step.reward:+.2f}"),
+                Text(f"→ {step.outcome.removesuffix('.')}; reward {step.reward:+.2f}"),
             ]
         ended = ("success" if self.success else "failure") if self.done else "not over"
         return Card(

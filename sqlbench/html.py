@@ -17,9 +17,10 @@ from html import escape as _escape
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE = "rgba(128,128,128,.35)"
 _CELL = f"text-align:left;vertical-align:top;padding:2px 10px 2px 0;border-bottom:1px solid {_LINE}"
+# The font is named: what nbconvert exports would set code like prose.
 _PRE = (
     "margin:4px 0;padding:6px 8px;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;"
-    "background:rgba(128,128,128,.12)"
+    "font-family:var(--jp-code-font-family,monospace);background:rgba(128,128,128,.12)"
 )
 _MARK = "background:rgba(230,159,0,.4);color:inherit;border-bottom:2px solid #D55E00"
 _ADDED, _REMOVED = "background:rgba(0,158,115,.25)", "background:rgba(213,94,0,.25)"
@@ -72,16 +73,17 @@ def diff(before: str, after: str) -> str:
 
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """Return a compact table as HTML; long cells are cut."""
+    """Return a compact table as HTML; long cells are cut, and a wide table scrolls by itself."""
 
     def line(tag: str, values: Sequence[object]) -> str:
-        cells = (f'<{tag} style="{_CELL}">{_together(escape(_cell(v)))}</{tag}>' for v in values)
+        cells = (f'<{tag} style="{_CELL}">{_inside(v)}</{tag}>' for v in values)
         return f"<tr>{''.join(cells)}</tr>"
 
     head = f"<thead>{line('th', header)}</thead>" if any(header) else ""
     body = "".join(line("td", row) for row in rows)
     style = "border-collapse:collapse;margin:4px 0;font-size:90%"
-    return f'<table style="{style}">{head}<tbody>{body}</tbody></table>'
+    whole = f'<table style="{style}">{head}<tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x:auto">{whole}</div>'
 
 
 def note(text: object) -> str:
@@ -241,6 +243,14 @@ def _together(escaped: str) -> str:
 def _cell(value: object) -> str:
     text = "NULL" if value is None else _visible(str(value))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _inside(value: object) -> str:
+    """Return a cell as HTML, where NULL does not look like the text NULL."""
+    shown = _together(escape(_cell(value)))
+    if value is None:
+        return f'<span style="opacity:.75;font-style:italic">{shown}</span>'
+    return shown
 
 
 def _lines(sql: str) -> list[str]:

@@ -152,6 +152,11 @@ def legend_beside(ax: Axes, title: str | None = None) -> None:
     )
 
 
+def ink_on_cividis(share: float) -> str:
+    """Return the colour of text on that colour map's colour of a share: what contrasts more."""
+    return "white" if share < 0.47 else "black"
+
+
 def percent(axis: Axis, symbol: str = "%") -> None:
     """Show shares as percentages, with no more digits than they need."""
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{_short(100 * share)}{symbol}"))

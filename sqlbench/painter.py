@@ -31,6 +31,7 @@ class Painter:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()  # one picture is on its way at a time
 
     async def paint(self, folder: Path) -> bytes:
         """Return the picture of a run's folder as a PNG.
@@ -40,6 +41,15 @@ class Painter:
         PaintError
             If the process died; the next call starts another.
         """
+        async with self._turn:
+            return await self._paint(folder)
+
+    async def close(self) -> None:
+        """End the process, once no picture is on its way."""
+        async with self._turn:
+            await self._end()
+
+    async def _paint(self, folder: Path) -> bytes:
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -66,11 +76,10 @@ class Painter:
             raise PaintError(f"The picture could not be drawn ({last}); the run goes on.") from None
         except BaseException:
             # Cancelled with a picture on its way, which nobody must take for the next one.
-            await self.close()
+            await self._end()
             raise
 
-    async def close(self) -> None:
-        """End the process."""
+    async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             if process.returncode is None:

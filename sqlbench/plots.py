@@ -25,6 +25,7 @@ from sqlbench.look import (
     ORANGE,
     RED,
     band,
+    ink_on_cividis,
     legend_beside,
     line,
     new_axes,
@@ -174,8 +175,7 @@ def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     image = ax.imshow(np.ma.masked_invalid(rate), cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for i, j in np.argwhere(~np.isnan(chosen)):
         n, share = chosen[i, j], rate[i, j]
-        colour = "white" if share < 0.55 else "black"
-        text = f"{share:.0%}\n{int(n)}×"
+        text, colour = f"{share:.0%}\n{int(n)}×", ink_on_cividis(share)
         ax.text(j, i, text, ha="center", va="center", fontsize=7.5, color=colour)
     ax.set_xticks(range(len(arms)), arms, rotation=30, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(classes)), classes)

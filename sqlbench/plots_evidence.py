@@ -19,6 +19,7 @@ from sqlbench.look import (
     INK,
     Look,
     band,
+    ink_on_cividis,
     legend_beside,
     line,
     looks,
@@ -55,7 +56,7 @@ def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) 
     top = max(0.6, float(values.max()))
     image = ax.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto")
     for i, j in np.ndindex(*values.shape):
-        colour = "white" if values[i, j] < 0.55 * top else "black"
+        colour = ink_on_cividis(float(values[i, j]) / top)
         ax.text(j, i, f"{values[i, j]:.1%}", ha="center", va="center", color=colour, fontsize=9)
     ax.set_xticks(range(len(table.arms)), list(table.arms))
     if len(table.arms) > 6:

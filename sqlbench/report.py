@@ -16,6 +16,8 @@ _STYLE = (
     # The contents stand above the text, which stands beside the cells' prompts.
     ".contents{margin:1em 2em 1em 86px;font-family:system-ui,sans-serif;line-height:1.6}"
     ".contents ul{margin:0;padding-left:1.2em}.contents a{color:inherit}"
+    # Where it is narrow the export puts the prompts above the cells.
+    "@media only screen and (max-width:760px){.contents{margin-left:24px}}"
     # SQL in a text that a cell wrote, which the export's own style takes for prose.
     ".jp-RenderedMarkdown .highlight pre{font:13px/1.35 var(--jp-code-font-family,monospace);"
     "background:var(--jp-cell-editor-background,#f5f5f5);padding:6px 8px;margin:4px 0 8px}"
@@ -85,11 +87,19 @@ def write_report(run_dir: str | Path) -> Path:
             f"The notebook failed in cell {error.exec_count}: {error.ename}: {error.evalue}. "
             f"It is kept, with its traceback, in {executed}."
         ) from error
-    return export_html(executed)
+    return export_html(executed, f"{folder.name}: {run.label}{run.mark}")
 
 
-def export_html(notebook: Path) -> Path:
-    """Export an executed notebook to HTML beside it, free of anything that a network brings."""
+def export_html(notebook: Path, title: str = "Notebook") -> Path:
+    """Export an executed notebook to HTML beside it, free of anything that a network brings.
+
+    Parameters
+    ----------
+    notebook : Path
+        The executed notebook.
+    title : str
+        What a browser's tab, and each printed page, is called.
+    """
     import nbformat
     from nbconvert import HTMLExporter
 
@@ -101,7 +111,8 @@ def export_html(notebook: Path) -> Path:
     exporter.mermaid_js_url = ""
     content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     _drop_widgets(content)
-    body, _ = exporter.from_notebook_node(content)
+    named = {"metadata": {"name": title}}
+    body, _ = exporter.from_notebook_node(content, resources=named)
     target = notebook.with_suffix(".html")
     target.write_text(_with_contents(body), encoding="utf-8")
     return target

@@ -20,11 +20,12 @@ _HEAD = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">{_MARK}<title>Runs and reports</title>
 <style>
 :root {{ color-scheme: light dark }}
-body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em }}
+body {{ font: 14px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1140px; padding: 0 1em }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: 4px 12px 4px 0;
   border-bottom: 1px solid rgba(128,128,128,.35); font-variant-numeric: tabular-nums }}
-td {{ overflow-wrap: anywhere; min-width: 6em }}
+td {{ overflow-wrap: anywhere }}
+td:nth-child(n+2):nth-child(-n+5) {{ min-width: 7em }}
 .whole {{ white-space: nowrap; overflow-wrap: normal }}
 </style></head><body>
 """
@@ -75,7 +76,7 @@ def _run_line(folder: Path, root: Path) -> str:
     try:
         cells += _about(*_read(folder))
     except (SQLBenchError, OSError, ValueError, KeyError, TypeError) as error:
-        return _row([*cells, escape(f"cannot be read: {error}"), *[""] * 7])
+        return _row(cells, f'<td colspan="8">{escape(f"cannot be read: {error}")}</td>')
     report = folder / "report.html"
     return _row([*cells, _link(report, root, "report") if report.is_file() else ""])
 
@@ -122,8 +123,8 @@ def _link(path: Path, root: Path, text: str) -> str:
     return f'<a href="./{escape(quote(path.relative_to(root).as_posix()))}">{escape(text)}</a>'
 
 
-def _row(cells: list[str]) -> str:
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
+def _row(cells: list[str], rest: str = "") -> str:
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + rest + "</tr>\n"
 
 
 def _time(folder: Path) -> float:

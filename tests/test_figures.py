@@ -218,6 +218,25 @@ def test_every_public_figure_function_is_drawn_in_the_style():
                 assert hasattr(function, "__wrapped__"), f"{module.__name__}.{name}"
 
 
+def test_what_is_written_on_a_heat_map_can_be_read(runs):
+    drawn = plots.error_arm_heatmap(runs["linucb"])
+    image = drawn.images[0]
+    for text in drawn.texts:
+        x, y = map(int, text.get_position())
+        paper, ink = (
+            luminance(c) for c in (image.to_rgba(image.get_array())[y, x], text.get_color())
+        )
+        high, low = max(paper, ink) + 0.05, min(paper, ink) + 0.05
+        assert high / low >= 4.5, "WCAG AA"
+
+
+def luminance(colour):
+    """How light a colour is, as WCAG 2 has it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+              for c in matplotlib.colors.to_rgb(colour)]  # fmt: skip
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
 def test_an_arm_chosen_in_one_bin_only_is_seen(runs):
     estimates = analysis.arm_estimates(runs["linucb"], bins=1)
     arm = estimates["action"].iloc[0]

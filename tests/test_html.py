@@ -170,6 +170,16 @@ def test_a_diff_shows_old_and_new_lines():
     assert text.splitlines() == ["- SELECT a", "+ SELECT <b>", "  FROM t"]
 
 
+def test_null_does_not_look_like_the_text_null():
+    null, word = (html.table(["a"], [[value]]) for value in (None, "NULL"))
+    assert Tags(null).text == Tags(word).text == "aNULL" and "italic" in null and null != word
+
+
+def test_a_wide_table_scrolls_and_code_is_set_as_code():
+    assert html.table(["a"], []).startswith('<div style="overflow-x:auto">')
+    assert "font-family:var(--jp-code-font-family,monospace)" in html.code("SELECT 1")
+
+
 def test_what_cannot_be_seen_is_shown_as_its_code():
     assert html.escape("a\x1b[31m\u202eb") == "a\\u001b[31m\\u202eb"
 

@@ -74,6 +74,12 @@ def test_the_report_says_that_it_is_simulated(report):
     assert "(simulated model)" in html
 
 
+def test_the_report_is_called_what_it_is_about(report):
+    title = re.search("<title>(.*?)</title>", report.read_text(encoding="utf-8")).group(1)
+    assert title.startswith("run: marketplace · simulated + simulated:drift · linucb · seed 0")
+    assert title.endswith("(simulated model)")
+
+
 def test_the_notebook_has_exactly_one_parameters_cell():
     notebook = nbformat.read(find_notebook(), as_version=4)
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]

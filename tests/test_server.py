@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from websockets.asyncio.client import connect
 import sqlbench as sb
 from sqlbench.client import ServerError, SQLAction, SQLBenchEnv, SQLObservation
 from sqlbench.repair import ARMS
+from sqlbench.server.bench import ServerConfig, Workbench
 
 SEEDS_FIELDS = {
     "question", "schema_info", "current_sql", "error_message", "error_class", "attempt_number",
@@ -321,6 +323,18 @@ def test_no_response_holds_gold_sql(server: Served, suite):
         plain = squashed(text.replace("\\n", " ").replace('\\"', '"'))
         for gold, question_id in golds.items():
             assert gold not in plain, f"the gold query of {question_id} is in {text[:200]}"
+
+
+def test_what_is_served_of_a_suites_file_has_no_folder_and_says_what_lacks_a_gold(tmp_path: Path):
+    sqlite3.connect(tmp_path / "shop.sqlite").execute("CREATE TABLE sale (id INTEGER)")
+    (tmp_path / "shop.yaml").write_text(
+        "database: shop.sqlite\ntasks:\n- id: simple_queries\n  difficulty: easy\n  questions:\n"
+        "  - {id: q1, text: How many}\n  - {id: q2, text: All, gold: SELECT id FROM sale}\n"
+    )
+    bench = Workbench(ServerConfig(suite=str(tmp_path / "shop.yaml"), model="simulated"))
+    info = bench.info()
+    assert info["suite"] == "shop.yaml" and info["without_gold"] == 1
+    assert list(bench.splits()) == ["shop.yaml", "shop.yaml/simple_queries"]
 
 
 def test_the_page_shows_a_running_episode(server: Served, tmp_path: Path):

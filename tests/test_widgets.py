@@ -65,6 +65,33 @@ def test_filters_show_exactly_the_episodes_that_fit(run):
     assert len(explorer.found) == sum(e.task_id == "join_queries" for e in run.log)
 
 
+def test_an_episode_is_opened_by_its_number_whatever_the_filters_say(run):
+    explorer = sb.widgets.explore(run)
+    explorer.outcome.value = "failed"
+    right = next(e.index for e in run.log if e.index and e.success)
+    explorer.number.value = right
+    assert f"Episode {right}," in text(explorer.transcript) and explorer.list.value is None
+    explorer.outcome.value = "all"
+    explorer.number.value = 5
+    assert explorer.list.value == 5
+    explorer.list.value = 7
+    assert explorer.number.value == 7 and "Episode 7," in text(explorer.transcript)
+    explorer.sent.value = True
+    assert "Database schema" in text(explorer.transcript)
+    explorer.number.value = 10**6
+    assert explorer.number.value == explorer.number.max == 149
+
+
+def test_a_number_that_the_log_has_not_is_told(suite):
+    run = asyncio.run(sb.run_experiment(suite, episodes=4, progress=False))
+    del run.log[2]
+    explorer = sb.widgets.explore(run)
+    explorer.number.value = 2
+    assert "2" in text(explorer.transcript) and "sqlbench-problem" in explorer.transcript.value
+    explorer.list.value = 3
+    assert "Episode 3," in text(explorer.transcript)
+
+
 def test_pages_and_sorting(run):
     explorer = sb.widgets.explore(run)
     explorer.later.click()
@@ -117,6 +144,7 @@ async def test_an_episode_is_played_by_clicks(suite):
     player.task.value = "join_queries"
     player.question.value = question.id
     assert question.text in text(player.about) and "CREATE TABLE" not in text(player.about)
+    assert "simulated model" in text(player.about)
     assert [v for _, v in player.action.options] == ["generate", "own SQL"]
     player.step_button.click()
     await player.settled()
@@ -383,6 +411,18 @@ async def test_a_picture_that_cannot_be_drawn_is_told_and_the_run_goes_on(suite,
     monitor._folders.named = None
     assert (await monitor.finished()).finished
     assert monitor.state == "finished" and "killed" in monitor.message.value
+
+
+async def test_a_run_that_goes_on_at_once_is_drawn_to_its_end(suite, handle):
+    monitor = sb.widgets.monitor(suite, episodes=100)
+    monitor._ipython_display_()
+    monitor.start()
+    await until(lambda: monitor.run is not None)
+    monitor.stop()
+    await until(lambda: monitor.state == "stopped")
+    run = await monitor.finished()
+    assert run.finished and monitor.problem == ""
+    assert handle.pictures[-1] == png(run)
 
 
 async def test_the_drawing_process_ends_with_the_run(suite, handle):

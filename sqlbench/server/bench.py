@@ -130,7 +130,7 @@ class Workbench:
         self.episodes_learned = 0
         self._prepared: set[str] = set()
         # A folder's path is the server's business: clients see the kind of suite.
-        self.suite_name = self.suite.spec.partition(":")[0]
+        self.suite_name = Path(self.suite.spec.partition(":")[0]).name  # a file: no folder of it
 
     def environment(self) -> SQLAgentEnv:
         """Return an environment for one session."""
@@ -224,6 +224,7 @@ class Workbench:
             "model": _public(self.model.spec),
             "repair_model": _public(self._repairing.spec),
             "simulated": self.model.simulated,
+            "without_gold": sum(q.gold is None for q in self.suite.questions()),
             "policy": self.learner.spec,
             "reward": self.config.reward,
             "max_sessions": self.config.max_sessions,

@@ -14,7 +14,11 @@ from sqlbench.repair import ARMS
 
 SHOWN_ROWS = 10
 _BAR = "display:inline-block;height:9px;background:#0072B2"
-_WIDTH_BAR = "display:inline-block;height:9px;background:rgba(0,114,178,.35)"
+# With an edge, or it could hardly be seen on either theme's paper.
+_WIDTH_BAR = (
+    "display:inline-block;height:9px;background:rgba(0,114,178,.35);box-sizing:border-box;"
+    "border:1px solid #0072B2"
+)
 
 
 def attempt(step: Step, before: Step | None = None) -> str:
@@ -102,8 +106,8 @@ def rows_beside(found: QueryResult | None, gold: QueryResult | None) -> str:
     boxes = []
     for title, result in (("Its rows", found), ("Gold rows", gold)):
         inside = html.note("none: it did not run") if result is None else _rows(result)
-        boxes.append(f'<div style="margin-right:28px"><b>{title}</b>{inside}</div>')
-    return f'<div style="display:flex;flex-wrap:wrap">{"".join(boxes)}</div>'
+        boxes.append(f'<div style="margin-right:28px;max-width:100%"><b>{title}</b>{inside}</div>')
+    return f'<div style="display:flex;flex-wrap:wrap;margin-top:8px">{"".join(boxes)}</div>'
 
 
 def _rows(result: QueryResult) -> str:
@@ -114,4 +118,5 @@ def _rows(result: QueryResult) -> str:
 
 
 def _bar(style: str, value: float, top: float) -> str:
-    return f'<span style="{style};width:{max(0.0, value) / top * 90:.0f}px"></span>'
+    width = round(max(0.0, value) / top * 90)
+    return f'<span style="{style};width:{width}px"></span>' if width else ""

@@ -92,24 +92,31 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self.count = w.Label()
         self.list = w.Select(rows=12, layout={"width": "auto"})
         self.list.add_class("sqlbench-list")
+        # The way in by keyboard: JupyterLab takes the arrow keys away from a list.
+        last = self.lines[-1].episode.index if self.lines else 0
+        self.number = w.BoundedIntText(
+            min=0, max=last, description="Episode", layout={"width": "160px"}
+        )
         self.sent = w.Checkbox(description="what was sent", indent=False)
         self.sent.layout.margin = "2px 2px 2px 24px"
         self.transcript = w.HTML()
         self._page, self.found = 0, list(self.lines)
+        self._shown: int | None = None
         for control in (
             self.task, self.outcome, self.error, self.arm, self.sort, self.descending,
         ):  # fmt: skip
             control.observe(lambda _: self._filter(), "value")
         self.earlier.on_click(lambda _: self._turn(-1))
         self.later.on_click(lambda _: self._turn(1))
-        self.list.observe(lambda _: self._open(), "value")
-        self.sent.observe(lambda _: self._open(), "value")
+        self.list.observe(lambda _: self._choose(self.list.value), "value")
+        self.number.observe(lambda _: self._choose(self.number.value), "value")
+        self.sent.observe(lambda _: self._open(self._shown), "value")
         title = w.HTML(_LOOK + html.frame(f"<b>{html.escape(run.label + run.mark)}</b>"))
+        row = {"flex_flow": "row wrap"}
         filters = w.HBox(
-            [self.task, self.outcome, self.error, self.arm, self.sort, self.descending],
-            layout={"flex_flow": "row wrap"},
+            [self.task, self.outcome, self.error, self.arm, self.sort, self.descending], layout=row
         )
-        pages = w.HBox([self.earlier, self.later, self.count, self.sent])
+        pages = w.HBox([self.earlier, self.later, self.count, self.number, self.sent], layout=row)
         super().__init__([title, filters, pages, self.list, self.transcript])
         self._filter()
 
@@ -156,11 +163,21 @@ class Explorer(w.VBox):  # type: ignore[misc]
         span = f"{start + 1:,}–{start + len(shown):,} of " if shown else ""
         self.count.value = span + html.count(len(self.found), "episode")
 
-    def _open(self) -> None:
-        if self.list.value is not None:
-            self.show(self.list.value)
+    def _choose(self, index: int | None) -> None:
+        if index != self._shown:
+            self._open(index)
+
+    def _open(self, index: int | None) -> None:
+        if index is None:
+            return
+        try:
+            self.show(index)
+        except SQLBenchError as error:  # its model failed: the log has none of that number
+            self._shown = self.list.value = None
+            self.transcript.value = html.problem(error)
 
     def _show(self, episode: Episode) -> None:
+        self._shown = episode.index
         parts = [
             f"<div><b>{html.escape(f'Episode {episode.index}')}</b>, "
             f"{html.escape(f'{episode.question_id} ({episode.task_id}, {episode.db_id})')}</div>"
@@ -176,6 +193,9 @@ class Explorer(w.VBox):  # type: ignore[misc]
         ended = "success" if episode.success else "failure"
         parts.append(html.note(f"{ended}, total reward {episode.total_reward:+.2f}"))
         self.transcript.value = html.frame("".join(parts))
+        self.number.value = episode.index
+        listed = any(index == episode.index for _, index in self.list.options)
+        self.list.value = episode.index if listed else None
 
     def _messages(self, episode: Episode, step: Any) -> str:
         if not self.sent.value:

@@ -182,7 +182,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
         over.set()
         await drawing
         await self._draw()
-        await self._painter.close()
+        if self.state not in ("running", "paused"):  # or started anew: then that draws on
+            await self._painter.close()
 
     async def _after_episode(self, run: Run) -> None:
         self.run = run

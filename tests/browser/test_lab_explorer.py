@@ -53,3 +53,12 @@ def test_episodes_are_filtered_sorted_and_opened_by_clicks(lab, open_notebook):
     page.get_by_text("system").first.click()
     expect(page.locator("details[open] pre", has_text="CREATE TABLE").first).to_be_visible()
     explorer.shot("explorer")
+
+    # By keyboard: JupyterLab keeps the arrow keys from a list, and not from a number.
+    number = explorer.control("Episode")
+    opened = int(first.split()[0])
+    expect(number).to_have_value(str(opened))
+    number.focus()
+    for key, shown in (("ArrowDown", opened - 1), ("ArrowUp", opened)):
+        number.press(key)
+        expect(page).to_contain_text(f"Episode {shown},")
