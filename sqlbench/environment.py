@@ -161,6 +161,7 @@ class SQLAgentEnv:
         self._history: list[tuple[str, ErrorClass | None]] = []
         self._told: list[FailedAttempt] = []
         self._token: str | None = None
+        self._context: Context | None = None
         self._next: Decision | None = None
         return self._observation()
 
@@ -242,9 +243,7 @@ class SQLAgentEnv:
     @property
     def context(self) -> Context | None:
         """What the policy sees now; None before attempt 1 and when the episode is over."""
-        if self.episode is None or self.episode.done or not self._history:
-            return None
-        return Context.from_history(self._history)
+        return self._context if self.episode is not None else None
 
     @property
     def suggestion(self) -> Decision | None:
@@ -295,6 +294,8 @@ class SQLAgentEnv:
         finally:
             # Also where the caller closes the stream here: what is executing counts.
             await self._execute(attempt, name, decision, sql, completion)
+        if not streamed:
+            return
         failure = (self._history[-1][1], self._told[-1].message, self._token)
         for event in outcome_events(episode, failure, self._next):
             yield event
@@ -318,7 +319,7 @@ class SQLAgentEnv:
             action=name,
             seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
             temperature=self.temperature,
-            context=self.context if repair else None,
+            context=self._context if repair else None,
             failing_sql=self._told[-1].sql if repair else None,
             progress=self._progress,
         )
@@ -347,7 +348,7 @@ class SQLAgentEnv:
         step = Step(
             attempt=attempt,
             action=name,
-            context=self.context if name in ARMS else None,
+            context=self._context if name in ARMS else None,
             propensity=decision.propensity if decision else None,
             scores=self._next.scores if self._next and name in ARMS else None,
             sql=sql,
@@ -375,16 +376,16 @@ class SQLAgentEnv:
         if over:
             self._close()
         else:
-            context = Context.from_history(self._history)
+            self._context = Context.from_history(self._history)
             rng = generator(
                 self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
             )
-            self._next = self.policy.select(context, rng)
+            self._next = self.policy.select(self._context, rng)
 
     def _close(self) -> None:
         assert self.episode is not None
         self.episode.done = True
-        self._next = None
+        self._context = self._next = None
         if self.learn:
             learn(self.policy, self.episode)
 
