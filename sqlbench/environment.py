@@ -23,7 +23,7 @@ from sqlbench.exchange import (
     reward_info,
 )
 from sqlbench.grading import Golds, find_metric
-from sqlbench.judging import FEEDBACKS, Feedback, is_over, judge_aside
+from sqlbench.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
 from sqlbench.models import Completion, ModelRequest, Usage, load_model
 from sqlbench.models.base import ChatModel, Message, Restart
 from sqlbench.models.extract import statement_of
@@ -84,7 +84,7 @@ class SQLAgentEnv:
     ) -> None:
         if feedback not in FEEDBACKS:
             raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        self._prepare = find_metric(metric).prepare
+        find_metric(metric)  # refuses what is none
         check_whole("seed", seed)
         check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
         if not 0 <= temperature < math.inf:
@@ -335,7 +335,7 @@ class SQLAgentEnv:
         assert self.episode is not None
         outcome: QueryResult | QueryError
         try:
-            outcome = await self._database.run(self._prepare(sql))
+            outcome = await self._database.run(await prepare_aside(sql, self.metric))
         except QueryError as raised:
             outcome = raised
         result = outcome if isinstance(outcome, QueryResult) else None

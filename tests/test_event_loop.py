@@ -13,7 +13,7 @@ import sqlbench as sb
 from sqlbench import judging
 from sqlbench.collector import CollectorRest
 from sqlbench.experiment import run_experiment
-from sqlbench.grading import Golds
+from sqlbench.grading import Golds, official
 from sqlbench.models import Completion, ModelRequest, Usage, extract
 from sqlbench.models.cache import ResponseStore
 from sqlbench.models.openai import OpenAIModel
@@ -65,6 +65,20 @@ async def test_a_long_answer_is_read_beside_the_loop(threads):
     assert await extract.statement_of(Completion("SELECT 1", Usage())) == "SELECT 1"
     assert await extract.statement_of(Completion("no", Usage(), sql="SELECT 2")) == "SELECT 2"
     assert threads["extract_sql"] == [False, True]
+
+
+async def test_a_long_statement_is_prepared_beside_the_loop(monkeypatch):
+    on_the_loop, real = [], official._strip_distinct
+
+    def watched(sql):
+        on_the_loop.append(threading.current_thread() is threading.main_thread())
+        return real(sql)
+
+    monkeypatch.setattr(official, "_strip_distinct", watched)
+    long = "SELECT DISTINCT " + "1, " * 20_000 + "2"
+    assert await judging.prepare_aside(long, "spider") == long.replace("DISTINCT", "")
+    assert await judging.prepare_aside("SELECT DISTINCT 1", "spider") == "SELECT  1"
+    assert on_the_loop == [False, True]
 
 
 async def test_what_takes_long_to_judge_is_judged_beside_the_loop(threads):
