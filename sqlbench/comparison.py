@@ -5,7 +5,7 @@ Intervals are clustered by question, and differences are paired: see `sqlbench.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,14 @@ from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.run_config import RunConfig
-from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio, interval_text, share_text
+from sqlbench.stats import (
+    Interval,
+    cluster_bootstrap,
+    clustered_ratio,
+    interval_text,
+    points_text,
+    share_text,
+)
 from sqlbench.words import counted
 
 if TYPE_CHECKING:
@@ -287,13 +294,13 @@ def _grid(c: Comparison) -> Grid:
     first = c.rates[0]
     gap = {"random", "oracle"} <= set(c.names) and c.config.feedback != "always"
     header = ["policy", *(f"{r} [95%]" if r == first else r for r in c.rates)]
-    header += [f"difference from {c.baseline} [95%]", "calls", "tokens", "regret"]
+    header += [f"points from {c.baseline} [95%]", "calls", "tokens", "regret"]
     header += ["gap closed [95%], last 30%"] if gap else []
     rows = []
     for row in c.summary.to_dict("records"):
         name = str(row["policy"])
         cells = [c.label(name), _range(row, first), *(share_text(row[r]) for r in c.rates[1:])]
-        cells += ["—" if name == c.baseline else _range(row, "difference", sign="+")]
+        cells += ["—" if name == c.baseline else _range(row, "difference", points_text)]
         cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
         cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
         cells += [str(c.gap_closed(name))] if gap else []
@@ -301,8 +308,12 @@ def _grid(c: Comparison) -> Grid:
     return Grid(header, rows)
 
 
-def _range(row: Mapping[Any, Any], name: str, sign: str = "") -> str:
-    return interval_text(row[name], row[f"{name}_low"], row[f"{name}_high"], f"{sign}.1%")
+def _range(
+    row: Mapping[Any, Any],
+    name: str,
+    text: Callable[[float, float, float], str] = interval_text,
+) -> str:
+    return text(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 def _has_unknown(grid: Grid) -> bool:

@@ -25,6 +25,7 @@ from sqlbench.stats import (
     clustered_ratio,
     interval_text,
     paired_difference,
+    points_text,
     seed_band,
 )
 
@@ -100,10 +101,9 @@ class CrossValidation(Shown):
         for r in self.summary().to_dict("records"):
             cells = [r["policy"], interval_text(r["right"], r["low"], r["high"]), "—", "—"]
             if r["policy"] != self.baseline:
-                keys = ("", "_low", "_high")
-                middle, low, high = (f"{100 * r[f'difference{k}']:+.1f}" for k in keys)
-                across = (f"{100 * r[f'database{k}']:+.1f}" for k in keys[1:])
-                cells[2] = f"{middle} [{low}, {high}] [{', '.join(across)}]"
+                ends = (r[f"difference{k}"] for k in ("", "_low", "_high"))
+                across = (f"{100 * r[f'database{k}']:+.1f}" for k in ("_low", "_high"))
+                cells[2] = f"{points_text(*ends)} [{', '.join(across)}]"
                 cells[3] = interval_text(r["gap_closed"], r["gap_low"], r["gap_high"], ".0%")
             rows.append(cells)
         return Grid(["policy", "right [95%, by question]", points, "gap closed [95%]"], rows)

@@ -11,6 +11,7 @@ from sqlbench.analysis import markdown_table
 from sqlbench.grading.neighbour_rows import Kind
 from sqlbench.html import Card, Grid, Text
 from sqlbench.leaderboard import accuracy, compare_pair, failures, leaderboard, share
+from sqlbench.stats import points_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,12 +103,12 @@ def _pair(first: Graded, second: Graded) -> tuple[Grid, str]:
     c = compare_pair(first, second)
     row = [c[k] for k in ("both", "only_first", "only_second", "neither", "n")]
     header = ["both right", f"only {first.name}", f"only {second.name}", "neither", "n"]
-    low, high = float(str(c["low"])), float(str(c["high"]))
+    ends = float(str(c["difference"])), float(str(c["low"])), float(str(c["high"]))
     n = int(str(c["databases"]))
     by = f"paired bootstrap by database, of which there are {'only ' if n < _FEW else ''}{n}"
-    span = "" if math.isnan(low) else f" [{low:+.1%}, {high:+.1%}] ({by})"
+    span = "" if math.isnan(ends[1]) else f" ({by})"
     return Grid(header, [row]), (
-        f"Difference {c['difference']:+.1%}{span}; "
+        f"Difference in points: {points_text(*ends)}{span}; "
         f"McNemar's exact p = {c['p']:.2g}. {c['sentence']}"
     )
 

@@ -153,14 +153,14 @@ def _finding(
     a: np.ndarray, b: np.ndarray, names: tuple[str, str], p: float, excludes_zero: bool
 ) -> str:
     better, worse = names if a.mean() >= b.mean() else names[::-1]
-    gap = abs(float(a.mean() - b.mean()))
+    gap = 100 * abs(float(a.mean() - b.mean()))
     if p < 0.05 and excludes_zero:
-        return f"{better} is better than {worse} by {gap:.1%}: more than chance would give."
+        return f"{better} is better than {worse} by {gap:.1f} points: more than chance would give."
     warning = small_n_warning(a, b, names)
     if warning is not None:
         return f"This does not tell which is better. {warning}"
     return (
-        f"{better} is ahead by {gap:.1%}, but not in every sample of databases: on other "
+        f"{better} is ahead by {gap:.1f} points, but not in every sample of databases: on other "
         "databases the order may turn."
     )
 

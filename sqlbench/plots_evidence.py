@@ -66,11 +66,15 @@ def arms_by_context(table: RepairTable, ax: Axes | None = None, least: int = 5) 
     ax.grid(False)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.03, pad=0.02)
     percent(bar.ax.yaxis)
+    bar.set_label("right after the arm")
     ax.set_xlabel("arm")
     ax.set_ylabel("class seen (first answers)")
     return titled(
         ax, "How often each arm ends right, by what the agent saw", _caveat(table.simulated)
     )
+
+
+_IN_POINTS = ("difference", "difference_low", "difference_high", "database_low", "database_high")
 
 
 @styled
@@ -83,18 +87,16 @@ def held_out(validation: CrossValidation, ax: Axes | None = None) -> Axes:
     drawn = looks(p for p in validation.values if p != OPTIMUM)  # which is no policy
     for i, row in enumerate(frame.to_dict("records")):
         colour, _, marker = drawn.get(row["policy"], Look(GREY, "-", "|"))
-        ax.plot([row["database_low"], row["database_high"]], [i, i], color=colour, lw=1, alpha=0.7)
-        ax.plot(
-            [row['difference_low'], row['difference_high']], [i, i],
-            color=colour, lw=5, alpha=0.35, solid_capstyle="butt",
-        )  # fmt: skip
-        ax.plot(row["difference"], i, marker, color=colour, ms=6)
+        middle, low, high, lowest, highest = (100 * row[name] for name in _IN_POINTS)
+        ax.plot([lowest, highest], [i, i], color=colour, lw=1, alpha=0.7)
+        ax.plot([low, high], [i, i], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
+        ax.plot(middle, i, marker, color=colour, ms=6)
     ax.axvline(0, color=INK, lw=1)
     ax.set_yticks(y, frame["policy"].tolist())
     ax.set_ylim(-0.6, len(frame) - 0.4)
-    percent(ax.xaxis)
     ax.set_xlabel(
-        f"right answers against {validation.baseline}; thick: 95% by question, thin: by database"
+        f"right answers against {validation.baseline} (points); thick: 95% by question, "
+        "thin: by database"
     )
     n = len(set(validation.table.db_ids))
     title = f"What policies reach on databases that they never saw ({n} held out in turn)"
@@ -184,14 +186,14 @@ def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figu
             # Of an ordered palette: its colours stand for no policy.
             colours = colormaps["cividis"](np.linspace(0.85, 0.0, len(parts)))
             for (n, part), colour in zip(parts, colours, strict=True):
-                x, middle, low, high = (
-                    part[c].to_numpy(float) for c in ("sharpness", "difference", "low", "high")
+                x = part["sharpness"].to_numpy(float)
+                middle, low, high = (
+                    100 * part[c].to_numpy(float) for c in ("difference", "low", "high")
                 )
                 ax.plot(x, middle, "o-", ms=4, color=colour, label=f"{n:,}")
                 ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
             ax.axhline(0, color=INK, lw=1)
-            percent(ax.yaxis)
-            ax.set_ylabel(f"{first} − {other}")
+            ax.set_ylabel(f"{first} − {other} (points)")
             ax.set_title(f"{first} against {other}; failures as {mix}", fontsize=11)
     figure.supxlabel(
         "sharpness of the assumed matrix (0: all arms alike, 1: as `default` has it)", fontsize=10

@@ -91,6 +91,11 @@ class Interval:
         """Whether 0 lies outside the interval."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def points(self) -> str:
+        """A difference of shares in words: percentage points, with a sign."""
+        return f"{points_text(self.estimate, self.low, self.high)} points"
+
     def __str__(self) -> str:
         return interval_text(self.estimate, self.low, self.high)
 
@@ -107,6 +112,11 @@ def interval_text(value: float, low: float, high: float, form: str = ".1%") -> s
     if not (math.isfinite(low) or math.isfinite(high)):
         return f"{value:{form}} [interval unknown]"
     return f"{value:{form}} [{share_text(low, form)}, {share_text(high, form)}]"
+
+
+def points_text(value: float, low: float, high: float) -> str:
+    """Return a difference of shares with its interval, in percentage points."""
+    return interval_text(100 * value, 100 * low, 100 * high, "+.1f")
 
 
 def cluster_bootstrap(
@@ -269,9 +279,9 @@ def small_n_warning(first: ArrayLike, second: ArrayLike, names: tuple[str, str])
     if not difference:
         return f"{names[0]} and {names[1]} do not differ on these {len(a)} pairs."
     return (
-        f"{len(a)} pairs are too few for the difference of {abs(difference):.1%} between "
-        f"{names[0]} and {names[1]}: about {math.ceil(needed):,} would show one of that size "
-        "(80% power)."
+        f"{len(a)} pairs are too few for the difference of {100 * abs(difference):.1f} points "
+        f"between {names[0]} and {names[1]}: about {math.ceil(needed):,} would show one of that "
+        "size (80% power)."
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.stats import (
+    Interval,
     clustered_interval,
     clustered_ratio,
     mcnemar,
@@ -58,6 +59,11 @@ def test_pairs_are_resampled_as_pairs():
     assert found.low == pytest.approx(1)
     assert found.high == pytest.approx(1)
     assert found.excludes_zero
+
+
+def test_a_difference_of_shares_is_told_in_points():
+    assert Interval(0.055, 0.04, 0.07, 9, 3).points == "+5.5 [+4.0, +7.0] points"
+    assert Interval(-0.01, math.nan, math.nan, 9, 1).points == "-1.0 [interval unknown] points"
 
 
 def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():
