@@ -215,6 +215,8 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
     file = next((p for p in (out, *out.parents) if p.exists() and not p.is_dir()), None)
     if file is not None:
         raise RunFolderError(f"The runs cannot go into {str(out)!r}: {str(file)!r} is a file.")
+    if (out / "run.json").exists():
+        raise RunFolderError(f"The runs cannot go into {str(out)!r}: it is the folder of one run.")
     prompts = Prompts.load().hash
     _WORKER.forget()
     cells = []

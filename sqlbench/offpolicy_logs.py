@@ -102,8 +102,8 @@ class LoggedDecisions:
         Raises
         ------
         OffPolicyError
-            If the runs are on different suites, a propensity is missing, 0 or 1, or the policy
-            asked for new answers from scratch.
+            If the runs are on different suites, one is given twice, a propensity is missing, 0
+            or 1, or the policy asked for new answers from scratch.
         """
         taken = list(runs)
         hashes = {run.meta["suite_hash"] for run in taken}
@@ -112,6 +112,8 @@ class LoggedDecisions:
                 f"The runs are on {len(hashes)} different suites; evaluate each suite alone."
             )
         name = " + ".join(run.label for run in taken)
+        if len({run.folder.resolve() if run.folder else id(run) for run in taken}) < len(taken):
+            raise OffPolicyError(f"A log of {name!r} is given twice; give each of them once.")
         second = [
             (episode.question_id, step)
             for run in taken

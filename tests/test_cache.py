@@ -96,6 +96,11 @@ def test_record_calls_again_and_off_stores_nothing(suite, tmp_path):
         assert db.execute("SELECT count(*) FROM completions").fetchone() == (calls,)
 
 
+def test_a_store_that_would_not_be_used_is_refused():
+    with pytest.raises(ConfigError, match=r"the store 'a\.sqlite' would not be used"):
+        Calling(cache="a.sqlite", cache_mode="off")
+
+
 def test_the_key_covers_all_that_an_answer_depends_on():
     model = OpenAIModel("m", {"OPENAI_BASE_URL": "http://localhost:1/v1"})
     base = request()

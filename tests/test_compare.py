@@ -14,7 +14,7 @@ from sqlbench import plots_compare
 from sqlbench.cli import main
 from sqlbench.cli.compare import parse_policies
 from sqlbench.compare import Comparison, compare, comparison_table, outcomes
-from sqlbench.exceptions import ConfigError, UnknownNameError, WorkerError
+from sqlbench.exceptions import ConfigError, RunFolderError, UnknownNameError, WorkerError
 from sqlbench.experiment import run_experiment
 from sqlbench.grid import processes, run_grid
 from sqlbench.run_config import RunConfig, parse_seeds
@@ -204,6 +204,9 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="pair up"):
         compare(two | {"x": RunConfig(episodes=1)}, [0, 1], tmp_path)
     assert not any(tmp_path.iterdir())
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="the folder of one run"):
+        compare(two, [0, 1], tmp_path)
 
 
 def test_seeds_and_policies_are_read_from_the_command_line():

@@ -247,6 +247,9 @@ def test_a_folder_with_other_verdicts_is_refused(folder: Path) -> None:
         Graded.open(out)
     with pytest.raises(RunFolderError, match="holds no graded predictions"):
         Graded.open(folder)
+    with pytest.raises(RunFolderError, match="holds files and no verdicts"):
+        grade(suite, folder / "hasty.jsonl", out=folder, progress=False)
+    assert not (folder / "verdicts.jsonl").exists()
 
 
 def test_several_files_share_the_golds_and_get_the_verdicts_they_get_alone(folder: Path) -> None:

@@ -228,6 +228,11 @@ def test_a_log_of_a_policy_that_was_certain_is_refused():
         LoggedDecisions.from_runs([run])
 
 
+def test_a_log_that_is_given_twice_is_refused(explored):
+    with pytest.raises(OffPolicyError, match="given twice"):
+        LoggedDecisions.from_runs([explored, explored])
+
+
 @pytest.mark.parametrize("policy", ["resample", "resample?epsilon=0.3"])
 def test_a_log_with_new_answers_from_scratch_is_refused(policy):
     """An arm's propensity is then ε/8, and IPS over the arms alone would be 1/ε times too high."""

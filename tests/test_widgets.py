@@ -14,7 +14,7 @@ import pytest
 from failing import Failing
 
 import sqlbench as sb
-from sqlbench.exceptions import UnknownNameError
+from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models import Completion, Usage
 from sqlbench.models.base import Restart
 from sqlbench.models.simulated import SimulatedModel
@@ -43,6 +43,13 @@ def run(suite):
     return asyncio.run(
         sb.run_experiment(suite, "simulated", "linucb", episodes=150, progress=False)
     )
+
+
+def test_what_is_neither_run_nor_environment_is_refused_in_one_sentence():
+    with pytest.raises(ConfigError, match=r"run is a Run, .*, not 5\."):
+        sb.widgets.explore(5)
+    with pytest.raises(ConfigError, match=r"env is an SQLAgentEnv, not 5\."):
+        sb.widgets.play(5)
 
 
 # --- explore

@@ -172,7 +172,8 @@ class VerdictLog:
     Raises
     ------
     RunFolderError
-        If the folder holds verdicts of another kind, is damaged, or is being written to.
+        If the folder holds other files or verdicts of another kind, is damaged, or is being
+        written to.
     """
 
     def __init__(self, meta: dict[str, Any], folder: Path | None) -> None:
@@ -183,6 +184,10 @@ class VerdictLog:
             return
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "verdicts.jsonl"
+        if not path.exists() and any(folder.iterdir()):
+            raise RunFolderError(
+                f"The folder {str(folder)!r} holds files and no verdicts; name an empty or new one."
+            )
         self._file = path.open("ab")
         try:
             self._take_over(folder, path)

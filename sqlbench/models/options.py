@@ -73,6 +73,11 @@ class Calling:
             raise ConfigError(
                 "cache_mode='replay' needs the store to replay from: name cache=FILE."
             )
+        if self.cache_mode == "off" and self.cache is not None:
+            raise ConfigError(
+                f"cache_mode='off' keeps no answer, so the store {str(self.cache)!r} would not be "
+                "used: leave one of the two out."
+            )
         if self.cache_mode == "replay":
             object.__setattr__(self, "offline", True)
         for field in fields(self):

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as w
 
 from sqlbench import html
+from sqlbench.checks import check_has
 from sqlbench.episode import Episode
 from sqlbench.errors import ErrorClass
 from sqlbench.exceptions import SQLBenchError
@@ -77,6 +78,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, run: Run, suite: Suite | None = None) -> None:
+        check_has("run", run, "log", "a Run, as sb.Run.open(FOLDER) gives it")
         self.run, self._given = run, suite
         self.lines = [Line.of(e) for e in sorted(run.log, key=lambda e: e.index)]
         self.task = _choice("Task", sorted({e.task_id for e in run.log}))

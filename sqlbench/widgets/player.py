@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from sqlbench import html
+from sqlbench.checks import check_has
 from sqlbench.environment import Action, SQLAgentEnv
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.models import ModelError
@@ -29,6 +30,7 @@ class Player(w.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, env: SQLAgentEnv) -> None:
+        check_has("env", env, "step_streaming", "an SQLAgentEnv")
         self.env, self._background, self._busy = env, Background(), False
         # A select is as wide as its longest question, unless told that it need not be.
         wide = {"width": "auto", "flex": "1 1 320px", "min_width": "0", "max_width": "100%"}
