@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlbench
+from sqlbench.cells import Cell
 from sqlbench.exceptions import (
     ClusterError,
     MissingExtraError,
     RunInUseError,
     SQLBenchError,
 )
-from sqlbench.grid import Cell, Workers
+from sqlbench.grid import Workers
 from sqlbench.models import Calling
 from sqlbench.run_config import RunConfig
 from sqlbench.suites import load_suite

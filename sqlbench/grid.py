@@ -1,8 +1,8 @@
 """Many runs at once: a grid of run configurations, in parallel, resumable, with one bar.
 
-A cell is a run configuration, and its folder's name is a hash of all that the results depend on:
-asked for again, a finished cell is read and a half-finished one is gone on with. A worker that is
-killed costs what it had in flight: its cells go on from their logs in a new worker.
+Asked for again, a finished cell (see `sqlbench.cells`) is read, and a half-finished one is gone on
+with. A worker that is killed costs what it had in flight: its cells go on from their logs in a new
+worker.
 
 Workers are anything with the `submit` of `concurrent.futures`: local processes by default, or for
 example ``distributed.Client(…).get_executor()``.
@@ -10,12 +10,8 @@ example ``distributed.Client(…).get_executor()``.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
-import hashlib
-import json
 import os
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import (
@@ -26,25 +22,21 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-import sqlbench
-from sqlbench.exceptions import ConfigError, RunFolderError, RunInUseError, WorkerError
-from sqlbench.experiment import run_experiment
-from sqlbench.models import Calling, ChatModel, load_model
+from sqlbench.cells import Cell, plan, run_cell
+from sqlbench.exceptions import ConfigError, RunInUseError, WorkerError
+from sqlbench.models import Calling
 from sqlbench.models.budget import Totals
 from sqlbench.models.ledger import Ledger
-from sqlbench.policies import make_policy
-from sqlbench.repair import Prompts
 from sqlbench.run_config import RunConfig
 from sqlbench.run_files import read_log
-from sqlbench.runs import SCHEMA_VERSION, Run
-from sqlbench.suites import Suite, load_suite
-from sqlbench.workers import RUNS, LocalWorkers
+from sqlbench.runs import Run
+from sqlbench.workers import LocalWorkers
 
 T = TypeVar("T")
 Workers = Callable[[], Executor]
@@ -53,19 +45,6 @@ VIEW_SECONDS = 1.0
 LEDGER = "ledger.sqlite"
 # How often in a row workers may die without one episode's progress in between.
 MAX_DEATHS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One run of the grid: its configuration and its folder."""
-
-    config: RunConfig
-    folder: Path
-
-    @property
-    def finished(self) -> bool:
-        """Whether its last file is written."""
-        return (self.folder / "summary.json").exists()
 
 
 def processes(workers: int | None = None) -> Workers:
@@ -202,42 +181,6 @@ def spent_before(folder: Path) -> Totals:
     return totals
 
 
-def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None) -> list[Cell]:
-    """Give each configuration its folder, and refuse what cannot be run.
-
-    Raises
-    ------
-    UnknownNameError, ConfigError, SuiteError, ModelSetupError
-        If a configuration cannot be run.
-    RunFolderError
-        If the folder cannot be one.
-    """
-    file = next((p for p in (out, *out.parents) if p.exists() and not p.is_dir()), None)
-    if file is not None:
-        raise RunFolderError(f"The runs cannot go into {str(out)!r}: {str(file)!r} is a file.")
-    if (out / "run.json").exists():
-        raise RunFolderError(f"The runs cannot go into {str(out)!r}: it is the folder of one run.")
-    prompts = Prompts.load().hash
-    _WORKER.forget()
-    cells = []
-    for config in configs:
-        suite, (model, repairing) = _WORKER.suite(config), _WORKER.models(config, calling)
-        make_policy(config.policy, repairing or model)
-        content = {
-            "config": config.model_dump(),
-            "suite": suite.content_hash,
-            "profile": model.fingerprint or None,  # or the hash of a prediction file
-            "prompts": prompts,
-            "versions": [sqlbench.__version__, SCHEMA_VERSION],
-        }
-        if repairing is not None and repairing.fingerprint:
-            content["repair_profile"] = repairing.fingerprint
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        name = "".join(c if c.isalnum() or c in "-." else "_" for c in config.policy)
-        cells.append(Cell(config, out / f"{name[:40]}-s{config.seed}-{digest[:10]}"))
-    return cells
-
-
 def _run_all(
     cells: Sequence[Cell],
     collect: Callable[[Run], T],
@@ -263,74 +206,6 @@ def _run_all(
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-
-
-def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = None) -> T:
-    """Run a cell, or open it if it is finished, and collect from it. This is what a worker does."""
-    if cell.finished:
-        return collect(Run.open(cell.folder))
-    config = cell.config.model_dump()
-    suite, (model, repairing) = _WORKER.suite(cell.config), _WORKER.models(cell.config, calling)
-    del config["suite"], config["model"], config["repair_model"]
-
-    async def run() -> Run:
-        with RUNS.running():
-            return await run_experiment(
-                suite,
-                model,
-                repair_model=repairing,
-                **config,
-                concurrency=cell.config.lag + 1,  # all that can be in flight; `calling` limits it
-                out=cell.folder,
-                progress=False,
-                calling=calling,
-            )
-
-    return collect(_WORKER.runner().run(run()))
-
-
-class _Worker(threading.local):
-    """What a worker keeps between its cells: suites, models, and the loop that they live on."""
-
-    def __init__(self) -> None:
-        self._suites: dict[tuple[str, str | None], Suite] = {}
-        self._models: dict[object, ChatModel] = {}
-        self._runner: asyncio.Runner | None = None
-
-    def forget(self) -> None:
-        """Read every file anew when it is next asked for: a notebook's kernel outlives them."""
-        self._suites.clear()
-        self._models.clear()
-
-    def suite(self, config: RunConfig) -> Suite:
-        key = config.suite, config.database
-        if key not in self._suites:
-            self._suites[key] = load_suite(*key)
-        return self._suites[key]
-
-    def models(
-        self, config: RunConfig, calling: Calling | None
-    ) -> tuple[ChatModel, ChatModel | None]:
-        """Return who answers and who repairs."""
-        first = self._model(config.model, config, calling)
-        if config.repair_model is None:
-            return first, None
-        return first, self._model(config.repair_model, config, calling)
-
-    def _model(self, spec: str, config: RunConfig, calling: Calling | None) -> ChatModel:
-        # The time limits are the model's own, and a replay takes one without a key.
-        key = spec, config.suite, config.database, calling
-        if key not in self._models:
-            self._models[key] = load_model(spec, self.suite(config), calling)
-        return self._models[key]
-
-    def runner(self) -> asyncio.Runner:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner
-
-
-_WORKER = _Worker()
 
 
 class Tail:

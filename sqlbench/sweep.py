@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sqlbench.cells import Cell, plan
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grid import Cell, Workers, plan, run_grid
+from sqlbench.grid import Workers, run_grid
 from sqlbench.models import Calling
 from sqlbench.run_config import RunConfig, make_config, parse_seeds
 from sqlbench.runs import Run

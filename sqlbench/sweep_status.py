@@ -17,8 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.cells import Cell
 from sqlbench.exceptions import RunFolderError, RunInUseError
-from sqlbench.grid import Cell, Tail
+from sqlbench.grid import Tail
 from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.run_config import RunConfig
 from sqlbench.run_files import parse_line, write_json

@@ -17,6 +17,7 @@ import pytest
 from served import answers_for, serve
 
 import sqlbench as sb
+from sqlbench.cells import Cell, plan, run_cell
 from sqlbench.cluster import Cluster, _pack, _run_apart, _unpack, connect
 from sqlbench.exceptions import (
     BudgetReachedError,
@@ -26,7 +27,6 @@ from sqlbench.exceptions import (
     RunInUseError,
     UnknownNameError,
 )
-from sqlbench.grid import Cell, plan
 from sqlbench.models import Calling
 from sqlbench.models.cache import ResponseStore
 from sqlbench.sweep import MERGED_STORE, load_grid, make_grid, run_sweep, sweep_text
@@ -330,6 +330,10 @@ def test_a_log_that_a_worker_brings_home_anew_is_counted_once(tmp_path):
     assert list(sweep.status["right"]) == [1.0]
 
 
+def fingerprint(run):
+    return run.meta["model_fingerprint"]
+
+
 @pytest.mark.parametrize("kind", ["predictions", "simulated"])
 def test_a_cell_whose_file_has_changed_is_another_cell(tmp_path, kind):
     """Also in the same process, where a notebook compares again what was just corrected."""
@@ -341,12 +345,17 @@ def test_a_cell_whose_file_has_changed_is_another_cell(tmp_path, kind):
     else:
         file = tmp_path / "own.toml"
         before, after = 'base = "default"\n', 'base = "measured"\n'
-    configs = make_grid({"model": f"{kind}:{file}", "max_attempts": 1})
+    configs = make_grid({"model": f"{kind}:{file}", "max_attempts": 1, "episodes": 8})
     file.write_text(before)
     (cell,) = plan(configs, tmp_path)
     assert plan(configs, tmp_path) == [cell]
     file.write_text(after)
-    assert plan(configs, tmp_path) != [cell]
+    (other,) = plan(configs, tmp_path)
+    assert other != cell
+    with pytest.raises(ConfigError, match="has changed since"):
+        run_cell(cell, fingerprint)
+    file.write_text(before)  # and this process still keeps what it read in between
+    assert run_cell(cell, fingerprint) == cell.contents[1]
 
 
 def test_a_store_that_runs_share_holds_what_their_own_hold_when_merged(tmp_path, monkeypatch):

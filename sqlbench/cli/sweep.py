@@ -42,9 +42,10 @@ def sweep(
 
     A budget is the whole sweep's. Limits per minute hold for each worker by itself.
     """
+    from sqlbench.cells import plan
     from sqlbench.cli.sweep_table import live_table
     from sqlbench.cluster import connect
-    from sqlbench.grid import plan, processes
+    from sqlbench.grid import processes
     from sqlbench.sweep import TABLE, load_grid, run_sweep, sweep_text
     from sqlbench.sweep_status import Sweep
 
