@@ -81,6 +81,8 @@ def write_report(run_dir: str | Path) -> Path:
             progress_bar=False,
             kernel_name="python3",
             cwd=str(Path.cwd()),
+            # Without its warning of plain text on loopback, where it lives for this one notebook.
+            extra_arguments=["--log-level=ERROR"],
         )
     except PapermillExecutionError as error:
         raise ConfigError(
