@@ -34,6 +34,8 @@ def agent_sql(action: object) -> AgentSQL:
     >>> agent_sql(None).refusal
     'No SQL in the action: it is a NoneType, and a SELECT statement is expected.'
     """
+    if isinstance(action, AgentSQL):
+        return action
     given = action.custom_sql if isinstance(action, Action) else action
     if isinstance(action, Action) and given is None:
         given = action.repair_action

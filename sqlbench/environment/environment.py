@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
-from sqlbench.environment.agent import agent_sql
+from sqlbench.environment.agent import AgentSQL, agent_sql
 from sqlbench.environment.attempt import make_step
 from sqlbench.environment.exchange import (
     ACTIONS,
@@ -180,7 +180,7 @@ class SQLAgentEnv:
         self._next: Decision | None = None
         return self._observation()
 
-    async def step(self, action: Action | str = AUTO) -> tuple[Observation, RewardInfo]:
+    async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
 
         Raises
@@ -196,7 +196,9 @@ class SQLAgentEnv:
             pass
         return self.last_result()
 
-    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
+    async def step_streaming(
+        self, action: Action | AgentSQL | str = AUTO
+    ) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
 
         The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
@@ -286,7 +288,7 @@ class SQLAgentEnv:
         )
 
     async def _attempt(
-        self, action: Action | str, *, streamed: bool
+        self, action: Action | AgentSQL | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
         refusal: str | None = None
@@ -295,6 +297,7 @@ class SQLAgentEnv:
             asked = agent_sql(action)
             name, decision, custom, refusal = CUSTOM, None, asked.sql, asked.refusal
         else:
+            assert not isinstance(action, AgentSQL), "for environments without a model"
             name, decision, custom = resolve_action(action, self._next, first=not self._history)
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
