@@ -17,7 +17,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "notebooks/.ipynb_checkpoints"]
@@ -36,7 +35,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say the types
 numpydoc_show_class_members = False
 
-html_theme = "furo"
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"navigation_depth": 2, "collapse_navigation": True, "show_prev_next": False}
 html_title = f"sqlbench {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
