@@ -17,13 +17,14 @@ import numpy as np
 from sqlbench.episodes.context import featurize
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.sample import Sample
 from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Usage
-from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
-from sqlbench.stats import Rate, rate, wilson_arrays
+from sqlbench.runs.pass_at import pass_at_k
+from sqlbench.stats import Rate, interval_text, rate, wilson_arrays
 from sqlbench.words import counted
 
 if TYPE_CHECKING:
@@ -78,7 +79,16 @@ def summarize(run: Run) -> dict[str, Any]:
         "model_calls": int(frame["model_calls"].sum()),
         **costs(run),
         "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
+        **_passed(run),
     }
+
+
+def _passed(run: Run) -> dict[str, Any]:
+    """Return pass@k of a run with several samples a question; others know no such field."""
+    if run.config.samples == 1:
+        return {}
+    rows = pass_at_k(run).itertuples() if run.log else ()
+    return {"pass_at": {str(r.Index): [_rounded(v) for v in (r.rate, r.low, r.high)] for r in rows}}
 
 
 def costs(run: Run) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def costs(run: Run) -> dict[str, Any]:
     """
     first, later = usages(run.log)
     usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
-    solved = len({e.question_id for e in run.log if e.success})
+    solved = len({e.question_id for e in run.log if e.solved})
     cost = cost_of(run, first, later)
     tokens = usage.prompt_tokens + usage.completion_tokens
     return {
@@ -104,7 +114,8 @@ def costs(run: Run) -> dict[str, Any]:
 def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
     """Return the tokens of first answers, and those of repairs: two models may have made them."""
     log = list(log)
-    return _usage(e.steps[:1] for e in log), _usage(e.steps[1:] for e in log)
+    first: Iterable[Sequence[Step | Sample]] = ((*e.steps[:1], *e.others) for e in log)
+    return _usage(first), _usage(e.steps[1:] for e in log)
 
 
 def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
@@ -116,7 +127,7 @@ def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
     return sum(prices[model].cost(used) for model, used in who if model in prices)
 
 
-def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:
+def _usage(episodes: Iterable[Sequence[Step | Sample]]) -> Usage:
     steps = [s for steps in episodes for s in steps]
     return Usage(
         sum(s.prompt_tokens for s in steps),
@@ -234,7 +245,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     """
     import pandas as pd
 
-    policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
+    policy = run.untaught() if run.config.policy.startswith("linucb") else None
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
     size = bin_size(run, bins)
@@ -261,6 +272,10 @@ def run_table(run: Run) -> str:
         ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
         ["model calls", f"{summary['model_calls']:,}"],
         *_cost_rows(summary),
+        *[
+            [f"pass@{k}", interval_text(*values)]
+            for k, values in summary.get("pass_at", {}).items()
+        ],
         ["model errors", str(summary["model_errors"])],
     ]
     if summary["database_errors"]:

@@ -19,6 +19,7 @@ from sqlbench.environment.exchange import (
     reward_info,
 )
 from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
+from sqlbench.environment.sampling import Outcome, draw, make_sample
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode, Step, learn
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
@@ -60,6 +61,8 @@ class SQLAgentEnv:
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
         Gold results to share between environments of one metric.
+    samples : int
+        How many independent first answers are drawn; the first one is attempt 1.
 
     Raises
     ------
@@ -81,12 +84,14 @@ class SQLAgentEnv:
         prompts: Prompts | None = None,
         learn: bool = False,
         golds: Golds | None = None,
+        samples: int = 1,
     ) -> None:
         if feedback not in FEEDBACKS:
             raise UnknownNameError("feedback", feedback, FEEDBACKS)
         find_metric(metric)  # refuses what is none
         check_whole("seed", seed)
         check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
+        check_whole("samples", samples, 1)
         if not 0 <= temperature < math.inf:
             raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
@@ -98,7 +103,7 @@ class SQLAgentEnv:
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
         self.prompts = prompts or Prompts.load()
-        self.golds = golds or Golds(self.suite, metric)
+        self.golds, self.samples = golds or Golds(self.suite, metric), samples
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
 
@@ -274,7 +279,10 @@ class SQLAgentEnv:
         if custom is None:
             request = self.request(name, attempt)
             completion: Completion | None = None
-            if streamed:
+            if attempt == 1 and self.samples > 1:
+                completion = await self._sample()
+                yield {"type": "sql_chunk", "chunk": completion.text}
+            elif streamed:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
@@ -307,8 +315,25 @@ class SQLAgentEnv:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
 
-    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
-        """Return what an action would ask the model now."""
+    async def _sample(self) -> Completion:
+        """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
+        assert self.episode is not None
+        requests = [self.request(sample=i) for i in range(self.samples)]
+        drawn = await draw(self.model, requests, self._run)
+        judged = [
+            await judge_aside(self._gold, one.outcome, self.metric, self.feedback) for one in drawn
+        ]
+        self.episode.samples = [make_sample(*pair) for pair in zip(drawn, judged, strict=True)]
+        return drawn[self.episode.chosen].completion
+
+    async def _run(self, sql: str) -> Outcome:
+        try:
+            return await self._database.run(await prepare_aside(sql, self.metric))
+        except QueryError as raised:
+            return raised
+
+    def request(self, name: str = GENERATE, attempt: int = 1, *, sample: int = 0) -> ModelRequest:
+        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
         assert self.episode is not None
         repair = name != GENERATE
         return ModelRequest(
@@ -317,7 +342,7 @@ class SQLAgentEnv:
             repeat=self.episode.repeat,
             attempt=attempt,
             action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
+            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
             temperature=self.temperature,
             context=self._context if repair else None,
             failing_sql=self._told[-1].sql if repair else None,
@@ -333,11 +358,7 @@ class SQLAgentEnv:
         completion: Completion | None,
     ) -> None:
         assert self.episode is not None
-        outcome: QueryResult | QueryError
-        try:
-            outcome = await self._database.run(await prepare_aside(sql, self.metric))
-        except QueryError as raised:
-            outcome = raised
+        outcome = await self._run(sql)
         result = outcome if isinstance(outcome, QueryResult) else None
         error = outcome if isinstance(outcome, QueryError) else None
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
