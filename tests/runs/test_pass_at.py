@@ -18,7 +18,6 @@ from sqlbench.runs.pass_at import _chance, pass_at_k
 from sqlbench.runs.run import Run
 from sqlbench.suites import load_suite
 
-
 SUITE = load_suite("marketplace")
 MODEL = load_model("simulated", SUITE)  # it keeps the faults that it has verified
 

@@ -18,7 +18,6 @@ from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.run import Run
 from sqlbench.suites import load_suite
 
-
 SUITE = load_suite("marketplace")
 MODEL = load_model("simulated", SUITE)  # it keeps the faults that it has verified
 
