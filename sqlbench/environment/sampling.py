@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlbench.databases.base import QueryError, QueryResult
-from sqlbench.environment.judging import Judgement
+from sqlbench.databases.base import Database, QueryError, QueryResult
+from sqlbench.environment.judging import Feedback, Judgement, judge_aside, prepare_aside
 from sqlbench.episodes.sample import Sample
+from sqlbench.grading import Gold
 from sqlbench.models import Completion, ModelRequest
 from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
@@ -36,9 +37,7 @@ class Drawn:
 
 
 async def draw(
-    model: ChatModel,
-    requests: Sequence[ModelRequest],
-    run: Callable[[str], Awaitable[Outcome]],
+    model: ChatModel, requests: Sequence[ModelRequest], database: Database, metric: str
 ) -> list[Drawn]:
     """Draw one answer a request, and run each.
 
@@ -48,8 +47,10 @@ async def draw(
         Who answers; all requests are under way at once, as far as its own limits let them.
     requests : sequence of ModelRequest
         They differ in their seeds.
-    run : callable
-        Runs a statement, and returns its rows or its error.
+    database : Database
+        Where the answers run.
+    metric : str
+        What is run is prepared as it wants it.
 
     Raises
     ------
@@ -65,12 +66,26 @@ async def draw(
     drawn = []
     for completion in completions:
         sql = await statement_of(completion)
-        drawn.append(Drawn(completion, sql, await run(sql)))
+        drawn.append(Drawn(completion, sql, await run_aside(database, sql, metric)))
     return drawn
 
 
-def make_sample(drawn: Drawn, judged: Judgement) -> Sample:
-    """Return what is kept of a drawn answer and of the gold's word on it."""
+async def run_aside(database: Database, sql: str, metric: str) -> Outcome:
+    """Run a statement as a metric wants it; return its rows or its error."""
+    try:
+        return await database.run(await prepare_aside(sql, metric))
+    except QueryError as raised:
+        return raised
+
+
+async def judge_drawn(
+    drawn: Sequence[Drawn], gold: Gold | None, metric: str, feedback: Feedback
+) -> list[Sample]:
+    """Return what is kept of drawn answers, and of the gold's word on each."""
+    return [_sample(d, await judge_aside(gold, d.outcome, metric, feedback)) for d in drawn]
+
+
+def _sample(drawn: Drawn, judged: Judgement) -> Sample:
     outcome, usage = drawn.outcome, drawn.completion.usage
     verdict = judged.verdict
     said = drawn.completion.text if drawn.completion.sql is None and not drawn.sql else None
