@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -20,7 +19,7 @@ from sqlbench.environment.exchange import (
     resolve_action,
     reward_info,
 )
-from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside
+from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
 from sqlbench.environment.sampling import draw, judge_drawn, run_aside
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
@@ -34,8 +33,7 @@ from sqlbench.episodes.repair import (
     Prompts,
     RepairAction,
 )
-from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import Golds, find_metric
+from sqlbench.grading import Golds
 from sqlbench.models import Completion, ModelRequest, load_model
 from sqlbench.models.base import ChatModel, Restart
 from sqlbench.models.extract import statement_of
@@ -96,14 +94,7 @@ class SQLAgentEnv:
         golds: Golds | None = None,
         samples: int = 1,
     ) -> None:
-        if feedback not in FEEDBACKS:
-            raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        find_metric(metric)  # refuses what is none
-        check_whole("seed", seed)
-        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
-        check_whole("samples", samples, 1)
-        if not 0 <= temperature < math.inf:
-            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+        check_options(feedback, metric, seed, max_attempts, samples, temperature)
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model

@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 
-from sqlbench.analysis import costs, rates, summarize
 from sqlbench.exceptions import ConfigError, ModelSetupError, RunFolderError
 from sqlbench.grids.cells import plan
 from sqlbench.models import Calling, load_model
@@ -16,6 +15,7 @@ from sqlbench.runs.config import RunConfig
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.pass_at import _chance, pass_at_k
 from sqlbench.runs.run import Run
+from sqlbench.runs.summary import costs, rates, summarize
 from sqlbench.suites import load_suite
 
 SUITE = load_suite("marketplace")
