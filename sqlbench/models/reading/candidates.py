@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sqlbench.models.reading.blocks import Block, blocks_of, without_quote_marks
-from sqlbench.models.reading.fields import OPENS, TRIES, Field, Says, fields_at, unescaped
+from sqlbench.models.reading.fields import OPENS, TRIES, Field, Says, fields_at, json_text_at, unescaped
 from sqlbench.models.reading.statement import (
     OTHER,
     START,
@@ -187,6 +187,10 @@ def _at(text: str, start: int, nested: int) -> tuple[Candidate | None, int]:
     lead = lead or re.search(_LEAD.pattern.replace("^|", "", 1), text[line:start])
     quote = (lead["quote"] or "") if lead else ""
     begin = start - (len(text[line:start]) - lead.start("brackets")) if lead else start
+    if quote == '"' and (decoded := json_text_at(text, begin - 1)) is not None:
+        inner = best_of(decoded[0], NESTED)
+        if inner is not None and inner.rank <= Rank.SHORT:
+            return Candidate(Rank.LINE, inner.sql), decoded[1]
     where = Where.LINE if lead else Where.SENTENCE
     found = read_statement(text, begin, where, _CLOSING.get(quote, quote))
     after = max(found.end, start + 1)

@@ -79,6 +79,15 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
 
 
+def json_text_at(text: str, i: int) -> tuple[str, int] | None:
+    """Return the JSON string that begins at a place, where it holds escapes, and its end."""
+    try:
+        value, end = json.JSONDecoder(strict=False).raw_decode(text, i)
+    except ValueError:
+        return None
+    return (value, end) if isinstance(value, str) and "\\" in text[i:end] else None
+
+
 def _strings(value: Any, key: str = "") -> Iterator[Field]:
     if isinstance(value, str):
         yield Field(says(key), value)

@@ -80,6 +80,12 @@ class Flow:
         pending = last.must or last.alias or last.dotted or frame.cases
         return len(self.frames) == 1 and not frame.wants and not pending
 
+    @property
+    def waits(self) -> bool:
+        """Whether the statement cannot end here, whatever brackets are open."""
+        last = self.last
+        return self.frames[-1].wants or bool(last.must) or last.alias or last.dotted
+
     def feed(self, token: Token) -> bool:
         """Return whether a token can stand here, and take it."""
         if token.kind in BLANKS:

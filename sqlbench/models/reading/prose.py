@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from sqlbench.models.reading.grammar import Flow
-from sqlbench.models.reading.tokens import BLANKS, Token, after_blanks, token_at
-from sqlbench.models.reading.words import GOES_ON
+from sqlbench.models.reading.tokens import BLANKS, TAG, Token, after_blanks, token_at
+from sqlbench.models.reading.words import GOES_ON, NEUTRAL
 
 # So many tokens are looked at: a sentence betrays itself earlier.
 AHEAD = 40
+# Within so many characters a name's second mention is looked for.
+NEAR = 4_000
 
 # A heading, bold text, a table's row, a rule, a closing tag, a fence: no line of SQL.
 _MARKUP = re.compile(
@@ -23,7 +25,7 @@ _BULLET = re.compile(r"(?:[-*+•][ \t]+|\d+[.)][ \t]+)(?=[^\W\d])")
 # No name that a person would give a column, with a capital.
 _SAYS = re.compile(
     r"(?:This|These|That|Those|The|Here|It|Its|Note|You|We|I|They|There|If|Please|Both|Each|Only|"
-    r"Dies|Diese[rs]?|Die|Der|Das|Es|Wir|Hier|Hinweis|Ce|Cette|Ces|La|Le|Les|El|Esta|Este|Los)\b"
+    r"Dies|Diese[rs]?|Die|Der|Das|Es|Wir|Hier|Hinweis|Ce|Cette|Ces|La|Le|Les|El|Esta|Este|Los)(?=[ \t'’])"
 )
 _SENTENCE = re.compile(r"[.!?。:]['\"*)]*[ \t\r]*(?:\n|\Z)")
 
@@ -60,7 +62,7 @@ def is_prose(text: str, i: int, flow: Flow, start: int, gap: int, block: bool) -
     first = token_at(text, i)
     if first.text in (",", ")", ";"):
         return False
-    wants = flow.frames[-1].wants
+    wants = flow.waits
     if first.kind == "word" and first.text.upper() in GOES_ON:
         written = _first_word(text, start)
         if first.text.isupper() == written.isupper() and first.text.islower() == written.islower():
@@ -86,7 +88,7 @@ def _failure(text: str, i: int, flow: Flow, limit: int = AHEAD) -> Token | None:
         if i >= len(text):
             break
         token = token_at(text, i)
-        if token.kind == "line" or token.text == ";":
+        if token.kind == "line" or token.text == ";" or TAG.match(text, i):
             break
         if not flow.feed(token):
             return token
@@ -106,9 +108,9 @@ def _is_lone_word(text: str, first: Token, start: int) -> bool:
     """Whether a line of one word is a remark ("Done") and no alias."""
     end = text.find("\n", first.end)
     line = text[first.start : end if end >= 0 else len(text)].strip()
-    if first.kind != "word" or line.rstrip(";") != first.text:
+    if first.kind != "word" or first.text.upper() in GOES_ON or line.rstrip(";") != first.text:
         return False
-    if re.search(rf"\b{re.escape(first.text)}\s*\.", text[start:]):
+    if re.compile(rf"\b{re.escape(first.text)}\s*\.", re.IGNORECASE).search(text, start, start + NEAR):
         return False
     following = after_blanks(text, end if end >= 0 else len(text))
     if following < len(text):
@@ -122,7 +124,7 @@ def _is_explanation(text: str, i: int, flow: Flow, gap: int) -> bool:
     first = token_at(text, i)
     if first.kind not in ("word", "operator") or first.text.upper() in GOES_ON:
         return False
-    if flow.frames[-1].wants or len(flow.frames) > 1 or flow.frames[-1].clause == "other":
+    if flow.waits or len(flow.frames) > 1 or flow.frames[-1].clause == "other":
         return False
     failure = _failure(text, i, flow)
     if failure is None or _says_sql(text, i, failure):
@@ -164,21 +166,28 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
             seen += 1
             names = True
             upper = token.text.upper()
-            if token.kind == "word" and upper in GOES_ON and seen > (dot.kind == "mark"):
-                sql = sql or (token.text.isupper() == keyword.isupper() and not token.text.istitle())
+            if token.kind == "word" and upper in GOES_ON | NEUTRAL and seen > (dot.kind == "mark"):
+                # A sentence begins with a capital, unless the statement is written so, too.
+                sql = sql or not token.text.istitle() or keyword.istitle()
             elif token.kind == "operator" or token.text in ("(", ")"):
                 sql = True
         i = token.end
-    if ahead.last.dotted or sql or dot.kind == "number":
+    if ahead.last.dotted or sql:
         return not ahead.last.dotted
-    spaced = text[dot.start - 1].isspace()
-    return spaced or _is_named(text, start, dot.start)
+    if dot.kind == "number":
+        return not names  # a name behind a number would be its alias
+    if text[dot.start - 1].isspace() or (flow.frames[-1].clause == "list" and not flow.reached):
+        return True
+    return flow.frames[-1].clause != "from" and _is_named(text, start, dot.start)
 
 
 def _is_named(text: str, start: int, dot: int) -> bool:
     """Whether the name before a dot stands elsewhere in the statement."""
-    name = re.search(r"\w+\Z", text[max(start, dot - 128) : dot])
+    name = re.compile(r"\w+\Z").search(text, max(start, dot - 128), dot)
     if name is None:
         return False
-    before = text[start : dot - len(name[0])]
-    return re.search(rf"\b{re.escape(name[0])}\b", before) is not None
+    again = re.compile(rf"\b{re.escape(name[0])}\b", re.IGNORECASE)
+    return (
+        again.search(text, max(start, dot - NEAR), name.start()) is not None
+        or again.search(text, dot, dot + NEAR) is not None
+    )

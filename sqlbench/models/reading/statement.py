@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlbench.models.reading.grammar import Flow
 from sqlbench.models.reading.prose import AHEAD, goes_on_behind_dot, is_prose
-from sqlbench.models.reading.tokens import STOPS, Token, after_blanks, token_at
+from sqlbench.models.reading.tokens import STOPS, TAG, Token, after_blanks, token_at
 
 _NOT_WORD = r"(?<![A-Za-z0-9_$@#.])"
 _OTHER = (
@@ -20,11 +20,6 @@ _OTHER = (
 OTHER = re.compile(_OTHER, re.IGNORECASE)
 START = re.compile(rf"{_NOT_WORD}(?:SELECT|WITH|VALUES)(?![\w$.])|{_NOT_WORD}{_OTHER}", re.IGNORECASE)
 _BRACKETS = re.compile(r"[(\s]*")
-# A chat template's token, or a closing tag: no SQL in any dialect.
-TAG = re.compile(
-    r"<[|｜][\w▁ ]{1,40}[|｜]>|</[A-Za-z]|\[/[A-Za-z]|</?s>|<(?:eos|end_of_turn|start_of_turn)>"
-    r"|\\end\{|\\\]"
-)
 _FENCE = re.compile(r"```|~~~")
 
 

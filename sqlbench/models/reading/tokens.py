@@ -27,6 +27,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# A chat template's token, or a closing tag: no SQL in any dialect.
+TAG = re.compile(
+    r"<[|｜][\w▁ ]{1,40}[|｜]>|</[A-Za-z]|\[/[A-Za-z]|</?s>|<(?:eos|end_of_turn|start_of_turn)>"
+    r"|\\end\{|\\\]"
+)
 BLANKS = frozenset(("line", "space", "comment"))
 _BLANK = re.compile(r"(?:\s++|--[^\n]*+|/\*(?s:.*?)(?:\*/|\Z))*+")
 
