@@ -372,7 +372,7 @@ class SQLAgentEnv:
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(error) if error else None
+        self._token = extract_offending_token(error, sql) if error else None
         if over:
             self._close()
         else:
