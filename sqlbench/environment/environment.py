@@ -356,7 +356,8 @@ class SQLAgentEnv:
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(outcome) if isinstance(outcome, QueryError) else None
+        failed = outcome if isinstance(outcome, QueryError) else None
+        self._token = extract_offending_token(failed, sql) if failed else None
         if over:
             self._close()
         else:
