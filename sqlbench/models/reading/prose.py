@@ -110,7 +110,9 @@ def _is_lone_word(text: str, first: Token, start: int) -> bool:
     line = text[first.start : end if end >= 0 else len(text)].strip()
     if first.kind != "word" or first.text.upper() in GOES_ON or line.rstrip(";") != first.text:
         return False
-    if re.compile(rf"\b{re.escape(first.text)}\s*\.", re.IGNORECASE).search(text, start, start + NEAR):
+    if re.compile(rf"\b{re.escape(first.text)}\s*\.", re.IGNORECASE).search(
+        text, start, start + NEAR
+    ):
         return False
     following = after_blanks(text, end if end >= 0 else len(text))
     if following < len(text):

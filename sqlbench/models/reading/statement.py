@@ -18,7 +18,9 @@ _OTHER = (
     r"|EXPLAIN\s+(?:QUERY\s+PLAN\s+|ANALYZE\s+)?(?=SELECT|WITH))"
 )
 OTHER = re.compile(_OTHER, re.IGNORECASE)
-START = re.compile(rf"{_NOT_WORD}(?:SELECT|WITH|VALUES)(?![\w$.])|{_NOT_WORD}{_OTHER}", re.IGNORECASE)
+START = re.compile(
+    rf"{_NOT_WORD}(?:SELECT|WITH|VALUES)(?![\w$.])|{_NOT_WORD}{_OTHER}", re.IGNORECASE
+)
 _BRACKETS = re.compile(r"[(\s]*")
 _FENCE = re.compile(r"```|~~~")
 
