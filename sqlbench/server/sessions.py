@@ -113,7 +113,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         if self.env.episode is None:
             raise SessionError(
                 "step() before reset(): call reset() first. Over plain HTTP every call has an "
-                "environment of its own: an episode needs the WebSocket /ws, or POST /stream."
+                "environment of its own: an episode needs the WebSocket /ws, or POST /stream. A "
+                "session ends with its connection: a client that has connected again has a new one."
             )
         limit = min(action.timeout_s or timeout_s or math.inf, self.bench.config.session_timeout)
         deadline = asyncio.timeout(limit)
