@@ -1,4 +1,4 @@
-"""Every package that the code imports by name is declared: nothing rests on others' dependencies."""
+"""Every package that the code imports by name is declared: none rests on another one’s needs."""
 
 from __future__ import annotations
 
