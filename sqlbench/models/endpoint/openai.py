@@ -15,15 +15,16 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.episodes.repair import Message
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.base import Completion, Message, ModelError, ModelRequest, Usage
+from sqlbench.models.base import Completion, ModelError, ModelRequest, Usage
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.pacing import Turns
 from sqlbench.models.endpoint.answers import Answer
 from sqlbench.models.endpoint.call_errors import LateError, explain, retry_after
 from sqlbench.models.endpoint.endpoint import Endpoint, find_endpoint
 from sqlbench.models.endpoint.events import Part, Response, parts_of
-from sqlbench.models.endpoint.parameters import MAX_COMPLETION_TOKENS, Parameters
+from sqlbench.models.endpoint.parameters import Parameters
 from sqlbench.models.endpoint.reasoning import SpokenPieces, split_reasoning
 from sqlbench.models.endpoint.reasons import REFUSED
 
@@ -36,7 +37,6 @@ _REFUSALS = (400, 422, 500, 501)
 
 __all__ = [
     "DEFAULT_MODEL",
-    "MAX_COMPLETION_TOKENS",
     "Endpoint",
     "OpenAIModel",
     "find_endpoint",

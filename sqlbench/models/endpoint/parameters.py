@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.models.base import MAX_COMPLETION_TOKENS
 from sqlbench.models.endpoint.reasons import is_too_long, reason_of, said_in, words_of
 
-MAX_COMPLETION_TOKENS = 1024
 OMITTABLE = ("temperature", "seed", "max_tokens")
 LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 # Refused, these go too: what a request without them gets is an answer all the same.
