@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -22,7 +21,8 @@ from sqlbench.environment.exchange import (
     resolve_action,
     reward_info,
 )
-from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
+from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
+from sqlbench.environment.sampling import draw, judge_drawn, run_aside
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
@@ -35,8 +35,7 @@ from sqlbench.episodes.repair import (
     Prompts,
     RepairAction,
 )
-from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import Golds, find_metric
+from sqlbench.grading import Golds
 from sqlbench.models import Completion, ModelRequest, load_model
 from sqlbench.models.base import ChatModel, Restart
 from sqlbench.models.extract import statement_of
@@ -74,6 +73,8 @@ class SQLAgentEnv:
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
         Gold results to share between environments of one metric.
+    samples : int
+        How many first answers are drawn; attempt 1 is the first of them.
 
     Raises
     ------
@@ -95,14 +96,9 @@ class SQLAgentEnv:
         prompts: Prompts | None = None,
         learn: bool = False,
         golds: Golds | None = None,
+        samples: int = 1,
     ) -> None:
-        if feedback not in FEEDBACKS:
-            raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        find_metric(metric)  # refuses what is none
-        check_whole("seed", seed)
-        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
-        if not 0 <= temperature < math.inf:
-            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+        check_options(feedback, metric, seed, max_attempts, samples, temperature)
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
@@ -113,7 +109,7 @@ class SQLAgentEnv:
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
         self.prompts = prompts or Prompts.load()
-        self.golds = golds or Golds(self.suite, metric)
+        self.golds, self.samples = golds or Golds(self.suite, metric), samples
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
 
@@ -305,7 +301,10 @@ class SQLAgentEnv:
             assert self.model is not None
             request = self.request(name, attempt)
             completion: Completion | None = None
-            if streamed:
+            if attempt == 1 and self.samples > 1:
+                completion = await self._sample()
+                yield {"type": "sql_chunk", "chunk": completion.text}
+            elif streamed:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
@@ -338,8 +337,16 @@ class SQLAgentEnv:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
 
-    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
-        """Return what an action would ask the model now."""
+    async def _sample(self) -> Completion:
+        """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
+        assert self.episode is not None and self.model is not None
+        requests = [self.request(sample=i) for i in range(self.samples)]
+        drawn = await draw(self.model, requests, self._database, self.metric)
+        self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
+        return drawn[self.episode.chosen].completion
+
+    def request(self, name: str = GENERATE, attempt: int = 1, sample: int = 0) -> ModelRequest:
+        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
         assert self.episode is not None
         repair = name != GENERATE
         return ModelRequest(
@@ -348,7 +355,7 @@ class SQLAgentEnv:
             repeat=self.episode.repeat,
             attempt=attempt,
             action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
+            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
             temperature=self.temperature,
             context=self._context if repair else None,
             failing_sql=self._told[-1].sql if repair else None,
@@ -366,12 +373,10 @@ class SQLAgentEnv:
     ) -> None:
         assert self.episode is not None
         outcome: QueryResult | QueryError
-        try:
-            if refusal is not None:
-                raise QueryError(refusal)
-            outcome = await self._database.run(await prepare_aside(sql, self.metric))
-        except QueryError as raised:
-            outcome = raised
+        if refusal is None:
+            outcome = await run_aside(self._database, sql, self.metric)
+        else:
+            outcome = QueryError(refusal)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         right, message = judged.verdict.match, judged.message
         over = is_over(attempt, self.max_attempts, self.feedback, outcome, right)
@@ -393,7 +398,8 @@ class SQLAgentEnv:
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(outcome) if isinstance(outcome, QueryError) else None
+        failed = outcome if isinstance(outcome, QueryError) else None
+        self._token = extract_offending_token(failed, sql) if failed else None
         if over:
             self._close()
         else:

@@ -12,6 +12,8 @@ from sqlbench.server.app import create_app
 from sqlbench.server.bench import ServerConfig
 from sqlbench.server.gate import MAX_REQUEST_BYTES
 
+PING_GRACE_SECONDS = 30.0
+
 
 def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve until interrupted.
@@ -61,6 +63,8 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             ws_max_size=4 * MAX_REQUEST_BYTES,
             # Deflating an observation costs more than sending it.
             ws_per_message_deflate=False,
+            # A client that computes answers no ping: its session lives as long as it was promised.
+            ws_ping_timeout=config.session_timeout + PING_GRACE_SECONDS,
             timeout_graceful_shutdown=5,
         )
     )

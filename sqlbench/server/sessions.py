@@ -126,7 +126,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         if self.env.episode is None:
             raise SessionError(
                 "step() before reset(): call reset() first. Over plain HTTP every call has an "
-                "environment of its own: an episode needs the WebSocket /ws, or POST /stream."
+                "environment of its own: an episode needs the WebSocket /ws, or POST /stream. A "
+                "session ends with its connection: a client that has connected again has a new one."
             )
         if self.bench.config.agent and self.env.episode.done:
             return observe_over(self.env)
