@@ -63,7 +63,7 @@ def test_the_schema_comes_once(agents: Served, suite):
         ({}, "'sql': field required"),
         ({"sql": 7}, "should be a valid string"),
         ({"sql": None}, "should be a valid string"),
-        ({"query": "SELECT 1"}, "'query'"),
+        ({"query": "SELECT 1"}, "'sql': field required"),
         ({"repair_action": "auto"}, "sql"),
         ({"sql": "x" * 100_001}, "at most 100000 characters"),
         ({"sql": "generate"}, "is an action of environments that have a model"),
