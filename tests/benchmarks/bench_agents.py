@@ -61,14 +61,15 @@ async def in_process() -> None:
 
 
 @contextlib.contextmanager
-def serving(root: Path, *options: str) -> Iterator[str]:
+def serving(root: Path, *options: str) -> Iterator[tuple[str, int]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "sqlbench", "serve", "--port", "0", *options],
         cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().split()[-1].replace("http", "ws", 1) + "/ws"
+        url = process.stdout.readline().split()[-1].replace("http", "ws", 1) + "/ws"
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait()
@@ -94,26 +95,38 @@ async def over_the_wire(url: str, action: dict[str, Any], episodes: int) -> tupl
     return CLIENTS * episodes * ATTEMPTS / (time.perf_counter() - started), sizes[0]
 
 
-async def compare(here: str, there: str | None) -> None:
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def compare(here: tuple[str, int], there: tuple[str, int] | None) -> None:
     old, new = {"custom_sql": SQL}, {"sql": SQL}
     rates: dict[str, list[float]] = {"here": [], "there": []}
     sizes: dict[str, int] = {}
+    spent = {"here": 0.0, "there": 0.0}
     for number in range(ROUNDS + 1):  # the first warms up
         turns = {"here": (here, new)} | ({"there": (there, old)} if there else {})
-        for name, (url, action) in turns.items():
+        for name, ((url, pid), action) in turns.items():
+            before = processor_seconds(pid)
             rate, sizes[name] = await over_the_wire(url, action, 2)
             if number:
                 rates[name].append(rate)
+                spent[name] += processor_seconds(pid) - before
+    steps = ROUNDS * CLIENTS * 2 * ATTEMPTS
+    micro = {name: seconds / steps * 1e6 for name, seconds in spent.items()}
     print(
         f"over the WebSocket, {CLIENTS} clients: {statistics.median(rates['here']):,.0f} steps a "
-        f"second, {sizes['here']:,} characters a step"
+        f"second, {sizes['here']:,} characters and {micro['here']:,.0f} µs of the server's "
+        "processor time a step"
     )
     if there:
         ratios = [h / t for h, t in zip(rates["here"], rates["there"], strict=True)]
         print(
             f"the other checkout: {statistics.median(rates['there']):,.0f}, {sizes['there']:,} "
-            f"characters; {statistics.median(ratios):.2f} times as many here "
-            f"({min(ratios):.2f} to {max(ratios):.2f})"
+            f"characters, {micro['there']:,.0f} µs; {statistics.median(ratios):.2f} times as many "
+            f"steps a second here ({min(ratios):.2f} to {max(ratios):.2f}), "
+            f"{micro['there'] / micro['here']:.2f} times as many by processor time"
         )
 
 
