@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from sqlbench.databases.base import QueryError, QueryResult, out_of_time
 from sqlbench.databases.watch import WATCH, Ticket
@@ -23,6 +25,7 @@ class _Limits(Protocol):
 
 
 C = TypeVar("C", bound=_Connection)
+D = TypeVar("D")
 
 
 class PooledDatabase(Generic[C]):
@@ -48,6 +51,8 @@ class PooledDatabase(Generic[C]):
         self._idle: list[C] = []
         self._running: set[Ticket] = set()
         self._closed = False
+        self._siblings: dict[_Limits, Any] = {}
+        self._making = threading.Lock()
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix=f"sqlbench-{db_id}")
 
     def execute(self, sql: str) -> QueryResult:
@@ -103,6 +108,19 @@ class PooledDatabase(Generic[C]):
             WATCH.cancel(ticket)
         self._drop_idle()
         self._workers.shutdown()
+        with self._making:
+            siblings = tuple(self._siblings.values())
+        for sibling in siblings:
+            sibling.close()
+
+    def _sibling(self, limits: _Limits, make: Callable[[], D]) -> D:
+        """Return the same database under other limits; it is closed with this one."""
+        with self._making:
+            self._check_open()
+            if limits not in self._siblings:
+                self._siblings[limits] = make()
+            found: D = self._siblings[limits]
+            return found
 
     def __enter__(self) -> Self:
         return self

@@ -75,6 +75,12 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
                     connection.close()
             return self._schema
 
+    def with_limits(self, limits: Limits) -> SQLiteDatabase:
+        """Return the same file under other limits, on connections apart; closed with this one."""
+        return self._sibling(
+            limits, lambda: SQLiteDatabase(self.path, self.db_id, limits=limits, workers=1)
+        )
+
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"
 
