@@ -137,10 +137,6 @@ class PooledDatabase(Generic[C]):
         """Run one statement on a connection of the pool."""
         raise NotImplementedError
 
-    def _narrow(self) -> PooledDatabase[C]:
-        """Return a new door to the same database with the limits of a probe."""
-        raise NotImplementedError
-
     def _serve(
         self,
         sql: str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from sqlbench.databases.base import QueryResult, Schema
@@ -16,9 +15,6 @@ from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import DatabaseFailure
 
 T = TypeVar("T")
-
-# What a probe may cost. PostgreSQL counts no steps: the clock is all there is.
-_PROBE_SECONDS, _PROBE_BYTES = 0.5, 4 * 2**20
 
 # A function may be called if the database says that it has no effects: that is what it declares
 # as STABLE or IMMUTABLE, and what runs with the rights of the one who calls it.
@@ -115,21 +111,6 @@ class PostgresDatabase(PooledDatabase[PostgresSession]):
 
     def __repr__(self) -> str:
         return f"PostgresDatabase({self.url.shown!r}, {self.db_id!r})"
-
-    def _narrow(self) -> PostgresDatabase:
-        limits = replace(
-            self.limits,
-            wall_clock=min(_PROBE_SECONDS, self.limits.wall_clock),
-            max_bytes=min(_PROBE_BYTES, self.limits.max_bytes),
-        )
-        return PostgresDatabase(
-            self.url,
-            self.db_id,
-            schemas=self.schemas,
-            limits=limits,
-            allow_superuser=self._allow_superuser,
-            workers=1,
-        )
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         unsafe = self._unsafe()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
@@ -18,9 +17,6 @@ from sqlbench.databases.sqlite_sandbox import (
 from sqlbench.databases.sqlite_schema import read_schema
 from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import SuiteError
-
-# What a probe may cost: 2 million steps take 40 to 80 ms.
-_PROBE_STEPS, _PROBE_SECONDS, _PROBE_BYTES = 2_000_000, 2.0, 4 * 2**20
 
 
 class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
@@ -87,15 +83,6 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
 
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"
-
-    def _narrow(self) -> SQLiteDatabase:
-        limits = replace(
-            self.limits,
-            vm_steps=min(_PROBE_STEPS, self.limits.vm_steps),
-            wall_clock=min(_PROBE_SECONDS, self.limits.wall_clock),
-            max_bytes=min(_PROBE_BYTES, self.limits.max_bytes),
-        )
-        return SQLiteDatabase(self.path, self.db_id, limits=limits, workers=1)
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         connection = self._take()

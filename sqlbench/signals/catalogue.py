@@ -1,7 +1,7 @@
 """What a database holds, kept for as long as it stays true: names, keys, and values by column.
 
 Everything is read through the sandbox, by statements of our own and within limits of their own
-(`PooledDatabase.probe`). Values are read column by column when they are first asked for. A column
+(`narrow`). Values are read column by column when they are first asked for. A column
 of more than `MOST` distinct values, or of a table with more than `SCANNED` rows, is *sampled*: what
 is not among its values may still be there, and `Catalogue.holds` asks the database itself. Where a
 limit stops a question its answer is None, unknown, and never no.
@@ -12,17 +12,17 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from sqlbench.databases.base import Column, Database, QueryError, QueryResult, Table, quote_name
-from sqlbench.databases.pool import PooledDatabase
 from sqlbench.databases.stamp import content_stamp
 from sqlbench.signals.keys import Key, keys_of
 
 MOST = 5_000  # distinct values of a column that are kept
 SCANNED = 100_000  # rows of a table that are read for them
+_STEPS, _SECONDS, _BYTES = 2_000_000, 0.5, 4 * 2**20  # what an extra question may cost
 _LONGEST = 200  # letters of a value that is kept
 SEARCHED = 400  # columns that are searched for a literal
 
@@ -99,8 +99,7 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self.dialect = database.dialect
         self.schema = database.schema()
-        # A database that has no second door is asked under its own limits.
-        self._door = database.probe() if isinstance(database, PooledDatabase) else database
+        self._door = narrow(database)
         self._values: dict[tuple[str, str], Values] = {}
         self._held: dict[tuple[str, str, str], bool | None] = {}
 
@@ -244,6 +243,30 @@ class Catalogue:
         name, text = quote_name(found.name, self.dialect), literal.replace("'", "''")
         result = self.ask(f"SELECT 1 FROM {self.quoted(owner)} WHERE {name} = '{text}' LIMIT 1")
         return None if result is None else bool(result.rows)
+
+
+def narrow(database: Database) -> Database:
+    """Return a second door to the same database, whose limits are those of an extra question.
+
+    Some 50 ms of SQLite's steps, or half a second where there is only the clock. A database that
+    cannot be opened again under other limits is asked under its own.
+
+    Parameters
+    ----------
+    database : Database
+        It closes the other door with itself.
+    """
+    limits: Any = getattr(database, "limits", None)
+    with_limits = getattr(database, "with_limits", None)
+    if with_limits is None or limits is None:
+        return database
+    changes: dict[str, Any] = {"max_bytes": min(_BYTES, limits.max_bytes)}
+    if hasattr(limits, "vm_steps"):
+        changes["vm_steps"] = min(_STEPS, limits.vm_steps)
+    else:
+        changes["wall_clock"] = min(_SECONDS, limits.wall_clock)
+    found: Database = with_limits(replace(limits, **changes))
+    return found
 
 
 def full_name(table: Table) -> str:
