@@ -18,7 +18,7 @@ run: install
 # The first notebook on six easy questions, answered by a real 135M model on this machine: real
 # calls, and no claim about accuracy. The server is stopped whatever happens.
 run-local: install .venv/local
-	$(BIN)/python -m sqlbench.local_server sh -c '\
+	$(BIN)/python -m sqlbench.models.endpoint.local_server sh -c '\
 		$(BIN)/papermill notebooks/01_run_episodes.ipynb results/run-local.ipynb -k python3 \
 			-p model "$(LOCAL_MODEL)" -p task simple_queries -p episodes 6 \
 			-p out results/run-local && \

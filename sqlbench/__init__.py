@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Action": "environment",
-    "Observation": "environment",
-    "RewardInfo": "environment",
-    "SQLAgentEnv": "environment",
-    "Episode": "episode",
-    "Step": "episode",
-    "learn": "episode",
-    "run_experiment": "experiment",
-    "Run": "runs",
-    "RunConfig": "run_config",
+    "Action": "environment.environment",
+    "Observation": "environment.environment",
+    "RewardInfo": "environment.environment",
+    "SQLAgentEnv": "environment.environment",
+    "Episode": "episodes.episode",
+    "Step": "episodes.episode",
+    "learn": "episodes.episode",
+    "run_experiment": "runs.experiment",
+    "Run": "runs.run",
+    "RunConfig": "runs.config",
     "load_suite": "suites",
     "load_model": "models",
     "make_policy": "policies",
@@ -30,7 +30,13 @@ _HOMES = {
     "SQLBenchError": "exceptions",
     "check_parameters": "parameters",
 }
-_MODULES = ("analysis", "grading", "plots", "sweep", "widgets")
+_MODULES = {
+    "analysis": "analysis",
+    "grading": "grading",
+    "plots": "plots",
+    "sweep": "grids.sweep",
+    "widgets": "widgets",
+}
 
 __all__ = ["__version__", "versions", *_HOMES, *_MODULES]
 
@@ -38,29 +44,29 @@ if TYPE_CHECKING:
     from sqlbench import analysis as analysis
     from sqlbench import grading as grading
     from sqlbench import plots as plots
-    from sqlbench import sweep as sweep
     from sqlbench import widgets as widgets
-    from sqlbench.environment import Action as Action
-    from sqlbench.environment import Observation as Observation
-    from sqlbench.environment import RewardInfo as RewardInfo
-    from sqlbench.environment import SQLAgentEnv as SQLAgentEnv
-    from sqlbench.episode import Episode as Episode
-    from sqlbench.episode import Step as Step
-    from sqlbench.episode import learn as learn
+    from sqlbench.environment.environment import Action as Action
+    from sqlbench.environment.environment import Observation as Observation
+    from sqlbench.environment.environment import RewardInfo as RewardInfo
+    from sqlbench.environment.environment import SQLAgentEnv as SQLAgentEnv
+    from sqlbench.episodes.episode import Episode as Episode
+    from sqlbench.episodes.episode import Step as Step
+    from sqlbench.episodes.episode import learn as learn
     from sqlbench.exceptions import SQLBenchError as SQLBenchError
-    from sqlbench.experiment import run_experiment as run_experiment
+    from sqlbench.grids import sweep as sweep
     from sqlbench.models import load_model as load_model
     from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
     from sqlbench.policies import register_policy as register_policy
-    from sqlbench.run_config import RunConfig as RunConfig
-    from sqlbench.runs import Run as Run
+    from sqlbench.runs.config import RunConfig as RunConfig
+    from sqlbench.runs.experiment import run_experiment as run_experiment
+    from sqlbench.runs.run import Run as Run
     from sqlbench.suites import load_suite as load_suite
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"sqlbench.{name}")
+        return importlib.import_module(f"sqlbench.{_MODULES[name]}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"sqlbench.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'sqlbench' has no attribute {name!r}")

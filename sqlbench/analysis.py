@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlbench.ablation import get_learner
-from sqlbench.context import featurize
-from sqlbench.episode import Episode, Step
+from sqlbench.episodes.context import featurize
+from sqlbench.episodes.episode import Episode, Step
+from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import Usage
 from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
-from sqlbench.repair import ARMS, RepairAction
+from sqlbench.runs.ablation import get_learner
 from sqlbench.stats import Rate, rate, wilson_arrays
 from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sqlbench.runs import Run
+    from sqlbench.runs.run import Run
 
 COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
 

@@ -51,7 +51,7 @@ def code(sql: str, token: str | None = None) -> str:
     sql : str
         The statement.
     token : str or None
-        What the error's message names, see `sqlbench.errors.extract_offending_token`.
+        What the error's message names, see `sqlbench.episodes.errors.extract_offending_token`.
     """
     parts = _split_at(sql, token) if token else [sql]
     marked = (

@@ -57,7 +57,7 @@ class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
     ----------
     question, schema_info, current_sql, error_message, error_class, attempt_number, max_attempts,
     task_id, task_difficulty
-        As in `sqlbench.environment.Observation`.
+        As in `sqlbench.environment.environment.Observation`.
     question_id : str
         The question.
     action : str or None

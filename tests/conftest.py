@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from folders import SHARED
+from postgres_server import SECRET, new_postgres
 
-from sqlbench.databases.postgres_embedded import EmbeddedServer, embedded_server
 from sqlbench.databases.postgres_url import PostgresURL
 
 if TYPE_CHECKING:
     from serving import Served
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -73,31 +69,6 @@ class Postgres:
     owner: PostgresURL
     reader: PostgresURL
     bench: str
-
-
-SECRET = "s3cr3t/p@ss"
-
-
-@contextmanager
-def new_postgres(shared: Path) -> Iterator[tuple[EmbeddedServer, Path]]:
-    """Make a PostgreSQL server, and the folder that holds its data.
-
-    Parameters
-    ----------
-    shared : path
-        A folder of all processes that run tests: one at a time makes a server, as the first one of
-        a machine adds the user that they run as.
-    """
-    import fasteners
-
-    # Not in pytest's folder, which is closed to the user that the server runs as under root.
-    folder = Path(tempfile.mkdtemp(prefix="sqlbench-pg-"))
-    folder.chmod(0o755)
-    with fasteners.InterProcessLock(shared / "postgres.lock"):
-        server = embedded_server(folder / "data")
-    yield server, folder / "data"
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 import sqlbench as sb
 from sqlbench import analysis, plots, stats
 from sqlbench.exceptions import ConfigError
-from sqlbench.experiment import run_experiment
+from sqlbench.runs.experiment import run_experiment
 
 FIGURES = (
     plots.rates,

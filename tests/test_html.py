@@ -14,14 +14,14 @@ import pytest
 
 import sqlbench as sb
 from sqlbench import html
-from sqlbench.compare import Comparison, outcomes
-from sqlbench.crossvalidate import cross_validate
 from sqlbench.databases.sqlite import SQLiteDatabase
+from sqlbench.evidence.crossvalidate import cross_validate
+from sqlbench.evidence.offpolicy import Evaluation
+from sqlbench.evidence.offpolicy_validation import Validation
+from sqlbench.evidence.repair_table import RepairTable
+from sqlbench.evidence.replay import replay
 from sqlbench.grading.graded import Grade, Graded, GradedFiles
-from sqlbench.offpolicy import Evaluation
-from sqlbench.offpolicy_validation import Validation
-from sqlbench.repair_table import RepairTable
-from sqlbench.replay import replay
+from sqlbench.grids.compare import Comparison, outcomes
 from sqlbench.suites import Question, Suite, Task
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' & $x$"

@@ -12,7 +12,7 @@ from PIL import Image
 
 import sqlbench as sb
 from sqlbench import plots
-from sqlbench.painter import png
+from sqlbench.plots.painter import png
 
 FOLDER = Path(__file__).parent
 POLICIES = ("linucb", "table", "rules", "random")

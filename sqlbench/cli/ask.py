@@ -12,7 +12,7 @@ from sqlbench.words import counted
 
 if TYPE_CHECKING:
     from sqlbench.databases import QueryResult
-    from sqlbench.environment import SQLAgentEnv
+    from sqlbench.environment.environment import SQLAgentEnv
     from sqlbench.suites import Question, Suite
 
 _MAX_CELL = 60
@@ -56,12 +56,12 @@ def ask(
 
     Nothing in the database can be changed by it.
     """
-    from sqlbench.environment import SQLAgentEnv
+    from sqlbench.environment.environment import SQLAgentEnv
     from sqlbench.exceptions import ConfigError
     from sqlbench.models import load_model
     from sqlbench.models.predictions import with_repairs
     from sqlbench.policies import make_policy
-    from sqlbench.run_config import make_config
+    from sqlbench.runs.config import make_config
 
     if rows < 0:
         raise ConfigError(f"rows is at least 0, not {rows!r}.")
@@ -125,10 +125,10 @@ def _find(
 
 async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
     """Run one episode, and print its attempts as they come; return whether there are rows."""
+    from sqlbench.episodes.repair import GENERATE
     from sqlbench.exceptions import ModelSetupError
     from sqlbench.models import ModelError
-    from sqlbench.repair import GENERATE
-    from sqlbench.transcript import step_text
+    from sqlbench.reports.transcript import step_text
 
     env.reset_with_question(asked.task_id, asked.id)
     mark = " (simulated)" if env.model.simulated else ""

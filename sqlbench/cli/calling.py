@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from sqlbench.models.options import Calling
+from sqlbench.models.calling.options import Calling
 
 # The fields of `Calling` that have an option, in the order in which help shows them.
 _OPTIONS: dict[str, Any] = {
@@ -55,7 +55,7 @@ _OPTIONS: dict[str, Any] = {
     ],
     "prices": Annotated[
         Path | None,
-        typer.Option(help="A TOML file of prices; default: sqlbench/models/prices.toml."),
+        typer.Option(help="A TOML file of prices; default: sqlbench/models/calling/prices.toml."),
     ],
 }
 

@@ -9,7 +9,7 @@ import typer
 
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import run_stoppable
-from sqlbench.models.options import Calling
+from sqlbench.models.calling.options import Calling
 
 
 @with_calling
@@ -38,7 +38,7 @@ def collect(
     ] = None,
 ) -> None:
     """Call all 8 repairs and a new answer for each failing first answer. Killed, it goes on."""
-    from sqlbench.collect import collect as collect_table
+    from sqlbench.evidence.collect import collect as collect_table
 
     table = run_stoppable(
         collect_table(

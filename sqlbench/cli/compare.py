@@ -10,8 +10,8 @@ import typer
 
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import stoppable
-from sqlbench.models.options import Calling
-from sqlbench.run_config import RunConfig, make_config, parse_seeds
+from sqlbench.models.calling.options import Calling
+from sqlbench.runs.config import RunConfig, make_config, parse_seeds
 
 _DEFAULT = RunConfig()
 
@@ -64,9 +64,9 @@ def compare(
 
     A budget is that of all runs together. Limits per minute hold for each worker by itself.
     """
-    from sqlbench.compare import compare as run_comparison
-    from sqlbench.compare import comparison_table
-    from sqlbench.grid import processes
+    from sqlbench.grids.compare import compare as run_comparison
+    from sqlbench.grids.compare import comparison_table
+    from sqlbench.grids.grid import processes
 
     if calling.cache is not None:
         calling = replace(calling, cache=Path(calling.cache).absolute())

@@ -25,9 +25,9 @@ def evaluate(
 ) -> None:
     """Estimate policies' first repairs off-policy: IPS, SNIPS, direct method, doubly robust."""
     from sqlbench.analysis import markdown_table
+    from sqlbench.evidence.offpolicy import LoggedDecisions, evaluate_policies
     from sqlbench.exceptions import UnknownNameError
-    from sqlbench.offpolicy import LoggedDecisions, evaluate_policies
-    from sqlbench.runs import Run
+    from sqlbench.runs.run import Run
 
     if outcome not in ("success", "reward"):
         raise UnknownNameError("outcome", outcome, ("success", "reward"))

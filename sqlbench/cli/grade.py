@@ -38,9 +38,9 @@ def grade(
     seed: Annotated[int, typer.Option(help="Of the neighbours.")] = 0,
 ) -> None:
     """Grade prediction files: tables by hardness and database, reasons, paired comparison."""
-    from sqlbench.grade_report import comparison_text, grade_text
     from sqlbench.grading.grade import grade as grade_one
     from sqlbench.grading.grade import grade_many
+    from sqlbench.grading.report import comparison_text, grade_text
 
     several = len(predictions) > 1
     stem = "-".join(p.stem for p in predictions)

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sqlbench.evidence.repair_table import RepairTable
     from sqlbench.html import Grid
-    from sqlbench.repair_table import RepairTable
 
 
 def replay(
@@ -40,9 +40,9 @@ def replay(
     csv: Annotated[Path | None, typer.Option(help="Write the summary to this file too.")] = None,
 ) -> None:
     """Replay any policy's first repair on a repair table, with its regret."""
+    from sqlbench.evidence.repair_table import load_table
     from sqlbench.exceptions import ConfigError
-    from sqlbench.repair_table import load_table
-    from sqlbench.run_config import parse_seeds
+    from sqlbench.runs.config import parse_seeds
 
     loaded = load_table(table)
     specs = [p.strip() for p in policies.split(",") if p.strip()]
@@ -65,7 +65,7 @@ def replay(
 def _replayed(
     table: RepairTable, specs: list[str], seeds: list[int], decisions: int | None
 ) -> pd.DataFrame:
-    from sqlbench.replay import replay as replay_table
+    from sqlbench.evidence.replay import replay as replay_table
 
     found = replay_table(table, specs, seeds, decisions, progress=True)
     frame = found.summary()
@@ -79,7 +79,7 @@ def _replayed(
 
 
 def _held_out(table: RepairTable, specs: list[str], seeds: list[int]) -> pd.DataFrame:
-    from sqlbench.crossvalidate import cross_validate
+    from sqlbench.evidence.crossvalidate import cross_validate
 
     found = cross_validate(table, specs, seeds)
     frame = found.summary()

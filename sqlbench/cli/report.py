@@ -12,8 +12,8 @@ def report(
     run_dir: Annotated[Path, typer.Argument(help="The run's folder.")],
 ) -> None:
     """Execute the notebook on a run with papermill, and export HTML that opens offline."""
-    from sqlbench.report import write_report
-    from sqlbench.report_index import write_index
+    from sqlbench.reports.index import write_index
+    from sqlbench.reports.report import write_report
 
     written = write_report(run_dir)
     print(f"Report: {written}")

@@ -9,8 +9,8 @@ import typer
 
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import run_stoppable
-from sqlbench.models.options import Calling
-from sqlbench.run_config import RunConfig
+from sqlbench.models.calling.options import Calling
+from sqlbench.runs.config import RunConfig
 
 _DEFAULT = RunConfig()
 
@@ -107,7 +107,7 @@ def run(
 ) -> None:
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
     from sqlbench.analysis import run_table
-    from sqlbench.experiment import run_experiment
+    from sqlbench.runs.experiment import run_experiment
     from sqlbench.suites import load_suite
 
     loaded = load_suite(suite, database, allow_superuser=allow_superuser)
@@ -115,8 +115,8 @@ def run(
     models = f"{model}+{repair_model}" if repair_model else model
     folder = out or default_folder(place, models, policy, seed)
     if dry_run:
-        from sqlbench.estimate import estimate_run
-        from sqlbench.run_config import make_config
+        from sqlbench.runs.config import make_config
+        from sqlbench.runs.estimate import estimate_run
 
         config = make_config(
             suite=suite,

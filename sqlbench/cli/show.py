@@ -17,9 +17,9 @@ def show(
     ] = False,
 ) -> None:
     """Show one episode: prompts, SQL, errors, scores and rewards."""
-    from sqlbench.runs import Run
+    from sqlbench.reports.transcript import transcript
+    from sqlbench.runs.run import Run
     from sqlbench.suites import load_suite
-    from sqlbench.transcript import transcript
 
     run = Run.open(run_dir)
     suite = load_suite(run.config.suite, run.config.database)

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from sqlbench.words import counted
 
 if TYPE_CHECKING:
-    from sqlbench.mutation import Mutation
+    from sqlbench.grading.mutation import Mutation
     from sqlbench.suites import Suite
 
 
@@ -75,8 +75,8 @@ def show(
 def check(spec: Spec) -> None:
     """Run every gold query and say what is wrong; exit 1 if anything is."""
     from sqlbench.analysis import markdown_table
+    from sqlbench.grading.check import check_suite
     from sqlbench.suites import load_suite
-    from sqlbench.suites.check import check_suite
 
     suite = load_suite(spec)
     findings = check_suite(suite)
@@ -116,7 +116,7 @@ def mutate(
     ] = 0.0,
 ) -> None:
     """Change each gold query in small ways, and count the variants that are judged wrong."""
-    from sqlbench.mutation import mutate_suite
+    from sqlbench.grading.mutation import mutate_suite
     from sqlbench.suites import load_suite
 
     mutation = mutate_suite(load_suite(spec), metric, task)

@@ -10,7 +10,7 @@ import typer
 
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import stoppable
-from sqlbench.models.options import Calling
+from sqlbench.models.calling.options import Calling
 
 
 @with_calling
@@ -42,12 +42,12 @@ def sweep(
 
     A budget is the whole sweep's. Limits per minute hold for each worker by itself.
     """
-    from sqlbench.cells import plan
     from sqlbench.cli.sweep_table import live_table
-    from sqlbench.cluster import connect
-    from sqlbench.grid import processes
-    from sqlbench.sweep import TABLE, load_grid, run_sweep, sweep_text
-    from sqlbench.sweep_status import Sweep
+    from sqlbench.grids.cells import plan
+    from sqlbench.grids.cluster import connect
+    from sqlbench.grids.grid import processes
+    from sqlbench.grids.sweep import TABLE, load_grid, run_sweep, sweep_text
+    from sqlbench.grids.sweep_status import Sweep
 
     configs = load_grid(grid)
     if dry_run:

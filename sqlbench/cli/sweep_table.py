@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlbench.analysis import markdown_table
-from sqlbench.sweep_status import counts, listed
+from sqlbench.grids.sweep_status import counts, listed
 
 if TYPE_CHECKING:
     import pandas as pd

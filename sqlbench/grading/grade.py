@@ -18,7 +18,7 @@ import sqlbench
 from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_sandbox import Limits
-from sqlbench.errors import ErrorClass, classify_error
+from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.compare import Verdict, compare, failed
 from sqlbench.grading.gold import Gold, run_gold

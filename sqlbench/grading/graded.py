@@ -41,7 +41,7 @@ class Grade:
     reason : str
         As in `sqlbench.grading.Verdict`, or ``invalid_gold``.
     error_class : str or None
-        Of a failure, see `sqlbench.errors.ErrorClass`.
+        Of a failure, see `sqlbench.episodes.errors.ErrorClass`.
     vacuous, tie : bool
         As in `sqlbench.grading.Verdict`.
     gold_rows, pred_rows : int or None
@@ -116,7 +116,7 @@ class Graded(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: rates, why answers are wrong, what to know."""
-        from sqlbench.grade_report import graded_card
+        from sqlbench.grading.report import graded_card
 
         return graded_card(self)
 
@@ -154,7 +154,7 @@ class GradedFiles(list[Graded], Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: who is right how often, and who is better."""
-        from sqlbench.grade_report import board_card
+        from sqlbench.grading.report import board_card
 
         return board_card(self)
 

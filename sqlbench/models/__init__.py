@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.models.base import ChatModel, Completion, Message, ModelError, ModelRequest, Usage
+from sqlbench.models.calling.options import Calling
 from sqlbench.models.extract import extract_sql
-from sqlbench.models.options import Calling
 
 if TYPE_CHECKING:
     from sqlbench.suites.base import Suite
@@ -61,11 +61,11 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
     if colon and not argument:
         raise UnknownNameError("model", spec, MODEL_SPECS)
     if kind == "simulated":
-        from sqlbench.models.simulated import SimulatedModel
+        from sqlbench.models.simulated.simulated import SimulatedModel
 
         return SimulatedModel(suite, argument or "default")
     if kind == "openai":
-        from sqlbench.models.openai import OpenAIModel
+        from sqlbench.models.endpoint.openai import OpenAIModel
 
         return OpenAIModel(argument or None, calling=calling)
     if kind == "predictions" and argument:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict
 
-from sqlbench.context import Context
+from sqlbench.episodes.context import Context
 
 
 class Message(TypedDict):

@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
-from sqlbench.repair import ARMS, RepairAction
 
 ARM_INDEX: dict[RepairAction, int] = {arm: i for i, arm in enumerate(ARMS)}
 

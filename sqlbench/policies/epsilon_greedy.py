@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context, featurize
+from sqlbench.episodes.context import Context, featurize
 from sqlbench.policies.linear import LinearPolicy
 
 

@@ -14,10 +14,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import DIMENSION, Context, featurize
+from sqlbench.episodes.context import DIMENSION, Context, featurize
+from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, check_reward, take_arrays
-from sqlbench.repair import ARMS, RepairAction
 
 
 class LinearArms:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context, featurize
+from sqlbench.episodes.context import Context, featurize
+from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import Decision, choose
 from sqlbench.policies.linear import LinearPolicy
-from sqlbench.repair import ARMS
 
 # The integral runs over ±8.5 standard deviations: 2e-17 of the mass lies outside.
 _REACH = 8.5

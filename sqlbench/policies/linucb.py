@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import DIMENSION, Context, featurize
+from sqlbench.episodes.context import DIMENSION, Context, featurize
+from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import take_arrays
 from sqlbench.policies.discounted import DiscountedArms
 from sqlbench.policies.linear import LinearPolicy
-from sqlbench.repair import ARMS
 
 
 class LinUCBPolicy(LinearPolicy):

@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context
-from sqlbench.models.profile import Profile
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.repair import ARMS
+from sqlbench.models.simulated.profile import Profile
 from sqlbench.policies.base import ScoredPolicy
-from sqlbench.repair import ARMS
 
 
 class OraclePolicy(ScoredPolicy):

@@ -12,7 +12,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from sqlbench.context import FEATURE_NAMES
+from sqlbench.episodes.context import FEATURE_NAMES
+from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
 from sqlbench.policies.base import Policy
@@ -23,7 +24,6 @@ from sqlbench.policies.resample import ResamplePolicy
 from sqlbench.policies.simple import FixedPolicy, RandomPolicy, RulesPolicy
 from sqlbench.policies.table import TablePolicy
 from sqlbench.policies.ucb1 import UCB1Policy
-from sqlbench.repair import ARMS
 
 Builder = Callable[..., Policy]
 
@@ -206,7 +206,7 @@ def load_policy(path: Path, model: ChatModel | None = None) -> Policy:
 
 
 def _oracle(model: ChatModel | None) -> Builder:
-    from sqlbench.models.simulated import SimulatedModel
+    from sqlbench.models.simulated.simulated import SimulatedModel
     from sqlbench.policies.oracle import OraclePolicy
 
     if not isinstance(model, SimulatedModel):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sqlbench.context import Context
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.repair import GENERATE
 from sqlbench.policies.base import Decision
 from sqlbench.policies.simple import RandomPolicy
-from sqlbench.repair import GENERATE
 
 
 class ResamplePolicy(RandomPolicy):

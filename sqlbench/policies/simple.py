@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context
-from sqlbench.errors import ErrorClass
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.policies.base import ARM_INDEX, ScoredPolicy
-from sqlbench.repair import ARMS, RepairAction
 
 OBVIOUS_ARM: dict[ErrorClass | None, RepairAction] = {
     ErrorClass.NO_SUCH_COLUMN: RepairAction.FIX_COLUMN,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context
-from sqlbench.errors import ErrorClass
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.counting import CountingPolicy
-from sqlbench.repair import ARMS, RepairAction
 
 # None (rows that nobody has judged) has a row of its own.
 _ROW: dict[ErrorClass | None, int] = {c: i for i, c in enumerate((*ErrorClass, None))}

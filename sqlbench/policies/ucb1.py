@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.context import Context
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.counting import CountingPolicy
-from sqlbench.repair import ARMS, RepairAction
 
 # The score of an arm that was never tried: finite, because scores are logged as JSON.
 UNTRIED = 1e6

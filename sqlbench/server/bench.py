@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sqlbench.context import MAX_ATTEMPTS
-from sqlbench.environment import SQLAgentEnv
-from sqlbench.episode import Episode, learn
+from sqlbench.environment.environment import SQLAgentEnv
+from sqlbench.episodes.context import MAX_ATTEMPTS
+from sqlbench.episodes.episode import Episode, learn
+from sqlbench.episodes.repair import Prompts
+from sqlbench.episodes.seeds import Role, generator
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, load_model
 from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
-from sqlbench.repair import Prompts
-from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
 
 REWARDS = ("score", "shaped")

@@ -12,7 +12,7 @@ from openenv.core.env_server.types import EnvironmentMetadata
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import sqlbench
-from sqlbench.environment import Action, Observation, RewardInfo, SQLAgentEnv
+from sqlbench.environment.environment import Action, Observation, RewardInfo, SQLAgentEnv
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SQLBenchError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench

@@ -15,8 +15,8 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sqlbench.context import MAX_ATTEMPTS
-from sqlbench.environment import ACTIONS, Event, SQLAgentEnv
+from sqlbench.environment.environment import ACTIONS, Event, SQLAgentEnv
+from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.exceptions import ConfigError, SQLBenchError, UnknownNameError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench

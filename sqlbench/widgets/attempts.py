@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlbench import html
-from sqlbench.context import Context, featurize
 from sqlbench.databases.base import QueryResult
-from sqlbench.episode import Step
+from sqlbench.episodes.context import Context, featurize
+from sqlbench.episodes.episode import Step
+from sqlbench.episodes.repair import ARMS
 from sqlbench.policies import Policy
 from sqlbench.policies.linucb import LinUCBPolicy
-from sqlbench.repair import ARMS
 
 SHOWN_ROWS = 10
 _BAR = "display:inline-block;height:9px;background:#0072B2"

@@ -11,13 +11,13 @@ import ipywidgets as w
 
 from sqlbench import html
 from sqlbench.checks import check_has
-from sqlbench.episode import Episode
-from sqlbench.errors import ErrorClass
+from sqlbench.episodes.episode import Episode
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import SQLBenchError
-from sqlbench.repair import ARMS
-from sqlbench.runs import Run
+from sqlbench.reports.transcript import sent_messages
+from sqlbench.runs.run import Run
 from sqlbench.suites import Suite, load_suite
-from sqlbench.transcript import sent_messages
 from sqlbench.widgets.attempts import attempt
 
 ALL = "all"
@@ -135,7 +135,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         UnknownNameError
             If the run has no such episode.
         """
-        from sqlbench.transcript import find_episode
+        from sqlbench.reports.transcript import find_episode
 
         self._show(find_episode(self.run, index))
 

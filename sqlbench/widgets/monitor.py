@@ -1,7 +1,7 @@
 """The live monitor: an experiment with Start, Pause and Stop, drawn while it runs.
 
-Another process draws it (`sqlbench.painter`), so that watching costs the run next to nothing. Stop
-keeps what is done in the run's folder, and Start goes on from there.
+Another process draws it (`sqlbench.plots.painter`), so that watching costs the run next to nothing.
+Stop keeps what is done in the run's folder, and Start goes on from there.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import ipywidgets as w
 
 from sqlbench import html
 from sqlbench.exceptions import SQLBenchError
-from sqlbench.experiment import run_experiment
 from sqlbench.models import ChatModel
-from sqlbench.painter import Painter, png
+from sqlbench.plots.painter import Painter, png
 from sqlbench.policies.registry import POLICY_NAMES
-from sqlbench.runs import Run
+from sqlbench.runs.experiment import run_experiment
+from sqlbench.runs.run import Run
 from sqlbench.suites import Suite, load_suite
 from sqlbench.widgets.background import Background
 from sqlbench.widgets.folders import Folders

@@ -8,7 +8,7 @@ from dataclasses import astuple
 from sqlbench import html
 from sqlbench.analysis import cost_of, usages
 from sqlbench.models.base import Usage
-from sqlbench.runs import Run
+from sqlbench.runs.run import Run
 
 
 class Pace:

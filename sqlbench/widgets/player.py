@@ -9,10 +9,10 @@ import ipywidgets as w
 
 from sqlbench import html
 from sqlbench.checks import check_has
-from sqlbench.environment import Action, SQLAgentEnv
+from sqlbench.environment.environment import Action, SQLAgentEnv
+from sqlbench.episodes.repair import ARMS, AUTO, GENERATE
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.models import ModelError
-from sqlbench.repair import ARMS, AUTO, GENERATE
 from sqlbench.widgets.attempts import attempt, rows_beside, scores
 from sqlbench.widgets.background import Background
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from sqlbench.sweep_status import Sweep
+from sqlbench.grids.sweep_status import Sweep
 from sqlbench.widgets.background import Background
 
 SECONDS = 2.0

@@ -18,12 +18,12 @@ from statistics import median
 
 import numpy as np
 
-from sqlbench.context import Context, featurize
-from sqlbench.errors import ErrorClass
+from sqlbench.episodes.context import Context, featurize
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS
 from sqlbench.policies import make_policy
 from sqlbench.policies.base import choose
 from sqlbench.policies.linear import LinearArms
-from sqlbench.repair import ARMS
 
 D, K, ALPHA, WARM, ROUNDS = 23, 8, 1.5, 400, 40
 

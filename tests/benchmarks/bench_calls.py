@@ -27,15 +27,15 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from served import answers_for
 
 import sqlbench as sb
-from sqlbench.experiment import run_experiment
 from sqlbench.models import Calling, ModelRequest
-from sqlbench.models.openai import OpenAIModel
-from sqlbench.models.simulated import SimulatedModel
+from sqlbench.models.endpoint.openai import OpenAIModel
+from sqlbench.models.simulated.simulated import SimulatedModel
+from sqlbench.runs.experiment import run_experiment
 
 IN_FLIGHT, LAG, LATENCY, EPISODES = 64, 192, 0.2, 1500
 # Of a rerun: calls in flight, lag and episodes. The third is the README's command.

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 import sqlbench as sb
-from sqlbench.experiment import run_experiment
+from sqlbench.runs.experiment import run_experiment
 from sqlbench.suites import marketplace
 
 

@@ -17,14 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 from served import answers_for, serve
 
 import sqlbench as sb
-from sqlbench.experiment import run_experiment
 from sqlbench.models import Calling
-from sqlbench.models.openai import OpenAIModel
+from sqlbench.models.endpoint.openai import OpenAIModel
+from sqlbench.runs.experiment import run_experiment
 
 FAULTS = {
     "rate_limit": 0.1, "error": 0.05, "hang": 0.03, "reset": 0.03, "truncated": 0.03,

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import hostile_kinds
 import hostile_sql

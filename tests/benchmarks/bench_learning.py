@@ -20,21 +20,21 @@ import pandas as pd
 
 from sqlbench.analysis import markdown_table
 from sqlbench.cli.compare import parse_seeds
-from sqlbench.compare import Comparison
-from sqlbench.context import Context
-from sqlbench.environment import Action, SQLAgentEnv
-from sqlbench.errors import ErrorClass
-from sqlbench.experiment import run_experiment
+from sqlbench.environment.environment import Action, SQLAgentEnv
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.reward import compute_reward
+from sqlbench.episodes.seeds import Role, call_seed, generator
 from sqlbench.grading import Golds
+from sqlbench.grids.compare import Comparison
 from sqlbench.models import load_model
 from sqlbench.models.base import ModelRequest
-from sqlbench.plan import askable, make_slots
 from sqlbench.policies import make_policy
 from sqlbench.policies.base import Decision
-from sqlbench.repair import ARMS, RepairAction
-from sqlbench.reward import compute_reward
-from sqlbench.run_config import RunConfig
-from sqlbench.seeds import Role, call_seed, generator
+from sqlbench.runs.config import RunConfig
+from sqlbench.runs.experiment import run_experiment
+from sqlbench.runs.plan import askable, make_slots
 from sqlbench.suites import load_suite
 
 EPISODES = 1000

@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from sqlbench.analysis import markdown_table
-from sqlbench.models.profile import load_profile
-from sqlbench.offpolicy import ESTIMATORS, target_probabilities
-from sqlbench.offpolicy_validation import table_contexts, validate
+from sqlbench.evidence.offpolicy import ESTIMATORS, target_probabilities
+from sqlbench.evidence.offpolicy_validation import table_contexts, validate
+from sqlbench.evidence.repair_table import synthetic_table
+from sqlbench.evidence.sensitivity import sharpened
+from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
-from sqlbench.repair_table import synthetic_table
-from sqlbench.sensitivity import sharpened
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import psycopg
 
 from sqlbench.databases.postgres import PostgresDatabase
 from sqlbench.databases.postgres_embedded import embedded_server
-from sqlbench.environment import Action, SQLAgentEnv
+from sqlbench.environment.environment import Action, SQLAgentEnv
 from sqlbench.policies import make_policy
 from sqlbench.suites import load_suite
 from sqlbench.suites.marketplace.postgres import schema_name

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from sqlbench.context import Context
-from sqlbench.errors import ErrorClass
-from sqlbench.models.profile import load_profile
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.evidence.repair_table import RepairTable, synthetic_table
+from sqlbench.evidence.replay import replay
+from sqlbench.evidence.sensitivity import sharpened
+from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
-from sqlbench.repair_table import RepairTable, synthetic_table
-from sqlbench.replay import replay
-from sqlbench.sensitivity import sharpened
 
 SEEDS, DECISIONS, LIVE = 100, 10_000, 5_000
 

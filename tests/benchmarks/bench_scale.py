@@ -21,7 +21,7 @@ SIZES = [1_000, 10_000, 100_000]
 
 def run(folder: Path, episodes: int) -> dict[str, float]:
     import sqlbench as sb
-    from sqlbench.experiment import run_experiment
+    from sqlbench.runs.experiment import run_experiment
 
     suite = sb.load_suite("marketplace")
     model = sb.load_model("simulated", suite)
@@ -58,7 +58,7 @@ def load(folder: Path) -> dict[str, float]:
 
 def resume(folder: Path, episodes: int) -> dict[str, float]:
     """Open the finished run for going on: the log is read and learned again."""
-    from sqlbench.experiment import run_experiment
+    from sqlbench.runs.experiment import run_experiment
 
     started = time.process_time()
     asyncio.run(run_experiment(episodes=episodes, out=folder, progress=False))

@@ -17,9 +17,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 import sqlbench as sb
-from sqlbench.models.simulated import SimulatedModel
+from sqlbench.models.simulated.simulated import SimulatedModel
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 from serving import Served, serve, serve_slow
 
 ROUNDS, EPISODES, ATTEMPTS = 7, 20, 5

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import sqlbench as sb
-from sqlbench.report import write_report
+from sqlbench.reports.report import write_report
 
 EPISODES, ROUNDS, LARGE = 2000, 3, 10_000
 

@@ -39,9 +39,8 @@ def browser() -> Iterator[Any]:
         if os.environ.get("CI"):
             pytest.fail(text)
         pytest.skip(text)
+    from lab import WAIT
     from playwright.sync_api import expect, sync_playwright
-
-    from browser.lab import WAIT
 
     expect.set_options(timeout=WAIT * 1000)
     with sync_playwright() as playwright:
@@ -55,7 +54,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="package")
 def lab_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from browser.lab import running_lab
+    from lab import running_lab
 
     with running_lab(tmp_path_factory.mktemp("lab")) as lab:
         yield lab
@@ -64,7 +63,7 @@ def lab_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="package")
 def lab_tabs(browser: Any) -> Iterator[Any]:
     """A browser session that keeps JupyterLab's scripts from test to test."""
-    from browser.lab import new_context
+    from lab import new_context
 
     with new_context(browser) as context:
         yield context
@@ -82,7 +81,7 @@ def open_notebook(
     lab: Any, lab_tabs: Any, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[str], Any]]:
     """Open a notebook of the server's folder in a tab of its own."""
-    from browser.lab import Notebook, shot
+    from lab import Notebook, shot
 
     pages = []
 
@@ -100,7 +99,7 @@ def open_notebook(
 @pytest.fixture
 def offline_page(browser: Any) -> Iterator[Any]:
     """A tab without a network, with the addresses that it asks for in ``page.asked``."""
-    from browser.lab import new_context
+    from lab import new_context
 
     with new_context(browser, offline=True) as context:
         page = context.new_page()

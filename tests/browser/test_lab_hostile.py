@@ -32,7 +32,7 @@ def notebook(lab, open_notebook, tmp_path):
         f"suite = sb.load_suite({str(suite)!r})\n"
         "env = sb.SQLAgentEnv(suite, 'simulated', 'linucb')\n"
         "run = await sb.run_experiment(suite, episodes=3, progress=False)\nsuite",
-        "env.reset()\nfrom sqlbench.environment import Action\n"
+        "env.reset()\nfrom sqlbench.environment.environment import Action\n"
         f"action = Action(repair_action='auto', custom_sql={gold + ', nothing'!r})\n"
         "observation, reward = await env.step(action)\n"
         "display(env.question, suite.database(env.question).schema(), observation, env.episode)",

@@ -7,10 +7,10 @@ import re
 import threading
 
 import pytest
+from lab import ROOT, wait_until
 from playwright.sync_api import expect
 
 import sqlbench as sb
-from browser.lab import ROOT, wait_until
 
 EPISODES = 20_000  # more than any test waits for
 GROWN = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from browser.lab import ROOT
+from lab import ROOT
 
 
 def test_the_tour_runs_to_its_end(lab, open_notebook):

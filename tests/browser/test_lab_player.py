@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 SLOW = """
 import asyncio
 import sqlbench as sb
-from sqlbench.models.simulated import SimulatedModel
+from sqlbench.models.simulated.simulated import SimulatedModel
 
 class Slow(SimulatedModel):
     go = asyncio.Event()

@@ -14,8 +14,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import sqlbench as sb
-from sqlbench.run_config import RunConfig
-from sqlbench.sweep import run_sweep
+from sqlbench.runs.config import RunConfig
+from sqlbench.grids.sweep import run_sweep
 
 go, pool = threading.Event(), ThreadPoolExecutor(1)
 pool.submit(go.wait)

@@ -8,9 +8,8 @@ import subprocess
 import sys
 
 import pytest
+from lab import ROOT, new_context, shot
 from playwright.sync_api import expect
-
-from browser.lab import ROOT, new_context, shot
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
 # A picture that is there has a width, and one that is still coming is not complete.
@@ -27,7 +26,7 @@ def results(tmp_path_factory):
             [sys.executable, "-m", "sqlbench", *command], check=True, cwd=ROOT, capture_output=True
         )
     shutil.copytree(run, folder / HOSTILE, ignore=shutil.ignore_patterns("report.*"))
-    from sqlbench.report_index import write_index
+    from sqlbench.reports.index import write_index
 
     write_index(folder)
     return folder

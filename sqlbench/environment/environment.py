@@ -1,0 +1,416 @@
+"""The environment, in OpenEnv's shape: reset, step, streamed step, state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from sqlbench.checks import check_has, check_whole
+from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.environment.exchange import (
+    ACTIONS,
+    Action,
+    Event,
+    Observation,
+    RewardInfo,
+    outcome_events,
+    resolve_action,
+    reward_info,
+)
+from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
+from sqlbench.episodes.context import MAX_ATTEMPTS, Context
+from sqlbench.episodes.episode import Episode, Step, learn
+from sqlbench.episodes.errors import ErrorClass, extract_offending_token
+from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
+from sqlbench.episodes.reward import clamp_score, compute_reward
+from sqlbench.episodes.seeds import Role, call_seed, generator
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.grading import Golds, find_metric
+from sqlbench.models import Completion, ModelRequest, Usage, load_model
+from sqlbench.models.base import ChatModel, Message, Restart
+from sqlbench.models.extract import statement_of
+from sqlbench.policies import Decision, Policy, make_policy
+from sqlbench.suites import Suite, load_suite
+
+__all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
+
+
+class SQLAgentEnv:
+    """Episodes of up to five attempts at a question, on a real database.
+
+    Parameters
+    ----------
+    suite, model, policy : Suite, ChatModel, Policy, or the spec of one
+        What is asked, who answers, and who chooses repairs for the action ``auto``.
+    seed : int
+        The experiment's seed; every decision derives its own from it.
+    feedback : {"oracle", "execution", "always"}
+        What ends an episode. ``oracle``: the right result. ``execution``: any result with rows,
+        where an agent without an oracle stops. ``always``: exactly one repair, whatever happened.
+    max_attempts : int
+        1 to 5.
+    metric : str
+        How results are compared, see `sqlbench.grading.METRICS`.
+    temperature : float
+        For the model.
+    prompts : Prompts or None
+        None takes the package's.
+    learn : bool
+        Whether the policy learns when an episode ends. `run_experiment` learns itself.
+    golds : Golds or None
+        Gold results to share between environments of one metric.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If a value does not exist or has the wrong form.
+    """
+
+    def __init__(
+        self,
+        suite: Suite | str = "marketplace",
+        model: ChatModel | str = "simulated",
+        policy: Policy | str = "linucb",
+        *,
+        seed: int = 0,
+        feedback: Feedback = "oracle",
+        max_attempts: int = MAX_ATTEMPTS,
+        metric: str = "exact",
+        temperature: float = 0.1,
+        prompts: Prompts | None = None,
+        learn: bool = False,
+        golds: Golds | None = None,
+    ) -> None:
+        if feedback not in FEEDBACKS:
+            raise UnknownNameError("feedback", feedback, FEEDBACKS)
+        find_metric(metric)  # refuses what is none
+        check_whole("seed", seed)
+        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
+        if not 0 <= temperature < math.inf:
+            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+        self.suite = load_suite(suite) if isinstance(suite, str) else suite
+        check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
+        self.model = load_model(model, self.suite) if isinstance(model, str) else model
+        check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
+        self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy
+        check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
+        self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
+        self.metric, self.temperature, self.learn = metric, temperature, learn
+        self.prompts = prompts or Prompts.load()
+        self.golds = golds or Golds(self.suite, metric)
+        self.episode: Episode | None = None
+        self._repeats: dict[str, int] = {}
+
+    def reset(self, task_id: str = "simple_queries", seed: int | None = None) -> Observation:
+        """Start an episode: the task's first question, or one drawn by a seed.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such task.
+        ConfigError
+            If the seed is no whole number of at least 0.
+        """
+        questions = self.suite.task(task_id).questions
+        if seed is not None:
+            check_whole("seed", seed)
+        drawn = 0 if seed is None else generator(seed, Role.ORDER, task_id).integers(len(questions))
+        return self.reset_with_question(task_id, questions[int(drawn)].id)
+
+    def reset_with_question(
+        self,
+        task_id: str,
+        question_id: str,
+        *,
+        index: int = 0,
+        repeat: int | None = None,
+        progress: float = 0.0,
+    ) -> Observation:
+        """Start an episode on a question. An open episode is closed as a failure.
+
+        Parameters
+        ----------
+        task_id, question_id : str
+            The question.
+        index : int
+            The episode's number in its experiment.
+        repeat : int or None
+            How often it was asked before; None counts in this environment.
+        progress : float
+            The share of the experiment that lies before this episode.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such task or question.
+        InvalidGoldError
+            If the question's gold query fails.
+        """
+        question = self.suite.question(question_id, task_id)
+        gold = self.golds.get(question)
+        if self.episode is not None and not self.episode.done:
+            self._close()
+        if repeat is None:
+            repeat = self._repeats.get(question.id, -1) + 1
+            self._repeats[question.id] = repeat
+        self.question, self._gold, self._progress = question, gold, progress
+        self.episode = Episode(index, question.id, task_id, question.db_id, repeat)
+        self._database = self.suite.database(question)
+        self._schema = self.suite.schema_text(question)
+        self._history: list[tuple[str, ErrorClass | None]] = []
+        self._told: list[FailedAttempt] = []
+        self._token: str | None = None
+        self._context: Context | None = None
+        self._next: Decision | None = None
+        return self._observation()
+
+    async def step(self, action: Action | str = AUTO) -> tuple[Observation, RewardInfo]:
+        """Make one attempt.
+
+        Raises
+        ------
+        RuntimeError
+            Before a reset, or after the episode is over.
+        ValueError
+            If the action does not exist, or is a repair at attempt 1.
+        ModelError
+            If the model gives no usable answer: the attempt is not counted.
+        """
+        async for _ in self._attempt(action, streamed=False):
+            pass
+        return self.last_result()
+
+    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
+        """Make one attempt, and yield its events as they happen.
+
+        The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
+        ``executing``, on failure ``rl_action`` and ``error``, then ``rl_reward``, ``success`` if
+        so, and ``rl_episode_end`` if the episode is over. A stream that is closed before
+        ``executing`` leaves the attempt uncounted; raises what `step` raises.
+        """
+        events = self._attempt(action, streamed=True)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            await events.aclose()
+
+    def last_result(self) -> tuple[Observation, RewardInfo]:
+        """Return what the last attempt brought, as `step` did: for those who streamed it.
+
+        Raises
+        ------
+        RuntimeError
+            Before the episode's first attempt.
+        """
+        if self.episode is None or not self.episode.steps:
+            raise RuntimeError("last_result() before an attempt: call step() first.")
+        return self._observation(), self._reward_info()
+
+    def state(self) -> dict[str, Any]:
+        """Return where the episode stands, as a dict of JSON values."""
+        if self.episode is None:
+            return {"active": False}
+        episode, last = self.episode, self.episode.steps[-1] if self.episode.steps else None
+        scores = [clamp_score(s.score) for s in episode.steps]
+        return {
+            "active": not episode.done,
+            "task_id": episode.task_id,
+            "question_id": episode.question_id,
+            "question": self.question.text,
+            "attempt_number": len(episode.steps),
+            "max_attempts": self.max_attempts,
+            "current_sql": last.sql if last else None,
+            "error_message": self._told[-1].message if self._failing() else None,
+            "error_class": self._history[-1][1] if self._failing() else None,
+            "done": episode.done,
+            "success": episode.success,
+            "step_rewards": scores,
+            "total_reward": clamp_score(sum(scores) / len(scores) if scores else None),
+        }
+
+    @property
+    def result(self) -> QueryResult | None:
+        """All rows of the last attempt; None if it did not run, or there was none."""
+        return self._result if self.episode is not None and self.episode.steps else None
+
+    @property
+    def next_action(self) -> str | None:
+        """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
+        return str(self._next.action) if self.episode is not None and self._next else None
+
+    @property
+    def context(self) -> Context | None:
+        """What the policy sees now; None before attempt 1 and when the episode is over."""
+        return self._context if self.episode is not None else None
+
+    @property
+    def suggestion(self) -> Decision | None:
+        """What `auto` would do next; None before attempt 1 and when the episode is over."""
+        return self._next if self.episode is not None else None
+
+    def messages(self, action: str) -> tuple[Message, ...]:
+        """Return the messages that an action would send now."""
+        facts = {
+            "schema": self._schema,
+            "dialect": self._database.dialect,
+            "question": self.question.text,
+            "evidence": self.question.evidence,
+        }
+        if action == GENERATE:
+            return self.prompts.generate(**facts)
+        return self.prompts.repair(
+            RepairAction(action), attempts=self._told, token=self._token, **facts
+        )
+
+    async def _attempt(
+        self, action: Action | str, *, streamed: bool
+    ) -> AsyncGenerator[Event, None]:
+        episode = self._open_episode()
+        name, decision, custom = resolve_action(action, self._next, first=not self._history)
+        attempt = len(episode.steps) + 1
+        yield {"type": "attempt_start", "attempt": attempt, "action": name}
+        if custom is None:
+            request = self.request(name, attempt)
+            completion: Completion | None = None
+            if streamed:
+                async for piece in self.model.stream(request):
+                    if isinstance(piece, Completion):
+                        completion = piece
+                    elif isinstance(piece, Restart):  # what was shown so far does not count
+                        yield {"type": "sql_chunk", "chunk": "", "restart": True}
+                    else:
+                        yield {"type": "sql_chunk", "chunk": piece}
+            else:
+                completion = await self.model.complete(request)
+            assert completion is not None, "a model's stream ends with its Completion"
+            sql = await statement_of(completion)
+        else:
+            completion, sql = None, custom
+        yield {"type": "sql_complete", "sql": sql}
+        try:
+            yield {"type": "executing", "sql": sql}
+        finally:
+            # Also where the caller closes the stream here: what is executing counts.
+            await self._execute(attempt, name, decision, sql, completion)
+        if not streamed:
+            return
+        failure = (self._history[-1][1], self._told[-1].message, self._token)
+        for event in outcome_events(episode, failure, self._next):
+            yield event
+
+    def _open_episode(self) -> Episode:
+        if self.episode is None:
+            raise RuntimeError("step() before reset(): call reset() first.")
+        if self.episode.done:
+            raise RuntimeError("step() after the episode is over: call reset() to start another.")
+        return self.episode
+
+    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
+        """Return what an action would ask the model now."""
+        assert self.episode is not None
+        repair = name != GENERATE
+        return ModelRequest(
+            messages=self.messages(name),
+            question_id=self.question.id,
+            repeat=self.episode.repeat,
+            attempt=attempt,
+            action=name,
+            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
+            temperature=self.temperature,
+            context=self._context if repair else None,
+            failing_sql=self._told[-1].sql if repair else None,
+            progress=self._progress,
+        )
+
+    async def _execute(
+        self,
+        attempt: int,
+        name: str,
+        decision: Decision | None,
+        sql: str,
+        completion: Completion | None,
+    ) -> None:
+        assert self.episode is not None
+        outcome: QueryResult | QueryError
+        try:
+            outcome = await self._database.run(await prepare_aside(sql, self.metric))
+        except QueryError as raised:
+            outcome = raised
+        result = outcome if isinstance(outcome, QueryResult) else None
+        error = outcome if isinstance(outcome, QueryError) else None
+        judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
+        verdict, message, error_class = judged.verdict, judged.message, judged.error_class
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, verdict.match)
+        before = self.episode.steps[-1].error_class if self.episode.steps else None
+        usage = completion.usage if completion else Usage()
+        step = Step(
+            attempt=attempt,
+            action=name,
+            context=self._context if name in ARMS else None,
+            propensity=decision.propensity if decision else None,
+            scores=self._next.scores if self._next and name in ARMS else None,
+            sql=sql,
+            success=verdict.match,
+            error_class=error_class,
+            error_message=None if verdict.match and over else message,
+            reason=verdict.reason,
+            row_count=len(result.rows) if result else None,
+            score=judged.score,
+            breakdown=compute_reward(verdict.match, attempt, error_class, before),
+            reproducible=error is None or error.reproducible,
+            answer=completion.text if completion and completion.sql is None and not sql else None,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            latency=completion.latency if completion else 0.0,
+            elapsed=outcome.elapsed,
+        )
+        self._result = result
+        self.episode.steps.append(step)
+        self._history.append((name, judged.seen))
+        self._told.append(FailedAttempt(name, sql, message))
+        self._token = extract_offending_token(error) if error else None
+        if over:
+            self._close()
+        else:
+            self._context = Context.from_history(self._history)
+            rng = generator(
+                self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
+            )
+            self._next = self.policy.select(self._context, rng)
+
+    def _close(self) -> None:
+        assert self.episode is not None
+        self.episode.done = True
+        self._context = self._next = None
+        if self.learn:
+            learn(self.policy, self.episode)
+
+    def _failing(self) -> bool:
+        """Whether there is anything to tell the agent: only an oracle tells it that it is right."""
+        assert self.episode is not None
+        steps = self.episode.steps
+        return bool(steps) and not (steps[-1].success and self.feedback == "oracle")
+
+    def _observation(self) -> Observation:
+        assert self.episode is not None
+        last = self.episode.steps[-1] if self.episode.steps else None
+        failing = self._failing()
+        return Observation(
+            question=self.question.text,
+            schema_info=self._schema,
+            current_sql=last.sql if last else None,
+            error_message=self._told[-1].message if failing else None,
+            error_class=self._history[-1][1] if failing else None,
+            attempt_number=len(self.episode.steps),
+            max_attempts=self.max_attempts,
+            task_id=self.episode.task_id,
+            task_difficulty=self.suite.task(self.episode.task_id).difficulty,
+        )
+
+    def _reward_info(self) -> RewardInfo:
+        assert self.episode is not None
+        return reward_info(self.episode, self._result)

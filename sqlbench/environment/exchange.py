@@ -1,0 +1,199 @@
+"""What goes into the environment and what comes out: actions, observations, rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from sqlbench.databases.base import QueryResult
+from sqlbench.episodes.episode import Episode, Step
+from sqlbench.episodes.errors import ErrorClass, extract_offending_token
+from sqlbench.episodes.repair import AUTO, GENERATE, RepairAction
+from sqlbench.episodes.reward import clamp_score
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.html import Card, Shown, Sql, Text
+from sqlbench.policies import Decision
+
+Event = dict[str, Any]
+CUSTOM = "custom"
+ACTIONS = (GENERATE, AUTO, *RepairAction)
+SHOWN_ROWS = 5
+
+
+class Action(BaseModel):
+    """What to do next: `generate`, a repair action, or `auto`; custom SQL skips the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repair_action: str = AUTO
+    custom_sql: str | None = None
+
+
+class Observation(Shown, BaseModel):
+    """What the agent sees. Nothing of the gold query or its rows is ever in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    question: str
+    schema_info: str
+    current_sql: str | None
+    error_message: str | None
+    error_class: str | None
+    attempt_number: int
+    max_attempts: int
+    task_id: str
+    task_difficulty: str
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it."""
+        token = extract_offending_token(self.error_message) if self.error_message else None
+        tried = [Sql(self.current_sql, token)] if self.current_sql is not None else []
+        told = [Text(f"{self.error_class or 'told'}: {self.error_message}")]
+        return Card(
+            f"Attempt {self.attempt_number} of {self.max_attempts} "
+            f"({self.task_id}, {self.task_difficulty})",
+            [Text(self.question), *tried, *(told if self.error_message else [])],
+        )
+
+
+class RewardInfo(BaseModel):
+    """The clamped task score, whether the episode is over and right, and the details."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    success: bool
+    done: bool
+    info: dict[str, Any]
+
+
+def resolve_action(
+    action: Action | str, suggested: Decision | None, *, first: bool
+) -> tuple[str, Decision | None, str | None]:
+    """Return an action's name, the policy's decision if it took one, and custom SQL.
+
+    Parameters
+    ----------
+    action : Action or str
+        What is asked for.
+    suggested : Decision or None
+        What ``auto`` would do.
+    first : bool
+        Whether this is attempt 1, which only `generate` can be.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If there is no such action, or it cannot come first.
+    """
+    wanted = action.repair_action if isinstance(action, Action) else action
+    custom = action.custom_sql if isinstance(action, Action) else None
+    name = str(wanted)
+    if name not in ACTIONS:
+        raise UnknownNameError("action", name, ACTIONS)
+    if custom is not None:
+        return CUSTOM, None, custom
+    if first:
+        if name not in (GENERATE, AUTO):
+            raise ConfigError(
+                f"Attempt 1 is always 'generate' (or 'auto'): there is nothing yet for "
+                f"{name!r} to repair."
+            )
+        return GENERATE, None, None
+    if name == AUTO:
+        assert suggested is not None
+        return str(suggested.action), suggested, None
+    return name, None, None
+
+
+def reward_info(episode: Episode, result: QueryResult | None) -> RewardInfo:
+    """Return what an episode's last attempt brought.
+
+    Parameters
+    ----------
+    episode : Episode
+        With at least one attempt.
+    result : QueryResult or None
+        The rows of the last one; None if it did not run.
+    """
+    step = episode.steps[-1]
+    return RewardInfo(
+        value=clamp_score(step.score),
+        success=step.success,
+        done=episode.done,
+        info={
+            "task_score": step.score,
+            "reward": step.reward,
+            "breakdown": _breakdown(step),
+            "attempt": step.attempt,
+            "rows": result.rows[:SHOWN_ROWS] if result else [],
+            "row_count": step.row_count,
+            "sql": step.sql,
+            "columns": list(result.columns) if result else [],
+            "elapsed": step.elapsed,
+        },
+    )
+
+
+def outcome_events(
+    episode: Episode,
+    failure: tuple[ErrorClass | None, str, str | None],
+    suggested: Decision | None,
+) -> Iterator[Event]:
+    """Yield the events that follow an attempt.
+
+    Parameters
+    ----------
+    episode : Episode
+        With at least one attempt.
+    failure : (error class, message, offending token)
+        What the agent is told if the attempt failed.
+    suggested : Decision or None
+        What ``auto`` would do next.
+    """
+    step = episode.steps[-1]
+    if not step.success:
+        error_class, message, token = failure
+        yield {
+            "type": "rl_action",
+            "action": step.action,
+            "suggested": suggested.action if suggested else None,
+            "ucb_scores": suggested.scores if suggested else {},
+        }
+        yield {
+            "type": "error",
+            "error_class": error_class,
+            "error_message": message,
+            "offending_token": token,
+        }
+    yield {
+        "type": "rl_reward",
+        "value": clamp_score(step.score),
+        "reward": step.reward,
+        "breakdown": _breakdown(step),
+    }
+    if step.success:
+        yield {
+            "type": "success",
+            "attempt": step.attempt,
+            "row_count": step.row_count,
+            "sql": step.sql,
+        }
+    if episode.done:
+        yield {
+            "type": "rl_episode_end",
+            "total_reward": episode.total_reward,
+            "success": episode.success,
+        }
+
+
+def _breakdown(step: Step) -> dict[str, float]:
+    b = step.breakdown
+    return {
+        "base": b.base,
+        "attempt_penalty": b.attempt_penalty,
+        "severity_bonus": b.severity_bonus,
+        "change_bonus": b.change_bonus,
+    }

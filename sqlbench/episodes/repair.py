@@ -1,0 +1,232 @@
+"""The eight repair actions, and the messages that carry them out.
+
+The texts lie in ``prompts/*.txt`` beside this file (`string.Template` placeholders). A folder with
+files of the same names overrides them one by one, so that a researcher can change a prompt without
+changing the package; `Prompts.hash` goes into every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from sqlbench.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from sqlbench.models.base import Message
+
+GENERATE: Final = "generate"
+AUTO = "auto"
+
+
+class RepairAction(StrEnum):
+    """The bandit's arms, in the order of every array over arms."""
+
+    REWRITE_FULL = "rewrite_full"
+    FIX_COLUMN = "fix_column"
+    FIX_TABLE = "fix_table"
+    ADD_GROUPBY = "add_groupby"
+    REWRITE_CTE = "rewrite_cte"
+    FIX_SYNTAX = "fix_syntax"
+    CHANGE_DIALECT = "change_dialect"
+    RELAX_FILTER = "relax_filter"
+
+
+ARMS: tuple[RepairAction, ...] = tuple(RepairAction)
+
+_DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+_ALLOWED = {
+    "system": {"dialect", "schema"},
+    "generate": {"dialect", "schema", "question", "evidence"},
+    "repair": {"dialect", "schema", "question", "evidence", "sql", "error", "token", "history"},
+    **{str(a): {"dialect", "dialect_notes"} for a in RepairAction},
+}
+_DIALECT_NOTES = {
+    "sqlite": (
+        "SQLite has no LEFT(), RIGHT(), YEAR(), MONTH(), DATE_TRUNC(), EXTRACT(), CONCAT(), "
+        "STRING_AGG(), ILIKE, TOP or :: casts. Use substr(), strftime('%Y', d), "
+        "strftime('%Y-%m', d), ||, group_concat(), LIKE, LIMIT and CAST(x AS type). Dates are "
+        "ISO text; date arithmetic is date(d, '+7 days') and julianday(a) - julianday(b). "
+        "Integer division truncates: multiply by 1.0 first."
+    ),
+    "postgres": (
+        "PostgreSQL has no strftime(), julianday(), group_concat() or IFNULL(). Use "
+        "to_char(d, 'YYYY-MM'), extract(year FROM d), date_trunc(), d + interval '7 days', "
+        "string_agg(x, ','), coalesce() and x::type. Single quotes make strings, double quotes "
+        "names; names without quotes fold to lower case. Every selected column that is not "
+        "aggregated must stand in GROUP BY. Integer division truncates: multiply by 1.0 first."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """An attempt as a repair message tells of it."""
+
+    action: str
+    sql: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The texts of all messages.
+
+    Attributes
+    ----------
+    texts : mapping of str to str
+        ``system``, ``generate``, ``repair`` (the frame of every repair message) and one for each
+        repair action.
+    """
+
+    texts: Mapping[str, str]
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> Prompts:
+        """Read the package's prompts, overridden by the ``.txt`` files of a folder.
+
+        Raises
+        ------
+        ConfigError
+            If the folder does not exist or holds a file of another name, or a text is empty or
+            uses a placeholder that its message does not have.
+        """
+        package = resources.files("sqlbench.episodes") / "prompts"
+        texts = {
+            name: (package / f"{name}.txt").read_text(encoding="utf-8").strip() for name in _ALLOWED
+        }
+        if folder is not None:
+            texts |= _overrides(Path(folder))
+        return cls(texts)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all texts."""
+        joined = "\x00".join(f"{k}\x01{v}" for k, v in sorted(self.texts.items()))
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+    def generate(
+        self, *, schema: str, dialect: str, question: str, evidence: str = ""
+    ) -> tuple[Message, ...]:
+        """Return the messages that ask for a first answer."""
+        dialect_name = _DIALECT_NAMES.get(dialect, dialect)
+        user = Template(self.texts["generate"]).substitute(
+            dialect=dialect_name, schema=schema, question=question, evidence=_hint(evidence)
+        )
+        return (
+            {"role": "system", "content": self._system(dialect_name, schema)},
+            {"role": "user", "content": user},
+        )
+
+    def repair(
+        self,
+        action: RepairAction,
+        *,
+        schema: str,
+        dialect: str,
+        question: str,
+        evidence: str,
+        attempts: Sequence[FailedAttempt],
+        token: str | None,
+    ) -> tuple[Message, ...]:
+        """Return the messages that ask for a repair of the last of ``attempts``.
+
+        Parameters
+        ----------
+        action : RepairAction
+            The arm; its text is the suffix of the system message.
+        schema, dialect, question, evidence : str
+            As for `generate`.
+        attempts : sequence of FailedAttempt
+            All attempts so far, the one to be repaired last.
+        token : str or None
+            What the error complains of, where it names it.
+        """
+        dialect_name = _DIALECT_NAMES.get(dialect, dialect)
+        last = attempts[-1]
+        user = Template(self.texts["repair"]).substitute(
+            dialect=dialect_name,
+            schema=schema,
+            question=question,
+            evidence=_hint(evidence),
+            sql=last.sql,
+            error=last.message,
+            token=f"\nIt complains of: {token}" if token else "",
+            history=_history(attempts[:-1]),
+        )
+        notes = _DIALECT_NOTES.get(dialect, "")
+        suffix = _filled(self.texts[action], dialect=dialect_name, dialect_notes=notes)
+        return (
+            {"role": "system", "content": f"{self._system(dialect_name, schema)}\n\n{suffix}"},
+            {"role": "user", "content": user},
+        )
+
+    def _system(self, dialect_name: str, schema: str) -> str:
+        # The schema stands here, before anything that differs from call to call: servers keep
+        # what they have read of a common beginning, and the schema is nearly all of a prompt.
+        return _filled(self.texts["system"], dialect=dialect_name, schema=schema)
+
+
+@lru_cache(maxsize=256)  # the same for all questions on a database
+def _filled(template: str, **values: str) -> str:
+    return Template(template).substitute(values)
+
+
+def _hint(evidence: str) -> str:
+    return f"\nHint: {evidence}" if evidence else ""
+
+
+def _history(earlier: Sequence[FailedAttempt]) -> str:
+    if not earlier:
+        return ""
+    lines = [
+        f"{i}. ({a.action}) {_short(a.sql, 300)}\n   -> {_short(a.message, 160)}"
+        for i, a in enumerate(earlier, start=1)
+    ]
+    return "\n\nEarlier attempts that failed too; do not repeat them:\n" + "\n".join(lines)
+
+
+def _short(text: str, limit: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _overrides(folder: Path) -> dict[str, str]:
+    if not folder.is_dir():
+        raise ConfigError(f"The prompts folder {str(folder)!r} does not exist.")
+    texts = {}
+    for path in sorted(folder.glob("*.txt")):
+        name = path.stem
+        if name not in _ALLOWED:
+            raise ConfigError(
+                f"The prompt file {str(path)!r} has no use; "
+                f"a prompts folder may hold: {', '.join(f'{n}.txt' for n in _ALLOWED)}."
+            )
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The prompt file {str(path)!r} cannot be read: {error}.") from error
+        if not text:
+            raise ConfigError(f"The prompt file {str(path)!r} is empty.")
+        template = Template(text)
+        known = ", ".join(f"${a}" for a in sorted(_ALLOWED[name]))
+        if not template.is_valid():
+            raise ConfigError(
+                f"The prompt file {str(path)!r} has a stray '$'; write '$$' for a dollar sign."
+            )
+        for placeholder in template.get_identifiers():
+            if placeholder not in _ALLOWED[name]:
+                raise ConfigError(
+                    f"The prompt file {str(path)!r} uses ${placeholder}; it may use: {known}."
+                )
+        texts[name] = text
+    if not texts:
+        raise ConfigError(f"The prompts folder {str(folder)!r} holds no .txt file.")
+    return texts

@@ -1,0 +1,401 @@
+"""Repair tables: what every arm would have made of each failing first answer.
+
+With such a table a policy's choice of the first repair is replayed exactly and without a model
+call. Arms are names and not `RepairAction`: a table of somebody else's records has its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sqlbench.episodes.context import FEATURE_NAMES, Context, featurize
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS
+from sqlbench.exceptions import ConfigError
+from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.stats import clustered_ratio
+from sqlbench.words import counted
+
+TABLE_VERSION = 1
+RESAMPLE = "resample"
+KEEP = "keep"
+
+
+class TableError(ConfigError):
+    """Raised when a repair table is damaged, or lacks what is asked of it."""
+
+
+@dataclass(frozen=True)
+class RepairTable(Shown):
+    """Outcomes of all arms for n first answers.
+
+    Attributes
+    ----------
+    name : str
+        Where it comes from.
+    arms : tuple of str
+        K names, in the order of the outcome arrays. `resample`, if there, is a baseline: bandits
+        do not choose it.
+    question_ids, db_ids : tuple of str
+        Of each row. Several rows may share a question: they are one cluster.
+    contexts : tuple of str
+        What a table of means looks up: the error class that was seen, or ``none``.
+    features : ndarray of shape (n, d)
+        What linear policies see. Nothing in it comes from the gold query.
+    feature_names : tuple of str
+        d names.
+    successes, rewards : ndarray of shape (n, K, S)
+        The outcomes of S samples of each arm.
+    simulated : bool
+        Whether a simulated model made them.
+    suite_hash : str or None
+        The hash of the suite that was asked.
+    model : str
+        Who answered.
+    rules : mapping of str to str, or None
+        What the policy `rules` does in each context.
+    notes : tuple of str
+        What a reader must know, for example rows that were left out.
+    """
+
+    name: str
+    arms: tuple[str, ...]
+    question_ids: tuple[str, ...]
+    db_ids: tuple[str, ...]
+    contexts: tuple[str, ...]
+    features: NDArray[np.float64]
+    feature_names: tuple[str, ...]
+    successes: NDArray[np.bool_]
+    rewards: NDArray[np.float64]
+    simulated: bool = False
+    suite_hash: str | None = None
+    model: str = ""
+    rules: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+    expected: NDArray[np.float64] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        n, k = len(self.question_ids), len(self.arms)
+        if n == 0:
+            raise TableError(f"The repair table {self.name!r} has no row: no first answer failed.")
+        for label in ("successes", "rewards"):
+            shape = getattr(self, label).shape
+            if len(shape) != 3 or shape[:2] != (n, k):
+                raise TableError(
+                    f"The repair table's {label} have shape {shape}; expected ({n}, {k}, samples)."
+                )
+        if not np.isfinite(self.rewards).all():
+            raise TableError(
+                f"The repair table {self.name!r} holds rewards that are not finite numbers."
+            )
+        if not np.isfinite(self.features).all():
+            raise TableError(
+                f"The repair table {self.name!r} holds features that are not finite numbers."
+            )
+
+    @property
+    def label(self) -> str:
+        """One line that says what it is, and whether a simulated model made it."""
+        who = "simulated model" if self.simulated else self.model
+        return f"{self.name} ({who}): {len(self):,} rows, {len(self.choices)} arms"
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: how often each arm ends right."""
+        rows = [
+            (arm, f"{clustered_ratio(mean, np.ones(len(self)), self.question_ids)}")
+            for arm, mean in zip(self.arms, self.means.T, strict=True)
+        ]
+        about = facts(
+            {
+                "questions": f"{len(set(self.question_ids)):,}",
+                "databases": f"{len(set(self.db_ids)):,}",
+                "samples of each arm": self.rewards.shape[2],
+            }
+        )
+        notes = [Text(f"Note: {note}") for note in self.notes]
+        grid = Grid(("arm", "ends right [95% interval, by question]"), rows)
+        return Card(f"Repair table {self.label}", [grid, about, *notes])
+
+    def __len__(self) -> int:
+        return len(self.question_ids)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The arms that a bandit chooses from: all but `resample`."""
+        return tuple(a for a in self.arms if a != RESAMPLE)
+
+    @cached_property
+    def means(self) -> NDArray[np.float64]:
+        """P(right) of each arm in each row, shape (n, K): known, or the mean of the samples."""
+        if self.expected is not None:
+            return self.expected
+        means: NDArray[np.float64] = self.successes.mean(axis=2)
+        return means
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """The distinct contexts, sorted, and the number of each row's."""
+        labels, codes = np.unique(np.array(self.contexts), return_inverse=True)
+        return tuple(str(label) for label in labels), codes
+
+    def arm(self, name: str, asked_by: str) -> int:
+        """Return an arm's column.
+
+        Raises
+        ------
+        TableError
+            If the table has no such arm: the message names who asks, and what there is.
+        """
+        if name not in self.arms:
+            raise TableError(
+                f"The policy {asked_by!r} asks for the arm {name!r}, which the repair table "
+                f"{self.name!r} lacks; it has: {', '.join(self.arms)}."
+            )
+        return self.arms.index(name)
+
+    def take(self, rows: Iterable[int]) -> RepairTable:
+        """Return the table of some rows, in the order given; a row may come more than once."""
+        index = np.fromiter(rows, dtype=np.intp)
+        return replace(
+            self,
+            question_ids=tuple(self.question_ids[i] for i in index),
+            db_ids=tuple(self.db_ids[i] for i in index),
+            contexts=tuple(self.contexts[i] for i in index),
+            features=self.features[index],
+            successes=self.successes[index],
+            rewards=self.rewards[index],
+            expected=None if self.expected is None else self.expected[index],
+        )
+
+    def best_in_context(self) -> NDArray[np.intp]:
+        """Return, for each row, the arm of the best mean outcome over the rows of its context.
+
+        This is the best policy that sees the context alone. Ties go to the first arm.
+        """
+        labels, codes = self.groups
+        columns = [self.arms.index(a) for a in self.choices]
+        sums = np.zeros((len(labels), len(columns)))
+        np.add.at(sums, codes, self.means[:, columns])
+        sizes = np.bincount(codes, minlength=len(labels))[:, None]
+        best = np.argmax(np.round(sums / sizes, 12), axis=1)
+        chosen: NDArray[np.intp] = np.array(columns)[best][codes]
+        return chosen
+
+    def best_fixed(self) -> int:
+        """Return the arm of the best mean outcome over all rows; ties go to the first."""
+        columns = [self.arms.index(a) for a in self.choices]
+        return columns[int(np.argmax(np.round(self.means[:, columns].mean(axis=0), 12)))]
+
+    def optimum(self) -> NDArray[np.float64]:
+        """Return each row's best mean outcome over the arms, shape (n,).
+
+        It is the maximum of noisy outcomes: no policy can know beforehand which arm will be
+        lucky, so this bounds what can be reached and is not itself within reach.
+        """
+        columns = [self.arms.index(a) for a in self.choices]
+        best: NDArray[np.float64] = self.means[:, columns].max(axis=1)
+        return best
+
+
+def load_table(path: str | Path) -> RepairTable:
+    """Load a repair table: a folder that `sqlbench collect` filled, or a file of real records.
+
+    Raises
+    ------
+    TableError
+        If there is none, or it is damaged.
+    """
+    place = Path(path)
+    if place.is_file():
+        from sqlbench.evidence.traces import load_bird_table
+
+        return load_bird_table(place)
+    try:
+        return _load_collected(place)
+    except (KeyError, TypeError) as error:
+        raise TableError(
+            f"The repair table in {str(place)!r} is damaged: {type(error).__name__}, {error}."
+        ) from error
+
+
+def _load_collected(folder: Path) -> RepairTable:
+    meta = read_meta(folder)
+    arms, samples = tuple(meta["config"]["arms"]), int(meta["config"]["samples"])
+    first: dict[tuple[str, int], dict[str, Any]] = {}
+    cells: dict[tuple[str, int], dict[tuple[str, int], dict[str, Any]]] = {}
+    for call in read_calls(folder):
+        key = (call["question_id"], call["answer"])
+        if call["arm"] == "generate":
+            first[key] = call
+        else:
+            cells.setdefault(key, {})[call["arm"], call["sample"]] = call
+    failing = [key for key, call in first.items() if not call["success"]]
+    complete = [key for key in failing if len(cells.get(key, ())) == len(arms) * samples]
+    notes = []
+    owed = meta["config"]["answers"] * len(meta["questions"]) - len(first)
+    if owed or len(complete) < len(failing):
+        notes.append(
+            f"Not complete: {counted(owed, 'first answer')} owed, and "
+            f"{len(failing) - len(complete)} of {len(failing)} failing ones lack repairs and are "
+            "left out; "
+            "`sqlbench collect` with the same options goes on."
+        )
+
+    if not complete:
+        raise TableError(
+            f"The repair table in {str(folder)!r} has no row: of its {len(first)} first answers "
+            f"{len(failing)} fail, and none of those has all its repairs. "
+            + " ".join(notes or ["A model that fails more gives a table."])
+        )
+
+    def outcomes(name: str, dtype: type) -> NDArray[Any]:
+        return np.array(
+            [[[cells[k][a, s][name] for s in range(samples)] for a in arms] for k in complete],
+            dtype=dtype,
+        ).reshape(len(complete), len(arms), samples)
+
+    classes = [ErrorClass(first[k]["error_class"]) for k in complete]
+    return RepairTable(
+        name=str(folder),
+        arms=arms,
+        question_ids=tuple(q for q, _ in complete),
+        db_ids=tuple(first[k]["db_id"] for k in complete),
+        contexts=tuple(str(c) for c in classes),
+        features=np.array([featurize(Context(c, 2)) for c in classes]).reshape(len(complete), -1),
+        feature_names=FEATURE_NAMES,
+        successes=outcomes("success", bool),
+        rewards=outcomes("reward", float),
+        simulated=bool(meta["simulated"]),
+        suite_hash=meta["suite_hash"],
+        model=meta["config"]["model"],
+        rules=obvious_rules(),
+        notes=tuple(notes),
+    )
+
+
+def obvious_rules() -> dict[str, str]:
+    """Return the policy `rules` by context, for the eight repair actions."""
+    from sqlbench.policies.simple import OBVIOUS_ARM
+
+    return {str(c) if c else "none": str(a) for c, a in OBVIOUS_ARM.items()}
+
+
+def synthetic_table(
+    p_fixed: Mapping[str, Mapping[str, float]],
+    shares: Mapping[str, float],
+    rows: int,
+    rng: np.random.Generator,
+    *,
+    name: str = "synthetic",
+    samples: int = 1,
+) -> RepairTable:
+    """Make a table whose outcomes are drawn from known probabilities (always simulated).
+
+    Parameters
+    ----------
+    p_fixed : mapping of error class to (mapping of arm to float)
+        P(fixed | class, arm).
+    shares : mapping of error class to float
+        Relative frequencies of the classes among failing first answers.
+    rows : int
+        How many first answers to draw.
+    rng : Generator
+        Draws classes and outcomes.
+    name : str
+        What to call it.
+    samples : int
+        Outcomes for each cell.
+    """
+    labels = [c for c in shares if shares[c] > 0]
+    weights = np.array([shares[c] for c in labels])
+    drawn = rng.choice(len(labels), size=rows, p=weights / weights.sum())
+    arms = tuple(str(a) for a in ARMS)
+    matrix = np.array([[p_fixed[c][a] for a in arms] for c in labels])
+    expected = matrix[drawn]
+    successes = rng.random((rows, len(arms), samples)) < expected[:, :, None]
+    classes = [ErrorClass(labels[i]) for i in drawn]
+    return RepairTable(
+        name=name,
+        arms=arms,
+        question_ids=tuple(f"q{i}" for i in range(rows)),
+        db_ids=("synthetic",) * rows,
+        contexts=tuple(str(c) for c in classes),
+        features=np.array([featurize(Context(c, 2)) for c in classes]),
+        feature_names=FEATURE_NAMES,
+        successes=successes,
+        # The reward of a first repair without what the new error's class adds to it.
+        rewards=np.where(successes, 0.9, -0.2),
+        simulated=True,
+        model="synthetic",
+        rules=obvious_rules(),
+        expected=expected,
+    )
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Read what ``table.json`` holds.
+
+    Raises
+    ------
+    TableError
+        If the folder holds no table, or one of another version.
+    """
+    path = folder / "table.json"
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TableError(
+            f"{str(folder)!r} holds no repair table: {path.name} is missing; "
+            "make one with `sqlbench collect --out DIR`."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise TableError(f"{str(path)!r} cannot be read: {error}.") from error
+    version = meta.get("table_version") if isinstance(meta, dict) else None
+    if version != TABLE_VERSION:
+        raise TableError(
+            f"The repair table in {str(folder)!r} has version {version!r}; "
+            f"this sqlbench reads version {TABLE_VERSION}."
+        )
+    assert isinstance(meta, dict)
+    return meta
+
+
+def read_calls(folder: Path) -> list[dict[str, Any]]:
+    """Read the finished calls of a table's folder; a torn last line is owed again."""
+    path = folder / "calls.jsonl"
+    calls = []
+    if path.exists():
+        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                calls.append(json.loads(line))
+            except ValueError as error:
+                raise TableError(f"{str(path)!r}, line {number}, is damaged: {error}.") from error
+    return calls
+
+
+def static_choice(table: RepairTable, spec: str) -> NDArray[np.intp]:
+    """Return the column of the arm that the table's rules give for each row.
+
+    Raises
+    ------
+    TableError
+        If a row's context has no rule.
+    """
+    for context in sorted(set(table.contexts)):
+        if table.rules is None or context not in table.rules:
+            raise TableError(
+                f"The policy {spec!r} asks for a rule for the context {context!r}, which the "
+                f"repair table {table.name!r} lacks."
+            )
+    assert table.rules is not None
+    return np.array([table.arm(table.rules[c], spec) for c in table.contexts])

@@ -1,0 +1,128 @@
+"""Policies side by side: the same questions, the same random numbers, episode by episode.
+
+Every policy answers the same questions in the same order, and the model's luck at an attempt is the
+same whatever the policy (`sqlbench.episodes.seeds`), so episodes pair up by seed and number. What
+is compared is any set of run configurations under names of their own: policies here, learners or
+parameters in an ablation. `sqlbench.grids.comparison` computes rates, differences and curves of
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sqlbench.episodes.repair import ARMS
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.grids.comparison import Comparison, comparison_table
+from sqlbench.grids.grid import Workers, run_grid
+from sqlbench.models import Calling
+from sqlbench.runs.config import RunConfig
+from sqlbench.runs.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.episodes.episode import Episode
+    from sqlbench.models.simulated.profile import Profile
+
+__all__ = ["Comparison", "compare", "comparison_table", "outcomes"]
+
+
+def compare(
+    variants: Mapping[str, RunConfig],
+    seeds: Sequence[int],
+    out: str | Path,
+    *,
+    baseline: str | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
+    calling: Calling | None = None,
+) -> Comparison:
+    """Run every variant with every seed, or read what was run before, and compare.
+
+    Parameters
+    ----------
+    variants : mapping of str to RunConfig
+        What is compared, by name; each configuration's own seed is replaced.
+    seeds : sequence of int
+        At least two: an interval needs them.
+    out : path
+        The folder of the runs; see `sqlbench.grids.grid`.
+    baseline : str or None
+        The variant that paired differences are taken against; None takes ``random`` if that is
+        among them, else the last.
+    workers, progress, calling
+        See `run_grid`.
+
+    Returns
+    -------
+    Comparison
+        Every episode of every run, and what is computed from them.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two seeds, or the variants differ in what they ask.
+    UnknownNameError
+        If the baseline is not among the variants, or as `run_grid` raises it.
+    """
+    import pandas as pd
+
+    if len(set(seeds)) < 2:
+        raise ConfigError(f"Intervals need at least two seeds, not {len(set(seeds))}.")
+    if not variants:
+        raise ConfigError("There is nothing to compare: name at least one policy.")
+    if baseline is None:
+        baseline = "random" if "random" in variants else list(variants)[-1]
+    if baseline not in variants:
+        raise UnknownNameError("baseline", baseline, variants)
+    if len({(c.suite, c.task, c.episodes, c.feedback) for c in variants.values()}) > 1:
+        raise ConfigError("Variants pair up only on one suite, task, feedback and length.")
+    places = [(name, seed) for name in variants for seed in dict.fromkeys(seeds)]
+    configs = [variants[name].model_copy(update={"seed": seed}) for name, seed in places]
+    frames = run_grid(configs, out, outcomes, workers=workers, progress=progress, calling=calling)
+    labelled = [
+        frame.assign(policy=name, seed=seed)
+        for (name, seed), frame in zip(places, frames, strict=True)
+    ]
+    return Comparison(
+        pd.concat(labelled, ignore_index=True), next(iter(variants.values())), baseline
+    )
+
+
+def outcomes(run: Run) -> pd.DataFrame:
+    """Return a row an episode: what `Run.episodes` has, and its regret.
+
+    ``regret`` is the expected one (pseudo-regret): over the repairs of the episode, the best arm's
+    chance in that context less the chosen arm's, by the matrix of the simulated model that repairs.
+    It is NaN for a real one, whose chances nobody knows, and where ``generate`` was chosen, which
+    is no arm.
+    """
+    from sqlbench.models.simulated.profile import load_profile
+
+    kind, _, profile = run.config.repairing.partition(":")
+    known = load_profile(profile or "default") if kind == "simulated" else None
+    total = run.config.episodes
+    regrets = {
+        e.index: np.nan if known is None else _regret(e, known, e.index / total) for e in run.log
+    }
+    frame = run.episodes
+    return frame.assign(
+        tokens=frame["prompt_tokens"] + frame["completion_tokens"],
+        regret=frame["episode"].map(regrets),
+    )
+
+
+def _regret(episode: Episode, profile: Profile, progress: float) -> float:
+    regret = 0.0
+    for before, step in zip(episode.steps, episode.steps[1:], strict=False):
+        if step.context is None:
+            return float("nan")
+        if not before.success:  # an answer that was right leaves no arm anything to gain
+            chances = [profile.p_fixed(step.context, arm, progress) for arm in ARMS]
+            regret += max(chances) - chances[[str(a) for a in ARMS].index(step.action)]
+    return regret

@@ -1,0 +1,185 @@
+"""One episode as a person reads it: what was sent, written, run, told and rewarded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sqlbench.databases.base import QueryError
+from sqlbench.episodes.episode import Episode, Step
+from sqlbench.episodes.errors import extract_offending_token
+from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, RepairAction
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.models.base import Message
+from sqlbench.runs.run import Run
+from sqlbench.suites import Suite
+from sqlbench.words import counted
+
+
+def find_episode(run: Run, index: int) -> Episode:
+    """Return an episode by its number.
+
+    Raises
+    ------
+    UnknownNameError
+        If the run has no such episode.
+    """
+    found = next((e for e in run.log if e.index == index), None)
+    if found is None:
+        known = sorted(e.index for e in run.log)
+        valid = [f"{known[0]} to {known[-1]}"] if known else []
+        raise UnknownNameError("episode", str(index), valid)
+    return found
+
+
+def sent_messages(run: Run, suite: Suite, episode: Episode, step: Step) -> tuple[Message, ...]:
+    """Return exactly what was sent for one attempt; nothing for custom SQL.
+
+    It is made again from the log, the run's prompts and the suite.
+    """
+    question = suite.question(episode.question_id)
+    database = suite.database(question)
+    facts = {
+        "schema": suite.schema_text(question),
+        "dialect": database.dialect,
+        "question": question.text,
+        "evidence": question.evidence,
+    }
+    if step.action == GENERATE:
+        return run.prompts.generate(**facts)
+    if step.action not in ARMS:
+        return ()
+    earlier = episode.steps[: step.attempt - 1]
+    last = earlier[-1]
+    raised = last.row_count is None
+    return run.prompts.repair(
+        RepairAction(step.action),
+        attempts=[FailedAttempt(s.action, s.sql, s.error_message or "") for s in earlier],
+        token=extract_offending_token(QueryError(last.error_message or "")) if raised else None,
+        **facts,
+    )
+
+
+def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> str:
+    """Return one episode as readable text.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    index : int
+        The episode's number.
+    suite : Suite
+        The run's suite.
+    prompts : bool
+        Whether to print exactly what was sent at each attempt.
+
+    Raises
+    ------
+    UnknownNameError
+        If the run has no such episode.
+    """
+    episode = find_episode(run, index)
+    question = suite.question(episode.question_id)
+    lines = [
+        f"Episode {episode.index} of {run.label}{run.mark}",
+        f"Question {question.id} ({episode.task_id}, {episode.db_id}): {question.text}",
+    ]
+    if question.evidence:
+        lines.append(f"Evidence: {question.evidence}")
+    for step in episode.steps:
+        sent = sent_messages(run, suite, episode, step) if prompts else ()
+        lines += ["", step_text(step, sent)]
+    outcome = "success" if episode.success else "failure"
+    lines += ["", f"{outcome} after {counted(len(episode.steps), 'attempt')}, "
+              f"total reward {episode.total_reward:+.2f}"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = True) -> str:
+    """Return one attempt as readable text: why, what was sent, the SQL, what came of it."""
+    lines = _step_lines(step)
+    for message in messages:
+        lines += [f"  --- {message['role']} ---", _indented(message["content"], 4)]
+    if messages:
+        lines.append("  --- end of prompt ---")
+    lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
+    if step.answer is not None:
+        lines += ["  --- answer ---", _indented(step.answer, 4), "  --- end of answer ---"]
+    return "\n".join([*lines, *_outcome_lines(step)[: None if reward else 1]])
+
+
+def repair_story(run: Run, episode: Episode) -> str:
+    """Return an episode's last failing query, its error, and the query that mended it, as Markdown.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    episode : Episode
+        One of its episodes that was repaired.
+    """
+    before, after = episode.steps[-2:]
+    mark = f", {run.caveat}" if run.caveat else ""
+    return "\n\n".join(
+        [
+            f"**Episode {episode.index}**, question `{episode.question_id}`{mark}. "
+            f"Attempt {before.attempt} (`{before.action}`):",
+            _fenced(before.sql),
+            f"failed: `{before.error_class}`, {_code((before.error_message or '').rstrip('.'))}. "
+            f"`{after.action}` gave:",
+            _fenced(after.sql),
+            f"which {_verdict(after, 'is right')} ({counted(after.row_count, 'row')}).",
+        ]
+    )
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}sql\n{text}\n{fence}"
+
+
+def _code(text: str) -> str:
+    """Quote hostile text as inline code: a fence longer than any run of backticks in it."""
+    fence = "`" * (_longest_run(text) + 1)
+    return f"{fence} {' '.join(text.split())} {fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _step_lines(step: Step) -> list[str]:
+    lines = [f"Attempt {step.attempt}: {step.action}"]
+    if step.context is not None:
+        seen = step.context.error_class or "no error seen"
+        chance = f", propensity {step.propensity:.3f}" if step.propensity is not None else ""
+        lines.append(f"  chosen for: {seen}{chance}")
+    if step.scores:
+        ranked = sorted(step.scores.items(), key=lambda item: -item[1])
+        lines.append("  scores: " + ", ".join(f"{arm} {score:.3f}" for arm, score in ranked))
+    return lines
+
+
+def _outcome_lines(step: Step) -> list[str]:
+    b = step.breakdown
+    if step.success:
+        result = f"{_verdict(step)}, {counted(step.row_count, 'row')}"
+    else:
+        message = (step.error_message or "").replace("\n", "\n     ")
+        result = f"{step.error_class} ({step.reason}): {message}"
+    return [
+        f"  -> {result}",
+        f"  reward {step.reward:+.2f} = base {b.base:+.2f}, attempt {b.attempt_penalty:+.2f}, "
+        f"severity {b.severity_bonus:+.2f}, change {b.change_bonus:+.2f}; "
+        f"task score {step.score:.3f}",
+    ]
+
+
+def _verdict(step: Step, right: str = "right") -> str:
+    """Return what success means: without a gold query nobody knows that it is right."""
+    return "ran" if step.reason == "no_gold" else right
+
+
+def _indented(text: str, by: int) -> str:
+    return "\n".join(" " * by + line for line in text.splitlines())

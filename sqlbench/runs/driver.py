@@ -1,0 +1,184 @@
+"""Keeps an experiment's episodes in flight, and learns from them in order.
+
+Episode i acts on the policy as it stood after it had learned from episodes 0 … i − lag − 1, and
+keeps that snapshot to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlbench.environment.environment import SQLAgentEnv
+from sqlbench.episodes.episode import Episode
+from sqlbench.exceptions import BudgetReachedError, DatabaseFailure, ModelSetupError
+from sqlbench.models import ModelError
+from sqlbench.models.calling.budget import Meter
+from sqlbench.policies import Policy
+from sqlbench.runs.ablation import get_learner
+from sqlbench.runs.collector import CollectorRest
+from sqlbench.runs.config import RunConfig
+from sqlbench.runs.plan import Slot
+from sqlbench.runs.run import Run
+from sqlbench.runs.writer import RunWriter
+
+# What is a wrong address or a wrong request, if nothing was ever answered.
+HOPELESS = ("connection", "bad_request", "not_api")
+# After so many episodes in a row that the database failed, it is down: what is left would only wait
+# for it. What was finished is kept, and the run goes on when it is started again.
+MAX_LOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An episode that its model or its database failed: neither says anything about its SQL."""
+
+    error: ModelError | DatabaseFailure
+    attempt: int
+
+    def record(self, slot: Slot) -> dict[str, Any]:
+        """Return what ``failures.jsonl`` keeps of it."""
+        model = isinstance(self.error, ModelError)
+        return {
+            "episode": slot.index,
+            "question_id": slot.question.id,
+            "attempt": self.attempt,
+            "error_class": "model_error" if model else "database_error",
+            "kind": self.error.kind if isinstance(self.error, ModelError) else "connection",
+            "message": str(self.error),
+        }
+
+
+class Driver:
+    """Keeps episodes in flight, and learns from them in order."""
+
+    def __init__(
+        self,
+        make_env: Callable[[Policy], SQLAgentEnv],
+        learner: Policy,
+        writer: RunWriter,
+        config: RunConfig,
+        bar: Any,
+        meter: Meter,
+    ) -> None:
+        self.make_env, self.learner, self.writer, self.config = make_env, learner, writer, config
+        self.bar, self.meter = bar, meter
+        self.learn = get_learner(config.learner)
+        self.collector = CollectorRest()
+        self.on_episode: Callable[[Run], Awaitable[object]] | None = None
+        self.answered = False
+        self.lost = 0  # episodes in a row that the database failed
+        self.successes = sum(e.success for e in writer.run.log)
+
+    async def drive(self, todo: Sequence[Slot], most: int) -> None:
+        """Run the episodes that are owed, at most so many at once."""
+        ready = await asyncio.to_thread(self._replay, todo)  # a long log takes seconds
+        running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
+        finished: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
+        results: dict[int, Episode | Failure] = {}
+        stopped: BudgetReachedError | None = None
+        learned = 0
+        syncing: asyncio.Future[None] | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            while learned < len(todo):
+                while ready and len(running) < most and stopped is None:
+                    place, snapshot = ready.popleft()
+                    running.add(asyncio.create_task(self._run(place, todo[place], snapshot)))
+                    if len(running) % 8 == 0:
+                        await asyncio.sleep(0)  # many begin together: not all in one turn
+                if stopped is not None and not running:
+                    raise stopped
+                finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in finished:
+                    try:
+                        place, result = task.result()
+                    except BudgetReachedError as error:
+                        stopped = error  # what is in flight is paid for: it may land
+                        continue
+                    results[place] = result
+                while learned in results:
+                    self._take(todo[learned], results.pop(learned))
+                    learned += 1
+                    place = learned + self.config.lag
+                    if place < len(todo):
+                        ready.append((place, self._snapshot(todo[place])))
+                    if learned % 8 == 0:
+                        await asyncio.sleep(0)  # many may have waited for one: not all in one turn
+                if self.on_episode is not None:
+                    await self.on_episode(self.writer.run)
+                if self.writer.folder is not None and (syncing is None or syncing.done()):
+                    if syncing is not None:
+                        syncing.result()
+                    syncing = loop.run_in_executor(None, self.writer.sync)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, *finished, return_exceptions=True)
+            if syncing is not None:
+                await syncing
+
+    def _replay(self, todo: Sequence[Slot]) -> deque[tuple[int, Policy]]:
+        """Relearn the log, and return the snapshots of the first episodes that are still owed."""
+        log, lag = self.writer.run.log, self.config.lag
+        ready: deque[tuple[int, Policy]] = deque()
+        for learned in range(len(log) + 1):
+            # After `learned` episodes, the episode `lag` places further on gets its snapshot.
+            place = learned + lag - len(log)
+            if learned == 0:
+                ready.extend((p, self._snapshot(todo[p])) for p in range(min(place, len(todo))))
+            if 0 <= place < len(todo):
+                ready.append((place, self._snapshot(todo[place])))
+            if learned < len(log):
+                self.learn(self.learner, log[learned], self.config.hindsight)
+        return ready
+
+    def _snapshot(self, slot: Slot) -> Policy:
+        return self.learner.snapshot(slot.index / self.config.episodes)
+
+    async def _run(self, place: int, slot: Slot, policy: Policy) -> tuple[int, Episode | Failure]:
+        env = self.make_env(policy)
+        env.reset_with_question(
+            slot.question.task_id,
+            slot.question.id,
+            index=slot.index,
+            repeat=slot.repeat,
+            progress=slot.index / self.config.episodes,
+        )
+        episode = env.episode
+        assert episode is not None
+        try:
+            while not episode.done:
+                await env.step()
+                self.answered = True
+        except ModelError as error:
+            # Nothing was ever answered, or nothing will be: that is the user's to mend, now.
+            hopeless = error.kind in HOPELESS and not self.answered
+            if error.kind == "setup" or hopeless:
+                raise ModelSetupError(error.message) from error
+            return place, Failure(error, len(episode.steps) + 1)
+        except DatabaseFailure as error:
+            return place, Failure(error, len(episode.steps) + 1)
+        return place, episode
+
+    def _take(self, slot: Slot, result: Episode | Failure) -> None:
+        if isinstance(result, Failure):
+            self.writer.fail(result.record(slot))
+            self.lost += isinstance(result.error, DatabaseFailure)
+            if self.lost >= MAX_LOST:
+                raise result.error
+        else:
+            self.lost = 0
+            self.learn(self.learner, result, self.config.hindsight)
+            self.writer.append(result)
+            self.successes += result.success
+            self.collector.kept()
+        finished = len(self.writer.run.log)
+        if finished:
+            spent = f", cost {self.meter.spent:.4f}" if self.meter.spent else ""
+            text = f"success {self.successes / finished:.1%}{spent}"
+            self.bar.set_postfix_str(text, refresh=False)
+        self.bar.update()

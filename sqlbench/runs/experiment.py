@@ -1,0 +1,216 @@
+"""Many episodes: concurrent, resumable, and a function of their configuration alone.
+
+Episode i acts on the policy as it stood after it had learned from episodes 0 … i − lag − 1, and
+keeps that snapshot to its end; learning takes episodes in order. So `lag` shapes the results, and
+`concurrency`, which only limits how many requests are in flight, never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from sqlbench.checks import check_has, check_whole
+from sqlbench.environment.environment import Feedback, SQLAgentEnv
+from sqlbench.episodes.context import MAX_ATTEMPTS
+from sqlbench.episodes.episode import DEFAULT_HINDSIGHT
+from sqlbench.episodes.repair import Prompts
+from sqlbench.grading import Golds
+from sqlbench.models import Calling, ChatModel, load_model
+from sqlbench.models.calling.budget import load_prices
+from sqlbench.models.calling.caller import Caller
+from sqlbench.models.predictions import with_repairs
+from sqlbench.policies import Policy, make_policy
+from sqlbench.runs.config import make_config
+from sqlbench.runs.driver import MAX_LOST, Driver
+from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas
+from sqlbench.runs.run import Run
+from sqlbench.runs.writer import RunWriter
+from sqlbench.suites import Suite, load_suite
+
+__all__ = ["MAX_LOST", "askable", "make_config", "make_slots", "run_experiment"]
+
+# While some episodes run their SQL, others ask: so the requests in flight reach their limit.
+EPISODES_PER_REQUEST = 2
+
+
+async def run_experiment(
+    suite: Suite | str = "marketplace",
+    model: ChatModel | str = "simulated",
+    policy: str = "linucb",
+    *,
+    repair_model: ChatModel | str | None = None,
+    episodes: int = 300,
+    task: str | None = None,
+    database: str | None = None,
+    seed: int = 0,
+    lag: int = 0,
+    concurrency: int = 1,
+    feedback: Feedback = "oracle",
+    max_attempts: int = MAX_ATTEMPTS,
+    metric: str = "exact",
+    temperature: float = 0.1,
+    hindsight: float = DEFAULT_HINDSIGHT,
+    learner: str = "standard",
+    prompts: str | Path | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    calling: Calling | None = None,
+    on_episode: Callable[[Run], Awaitable[object]] | None = None,
+) -> Run:
+    """Run an experiment, or go on with it.
+
+    Parameters
+    ----------
+    suite, model : Suite, ChatModel, or the spec of one
+        What is asked, and who answers.
+    policy : str
+        The spec of the policy that chooses repairs; `register_policy` gives one of your own a name.
+    repair_model : ChatModel, its spec, or None
+        Who makes every attempt after the first; None is the model itself.
+    episodes : int
+        How many. The questions come in a fresh seeded order on every pass over them.
+    task : str or None
+        Ask only this task's questions.
+    database : str or None
+        Put the marketplace on PostgreSQL, see `load_suite`. The run keeps it without its password.
+    seed : int
+        All randomness derives from it.
+    lag : int
+        How many episodes the policy's knowledge lies behind; 0 is strictly one after another.
+    concurrency : int
+        How many requests may be in flight; more than ``lag + 1`` cannot be.
+    feedback, max_attempts, metric, temperature
+        See `SQLAgentEnv`.
+    hindsight : float
+        The bonus of hindsight relabelling; 0 switches it off.
+    learner : str
+        How the policy learns from an episode; others than ``standard`` are for ablations
+        (`sqlbench.runs.ablation`).
+    prompts : path or None
+        A folder whose texts override the package's.
+    out : path or None
+        The run's folder. A run of the same configuration there is gone on with. None keeps the
+        run in memory.
+    progress : bool
+        Whether to show a progress bar.
+    calling : Calling or None
+        How the model is called: response store, limits, retries, budget. It changes no result.
+    on_episode : callable or None
+        Awaited with the run so far whenever episodes were learned from. What it awaits holds the
+        run up, and changes no result.
+
+    Returns
+    -------
+    Run
+        The finished run; episodes whose model or database failed are in `Run.failed`.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, SuiteError
+        If a value does not exist or has the wrong form.
+    ModelSetupError
+        If the model cannot be used. What was finished is kept.
+    DatabaseFailure
+        If the database cannot be reached. What was finished is kept.
+    RunFolderError
+        If the folder holds another configuration, or cannot be written.
+    BudgetReachedError
+        If the next call might pass the budget. The run goes on when it is called with a larger one.
+    UnseenRequestError
+        In replay, if a request was never stored.
+    """
+    calling = calling or Calling()
+    # What may take more than a moment is done in a thread: the loop may have other work.
+    loaded = suite
+    if isinstance(loaded, str):
+        loaded = await asyncio.to_thread(load_suite, loaded, database)
+    check_has("suite", loaded, "tasks", "a spec like 'marketplace', or a Suite")
+    first = load_model(model, loaded, calling) if isinstance(model, str) else model
+    check_has("model", first, "spec", "a spec like 'simulated', or a ChatModel")
+    repairing = repair_model
+    if isinstance(repairing, str):
+        repairing = load_model(repairing, loaded, calling)
+    answering = with_repairs(first, repairing, max_attempts)
+    taught = await asyncio.to_thread(make_policy, policy, repairing or first)
+    check_whole("concurrency", concurrency, 1)
+    config = make_config(
+        suite=loaded.spec,
+        task=task,
+        database=loaded.server,
+        model=first.spec,
+        repair_model=repairing.spec if repairing is not None else None,
+        policy=policy,
+        episodes=episodes,
+        seed=seed,
+        lag=lag,
+        feedback=feedback,
+        max_attempts=max_attempts,
+        metric=metric,
+        temperature=temperature,
+        hindsight=hindsight,
+        learner=learner,
+    )
+    if calling.prices is not None:
+        load_prices((), calling.prices)  # a file that will not do is said before there is a run
+    texts = Prompts.load(prompts)
+    golds = Golds(loaded, metric)
+    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+    writer = await asyncio.to_thread(
+        RunWriter,
+        make_meta(config, loaded, answering, texts, questions, invalid),
+        texts,
+        Path(out) if out is not None else None,
+    )
+    try:
+        caller = await asyncio.to_thread(Caller.prepare, answering, calling, concurrency, writer)
+    except BaseException:
+        writer.close()
+        raise
+
+    def make_env(policy: Policy) -> SQLAgentEnv:
+        """Make an environment for one episode from what all of them share."""
+        return SQLAgentEnv(
+            loaded,
+            caller.model,
+            policy,
+            seed=config.seed,
+            feedback=config.feedback,
+            max_attempts=config.max_attempts,
+            metric=config.metric,
+            temperature=config.temperature,
+            prompts=texts,
+            golds=golds,
+        )
+
+    try:
+        done = {e.index for e in writer.run.log}
+        slots = await asyncio.to_thread(make_slots, config, questions)
+        todo = [slot for slot in slots if slot.index not in done]
+        await asyncio.to_thread(read_schemas, loaded, todo)
+        with tqdm(
+            total=config.episodes,
+            initial=len(done),
+            desc=f"{config.policy} on {config.suite}",
+            unit="ep",
+            disable=not progress,
+        ) as bar:
+            driver = Driver(make_env, taught, writer, config, bar, caller.meter)
+            driver.on_episode = on_episode
+            with driver.collector:
+                await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
+        await asyncio.to_thread(writer.finish, taught)
+    finally:
+        try:
+            # Calls that are still out are paid for: they are stored before the store is closed.
+            await caller.aclose()
+            if isinstance(model, str):
+                await first.aclose()
+            if isinstance(repair_model, str) and repairing is not None:
+                await repairing.aclose()
+        finally:
+            writer.close()
+    return writer.run

@@ -1,0 +1,106 @@
+"""What an experiment will do, before it does it: its configuration, its questions, its episodes."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import sqlbench
+from sqlbench.episodes.repair import Prompts
+from sqlbench.episodes.seeds import Role, generator
+from sqlbench.exceptions import SQLBenchError, SuiteError
+from sqlbench.grading import Golds, InvalidGoldError
+from sqlbench.models import ChatModel
+from sqlbench.runs.config import RunConfig
+from sqlbench.runs.run import SCHEMA_VERSION
+from sqlbench.suites import Question, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One episode to run: its number, its question, and how often that was asked before."""
+
+    index: int
+    question: Question
+    repeat: int
+
+
+def askable(suite: Suite, golds: Golds, task: str | None) -> tuple[list[Question], dict[str, str]]:
+    """Return the questions whose gold runs, and the others with what is wrong with them."""
+    questions, invalid = [], {}
+    for question in suite.questions([task] if task is not None else None):
+        try:
+            golds.get(question)
+            questions.append(question)
+        except InvalidGoldError as error:
+            invalid[question.id] = str(error)
+    if not questions:
+        raise SuiteError(f"The suite {suite.spec!r} has no question that can be asked.")
+    return questions, invalid
+
+
+def make_slots(config: RunConfig, questions: Sequence[Question]) -> list[Slot]:
+    """Return a run's episodes in order: every pass over the questions in a fresh seeded one."""
+
+    @cache
+    def order(repeat: int) -> list[int]:
+        rng = generator(config.seed, Role.ORDER, repeat=repeat)
+        return [int(i) for i in rng.permutation(len(questions))]
+
+    slots = []
+    for index in range(config.episodes):
+        repeat, place = divmod(index, len(questions))
+        slots.append(Slot(index, questions[order(repeat)[place]], repeat))
+    return slots
+
+
+def read_schemas(suite: Suite, slots: Sequence[Slot]) -> None:
+    """Read the schemas that the episodes will show, so that none is read on the event loop.
+
+    One that cannot be read is read again when its first episode begins, which raises the error.
+    """
+    for question in {slot.question.db_id: slot.question for slot in slots}.values():
+        with contextlib.suppress(SQLBenchError):
+            suite.schema_text(question)
+
+
+def make_meta(
+    config: RunConfig,
+    suite: Suite,
+    model: ChatModel,
+    prompts: Prompts,
+    questions: Sequence[Question],
+    invalid: dict[str, str],
+) -> dict[str, Any]:
+    """Return what ``run.json`` keeps: all that the results depend on."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config": config.model_dump(),
+        "simulated": model.simulated,
+        "suite_hash": suite.content_hash,
+        "prompts_hash": prompts.hash,
+        "model_fingerprint": model.fingerprint,
+        "versions": {
+            "sqlbench": sqlbench.__version__,
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+            "sqlglot": version("sqlglot"),
+            **_servers(suite),
+        },
+        "notes": list(suite.notes),
+        "questions": len(questions),
+        "without_gold": sum(q.gold is None for q in questions),
+        "invalid_questions": invalid,
+    }
+
+
+def _servers(suite: Suite) -> dict[str, str]:
+    """Return the version of the PostgreSQL server that a suite runs on, if any."""
+    versions = {getattr(d, "server_version", None) for d in suite.databases.values()} - {None}
+    return {"postgres": ", ".join(sorted(map(str, versions)))} if versions else {}

@@ -1,0 +1,303 @@
+"""A run on disk: append-only, resumable, and read back as DataFrames.
+
+``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
+``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
+``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
+rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
+results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
+million tokens of each model cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlbench.episodes.episode import Episode
+from sqlbench.episodes.repair import Prompts
+from sqlbench.exceptions import ConfigError, RunFolderError
+from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.runs.collector import no_collection
+from sqlbench.runs.config import make_config
+from sqlbench.runs.files import read_json, read_lines, read_log
+from sqlbench.runs.frames import EPISODE_COLUMNS, step_frame
+from sqlbench.words import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sqlbench.models.calling.budget import Price
+    from sqlbench.policies import Policy
+
+SCHEMA_VERSION = 1
+# What every reader of ``run.json`` relies on.
+_META = {
+    "config": dict,
+    "simulated": bool,
+    "suite_hash": str,
+    "notes": list,
+    "questions": int,
+    "without_gold": int,
+    "invalid_questions": dict,
+}
+
+
+class Run(Shown):
+    """A run, in memory or in a folder.
+
+    Parameters
+    ----------
+    meta : dict
+        What ``run.json`` holds.
+    folder : Path or None
+        Where it lives; None keeps it in memory only.
+
+    Attributes
+    ----------
+    config : RunConfig
+        The configuration.
+    """
+
+    def __init__(self, meta: dict[str, Any], folder: Path | None = None) -> None:
+        if meta.get("schema_version") != SCHEMA_VERSION:
+            raise RunFolderError(
+                f"The run in {str(folder)!r} has schema version {meta.get('schema_version')!r}; "
+                f"this sqlbench reads version {SCHEMA_VERSION}. Read it with the sqlbench that "
+                "wrote it, or a newer one."
+            )
+        for name, kind in _META.items():
+            if not isinstance(meta.get(name), kind):
+                raise RunFolderError(
+                    f"The run.json in {str(folder)!r} is damaged: its {name} is {meta.get(name)!r}."
+                )
+        self.meta, self.folder = meta, folder
+        try:
+            self.config = make_config(**meta["config"])
+        except ConfigError as error:
+            raise RunFolderError(
+                f"The run.json in {str(folder)!r} is damaged, or from a newer sqlbench: {error}"
+            ) from None
+        self._log: list[Episode] | None = [] if folder is None else None
+        self._failed: list[dict[str, Any]] | None = None
+        self._policy: Policy | None = None
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a run's folder for reading.
+
+        Raises
+        ------
+        RunFolderError
+            If it is no run's folder. A log that is damaged before its last line raises when it is
+            first read, which may be now or with the first use of what is in it.
+        """
+        path = Path(folder)
+        return cls(read_json(path / "run.json"), path)
+
+    @property
+    def log(self) -> list[Episode]:
+        """The finished episodes, in the order in which the policy learned from them.
+
+        It is read when it is first asked for: a frame of a large run needs no objects.
+        """
+        if self._log is None:
+            assert self.folder is not None
+            with no_collection():
+                self._log = list(read_log(self.folder / "episodes.jsonl", _episode))
+        return self._log
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """The notes of the episodes that their model failed, and that are still owed."""
+        if self._failed is None:
+            failed: dict[int, dict[str, Any]] = {}
+            if self.folder is not None:
+                notes = read_log(self.folder / "failures.jsonl", lambda r: (r["episode"], r))
+                failed = dict(notes)
+            finished = {e.index for e in self.log} if failed else set()
+            self._failed = [r for i, r in sorted(failed.items()) if i not in finished]
+        return self._failed
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """Yield the episodes' records, from the log's lines unless it is in memory already."""
+        if self._log is None and self.folder is not None:
+            yield from read_lines(self.folder / "episodes.jsonl")
+        else:
+            for episode in self.log:
+                yield episode.record()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its model is simulated: every figure and table of it says so."""
+        return bool(self.meta["simulated"])
+
+    @property
+    def without_gold(self) -> int:
+        """How many of the questions that could be asked have no gold query."""
+        return int(self.meta["without_gold"])
+
+    @property
+    def caveat(self) -> str:
+        """What every figure and table of it must say beside the numbers; mostly nothing."""
+        parts = ["simulated model"] if self.simulated else []
+        if self.without_gold:
+            asked = self.meta["questions"]
+            which = "" if self.without_gold == asked else f" on {self.without_gold} of {asked}"
+            parts.append(f"no gold query{which}: success means it ran and returned rows")
+        return "; ".join(parts)
+
+    @property
+    def mark(self) -> str:
+        """The caveat in parentheses, to stand behind a name."""
+        return f" ({self.caveat})" if self.caveat else ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every episode is in the log."""
+        return len(self.log) >= self.config.episodes
+
+    @property
+    def label(self) -> str:
+        """Return one line that says what ran."""
+        c = self.config
+        suite = f"{c.suite} on {c.database}" if c.database else c.suite
+        model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
+        return f"{suite} · {model} · {c.policy} · seed {c.seed}"
+
+    def card(self) -> Card:
+        """Return what a notebook shows of it: its rates and costs."""
+        from sqlbench.analysis import rates
+
+        c, found = self.config, self.summary
+        about = facts(
+            {
+                "episodes": f"{len(self.log)} of {c.episodes}, "
+                f"{counted(found['questions'], 'question')}",
+                "feedback": c.feedback,
+                "mean total reward": f"{found['mean_total_reward']:+.3f}" if self.log else None,
+                "model calls": f"{found['model_calls']:,}",
+                "failed": len(self.failed) or None,
+                "folder": self.folder,
+            }
+        )
+        rows = [(name, str(r)) for name, r in rates(self).items()] if self.log else []
+        header = ("", "rate [95% interval, by question] (count/n)")
+        notes = [*self.meta["notes"], *self.meta["invalid_questions"].values()]
+        return Card(
+            f"Run {self.label}{self.mark}",
+            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes)],
+        )
+
+    @cached_property
+    def prices(self) -> dict[str, Price]:
+        """What a million tokens of its models cost, by spec, where that is known."""
+        from sqlbench.models.calling.budget import load_prices, make_price
+
+        paid = self.config.paid_models
+        if self.folder is not None and (self.folder / "price.json").exists():
+            found = read_json(self.folder / "price.json")
+            if "prompt" in found:  # as runs of one model were written first
+                found = dict.fromkeys(paid, found)
+            return {m: make_price(v, "The run's price.json") for m, v in found.items()}
+        return load_prices(paid)
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of the requests that were sent, in the order of their answers."""
+        if self.folder is not None:
+            yield from read_log(self.folder / "calls.jsonl", _call)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The texts that were sent."""
+        if self.folder is None:
+            return Prompts(self.meta["prompts"])
+        texts = read_json(self.folder / "prompts.json")
+        for name in Prompts.load().texts:
+            if not isinstance(texts.get(name), str):
+                raise RunFolderError(
+                    f"The prompts.json in {str(self.folder)!r} is damaged: its {name!r} is "
+                    f"{texts.get(name)!r}, not a text."
+                )
+        return Prompts(texts)
+
+    @property
+    def episodes(self) -> pd.DataFrame:
+        """A row an episode, in order of its number."""
+        import pandas as pd
+
+        rows = [
+            {
+                "episode": e.index,
+                "question_id": e.question_id,
+                "task_id": e.task_id,
+                "db_id": e.db_id,
+                "success": e.success,
+                "attempts": len(e.steps),
+                "first": e.first,
+                "field": e.field,
+                "any": e.any,
+                "total_reward": e.total_reward,
+                "model_calls": e.model_calls,
+                "prompt_tokens": sum(s.prompt_tokens for s in e.steps),
+                "completion_tokens": sum(s.completion_tokens for s in e.steps),
+                "simulated": self.simulated,
+            }
+            for e in self.log
+        ]
+        frame = pd.DataFrame(rows, columns=EPISODE_COLUMNS)
+        return frame.sort_values("episode", kind="stable", ignore_index=True)
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """A row an attempt, in order of its episode's number."""
+        try:
+            return step_frame(self._records())
+        except (KeyError, TypeError, ValueError):
+            self.log  # noqa: B018  names the line that is damaged
+            raise
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The rates with their intervals, the costs and what was left out."""
+        from sqlbench.analysis import summarize
+
+        return summarize(self)
+
+    @property
+    def policy(self) -> Policy:
+        """What was learned.
+
+        Raises
+        ------
+        RunFolderError
+            If the run has not finished.
+        """
+        if self._policy is not None:
+            return self._policy
+        if self.folder is None or not (self.folder / "policy.npz").exists():
+            raise RunFolderError("The run has no policy yet: let it finish first.")
+        from sqlbench.models import load_model
+        from sqlbench.policies import load_policy
+        from sqlbench.suites import load_suite
+
+        model = None
+        if self.config.policy.startswith("oracle"):
+            suite = load_suite(self.config.suite, self.config.database)
+            model = load_model(self.config.repairing, suite)
+        self._policy = load_policy(self.folder / "policy.npz", model)
+        return self._policy
+
+
+def _episode(record: dict[str, Any]) -> Episode:
+    episode = Episode.from_record(record)
+    if not isinstance(episode.index, int) or not isinstance(episode.question_id, str):
+        raise TypeError(f"episode {episode.index!r} on question {episode.question_id!r}")
+    return episode
+
+
+def _call(record: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(record["cost"], int | float):
+        raise TypeError(f"its cost is {record['cost']!r}")
+    return record

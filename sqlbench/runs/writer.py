@@ -1,0 +1,194 @@
+"""Appends to a run: whatever ends the process, a finished episode is kept, and kept once."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from sqlbench.episodes.episode import Episode
+from sqlbench.episodes.repair import Prompts
+from sqlbench.exceptions import RunFolderError, RunInUseError
+from sqlbench.runs.files import clear_errors, drop_torn_line, read_json, write_json
+from sqlbench.runs.run import Run
+
+if TYPE_CHECKING:
+    from sqlbench.models.calling.budget import Price
+    from sqlbench.policies import Policy
+
+
+class RunWriter:
+    """Appends to a run, in memory and in its folder if it has one.
+
+    A line goes to the operating system at once, where a killed process cannot lose it, and is
+    synced to disk behind the run's back (`sync` waits for it).
+
+    Parameters
+    ----------
+    meta : dict
+        What ``run.json`` will hold.
+    folder : Path or None
+        Made if it does not exist. A run of the same configuration is gone on with.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds a run of another configuration, other files, or a run that another
+        process is writing.
+    """
+
+    def __init__(self, meta: dict[str, Any], prompts: Prompts, folder: Path | None) -> None:
+        self.run = Run(meta, folder)
+        self._files: dict[str, int] = {}
+        self._lock: IO[bytes] | None = None
+        if folder is None:
+            self.run.meta = meta | {"prompts": dict(prompts.texts)}
+            return
+        try:
+            self._take_folder(folder, meta)
+            if not (folder / "prompts.json").exists():
+                write_json(folder / "prompts.json", dict(prompts.texts))
+            if not (folder / "run.json").exists():
+                write_json(folder / "run.json", meta)
+            for name in ("episodes", "failures", "timings", "calls"):
+                path = folder / f"{name}.jsonl"
+                drop_torn_line(path)
+                with clear_errors(path):
+                    self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            self.run.log  # noqa: B018  a damaged log is refused before anything is written
+        except BaseException:
+            self._let_go()  # a notebook keeps the error, and the error this writer with its lock
+            raise
+
+    def append(self, episode: Episode) -> None:
+        """Keep a finished episode; a failure that it had before is made good."""
+        self.run.log.append(episode)
+        if self.run.failed:
+            self.run.failed[:] = [r for r in self.run.failed if r["episode"] != episode.index]
+        self._write("episodes", episode.record())
+        self._write("timings", episode.timings())
+
+    def fail(self, record: dict[str, Any]) -> None:
+        """Keep a note of an episode that its model failed."""
+        self.run.failed.append(record)
+        self._write("failures", record)
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder."""
+        return self.run.folder
+
+    @property
+    def paid_models(self) -> tuple[str, ...]:
+        """The specs of the models whose calls cost money."""
+        return self.run.config.paid_models
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """What a million tokens of its models cost, by spec, where that is known."""
+        return self.run.prices
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """Yield the records of the requests that were sent before."""
+        return self.run.calls()
+
+    def keep_prices(self, prices: Mapping[str, Price]) -> None:
+        """Keep what a million tokens cost, for every later table of this run."""
+        self.run.prices = dict(prices)
+        if self.run.folder is not None:
+            write_json(self.run.folder / "price.json", {m: asdict(p) for m, p in prices.items()})
+
+    def note_call(self, record: dict[str, Any]) -> None:
+        """Keep a note of a request that was sent, and what it cost."""
+        self._write("calls", record)
+
+    def sync(self) -> None:
+        """Wait until the log is on the disk. May run in another thread."""
+        if "episodes" in self._files:
+            with clear_errors(Path("episodes.jsonl")):
+                os.fsync(self._files["episodes"])
+
+    def finish(self, policy: Policy) -> None:
+        """Write the policy and the summary."""
+        from sqlbench.policies import save_policy
+
+        self.run._policy = policy
+        if self.run.folder is not None:
+            partial = self.run.folder / "policy.partial.npz"
+            with clear_errors(self.run.folder / "policy.npz"):
+                save_policy(policy, partial)
+                partial.replace(self.run.folder / "policy.npz")
+            write_json(self.run.folder / "summary.json", self.run.summary)
+
+    def close(self) -> None:
+        """Sync, close the files and let the folder go."""
+        try:
+            self.sync()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _take_folder(self, folder: Path, meta: dict[str, Any]) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"The run folder {str(folder)!r} is a file.")
+        known = (folder / "run.json").exists()
+        if folder.is_dir() and not known and any(p.name != "lock" for p in folder.iterdir()):
+            raise RunFolderError(
+                f"The folder {str(folder)!r} holds files and no run; name an empty or new one."
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("ab")
+        except OSError as error:
+            raise RunFolderError(
+                f"The run folder {str(folder)!r} cannot be written: {error.strerror}."
+            ) from error
+        try:
+            # The kernel frees the lock with its process, however that ends.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunInUseError(
+                f"Another process is writing the run in {str(folder)!r}; wait, or name another."
+            ) from None
+        if known:
+            _check_same(read_json(folder / "run.json"), meta, folder)
+
+    def _write(self, name: str, record: dict[str, Any]) -> None:
+        if name in self._files:
+            line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+            rest = memoryview(line.encode("utf-8", "surrogatepass") + b"\n")
+            with clear_errors(Path(f"{name}.jsonl")):
+                # Without a buffer: what did not fit on a full disk must not follow later.
+                while rest:
+                    rest = rest[os.write(self._files[name], rest) :]
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    was, now = _flat(old), _flat(new)
+    differing = [k for k in sorted(was.keys() | now.keys()) if was.get(k) != now.get(k)]
+    if differing:
+        shown = ", ".join(f"{k} was {was.get(k)!r}, now {now.get(k)!r}" for k in differing[:4])
+        raise RunFolderError(
+            f"The folder {str(folder)!r} holds a run of another configuration ({shown}); "
+            "name another folder, or repeat the first configuration to go on with it."
+        )
+
+
+def _flat(meta: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in meta.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,79 @@
+"""``sqlbench collect``, ``replay`` and ``evaluate``: tables for readers, sentences for mistakes."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+import pytest
+
+from sqlbench.cli import main
+from sqlbench.evidence.traces import BIRD_TABLE
+
+
+def sqlbench(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["sqlbench", *map(str, arguments)])
+    try:
+        main()
+        code = 0
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    return lambda *arguments: sqlbench(monkeypatch, capsys, *arguments)
+
+
+def test_collect_then_replay(call, tmp_path):
+    folder, csv = tmp_path / "table", tmp_path / "out" / "replay.csv"
+    code, out, _ = call("collect", "--task", "simple_queries", "--out", folder)
+    assert code == 0
+    assert "at most" in out and "(simulated model)" in out and "Next: sqlbench replay" in out
+    code, out, _ = call(
+        "replay", folder, "--policies", "linucb,resample,oracle", "--seeds", "0-3", "--csv", csv
+    )
+    assert code == 0
+    assert "simulated model" in out and "regret" in out and "not attainable" in out
+    frame = pd.read_csv(csv)
+    assert set(frame["policy"]) == {"linucb", "resample", "oracle"}
+    for mistake, said in (
+        (("--seeds", "0"), "seeds"),
+        (("--policies", "fixed:llm_exe"), "'llm_exe'"),
+        (("--policies", "linucbb"), "linucbb"),
+        (("--hold-out-databases",), "'marketplace' alone"),
+        (("--decisions", "0"), "decisions"),
+    ):
+        code, _, err = call("replay", folder, *mistake)
+        assert code == 2
+        assert err.startswith("sqlbench: ") and said in err and err.count("\n") == 1
+
+
+def test_evaluate_gives_four_estimates_and_refuses_a_log_that_cannot_answer(call, tmp_path):
+    explored, certain = tmp_path / "explored", tmp_path / "certain"
+    call("run", "--policy", "linucb?epsilon=0.5", "--episodes", 120, "--out", explored)
+    call("run", "--policy", "rules", "--episodes", 20, "--out", certain)
+    code, out, _ = call("evaluate", explored, "--policies", "learned,random")
+    assert code == 0 and "(simulated model)" in out
+    assert [out.count(f"| {e} ") for e in ("ips", "snips", "dm", "dr")] == [2, 2, 2, 2]
+    for arguments, said in (
+        ((certain,), "propensity 1"),
+        ((explored, "--policies", "resample"), "resample"),
+        ((explored, "--outcome", "joy"), "'joy'"),
+        ((tmp_path,), "no run"),
+    ):
+        code, _, err = call("evaluate", *arguments)
+        assert code == 2 and said in err
+
+
+@pytest.mark.shared
+def test_the_command_of_the_finding_runs(call, traces_dir):
+    code, out, _ = call(
+        "replay", traces_dir / BIRD_TABLE, "--hold-out-databases", "--seeds", "0-1",
+        "--policies", "table,rules",
+    )  # fmt: skip
+    assert code == 0
+    assert "each of 8 databases held out once" in out and "gap closed" in out
+    assert "54.8% [51.9%, 57.8%]" in out, "the best fixed arm, as in the README"

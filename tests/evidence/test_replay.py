@@ -1,0 +1,177 @@
+"""Replays on repair tables: exact, like the live policies, and refused where they cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sqlbench.episodes.context import Context
+from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.repair import ARMS
+from sqlbench.episodes.seeds import Role, generator
+from sqlbench.evidence.repair_table import RepairTable, TableError, synthetic_table
+from sqlbench.evidence.replay import replay, seeded_order
+from sqlbench.evidence.sensitivity import first_win, sharpened, sweep
+from sqlbench.evidence.stacked.linear import rotated
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.models.simulated.profile import load_profile
+from sqlbench.policies import make_policy
+
+
+@pytest.fixture(scope="module")
+def table() -> RepairTable:
+    profile = load_profile("default")
+    shares = {str(c): v for c, v in profile.first_attempt.items()}
+    return synthetic_table(sharpened(profile, 1.0), shares, 200, np.random.default_rng(0))
+
+
+LEARNERS = [
+    "linucb",
+    "linucb?alpha=0.7&decay=1&epsilon=0.2",
+    "linucb?gamma=0.97",
+    "epsilon-greedy",
+    "table",
+    "ucb1?c=0.5",
+    "lints",
+    "rules?epsilon=0.3",
+    "random",
+    "fixed:fix_column",
+]
+
+
+@pytest.mark.parametrize("spec", LEARNERS)
+def test_a_replay_chooses_what_the_live_policy_would(table, spec):
+    """The live policy, asked one decision after the other with the same random numbers."""
+    found = replay(table, [spec], [3, 4], 400)
+    rows, samples = seeded_order(np.arange(len(table)), 1, [4], 400)
+    assert (rows[0] == found.rows[1]).all()
+    policy = make_policy(spec)
+    rng = generator(4, Role.POLICY, "replay")
+    normals = rng.standard_normal((400, len(ARMS))) if spec.startswith("lints") else None
+    uniforms = rng.random(400)
+    chosen = []
+    for t, row in enumerate(rows[0]):
+        context = Context(ErrorClass(table.contexts[row]), 2)
+        fake = _Numbers(None if normals is None else normals[t], uniforms[t])
+        decision = policy.select(context, fake)  # type: ignore[arg-type]
+        column = ARMS.index(decision.action)
+        policy.update(context, decision.action, table.rewards[row, column, samples[0, t]])
+        policy.end_episode()
+        chosen.append(column)
+    assert chosen == found.chosen[spec][1].tolist()
+
+
+class _Numbers:
+    """Hands out given random numbers."""
+
+    def __init__(self, normals, uniform):
+        self.normals, self.uniform = normals, uniform
+
+    def standard_normal(self, n):
+        assert n == len(self.normals)
+        return self.normals
+
+    def random(self):
+        return self.uniform
+
+
+def test_a_seed_gives_the_same_choices_whatever_the_other_seeds_are(table):
+    one, two = replay(table, ["lints"], [5, 6], 150), replay(table, ["lints"], [9, 5], 150)
+    assert (one.chosen["lints"][0] == two.chosen["lints"][1]).all()
+
+
+def test_a_seed_that_is_named_twice_counts_once(table):
+    """Else an interval over seeds would be as narrow as one wishes."""
+    once, twice = (replay(table, ["random"], seeds, 50) for seeds in ([3, 4], [3, 4, 4, 3]))
+    assert twice.seeds == (3, 4)
+    assert twice.summary().equals(once.summary())
+
+
+def test_policies_meet_the_same_rows_and_every_pass_asks_each_row_once(table):
+    found = replay(table, ["random", "table"], [0, 1], 2 * len(table))
+    for row in found.rows:
+        assert sorted(row[: len(table)]) == list(range(len(table)))
+        assert sorted(row[len(table) :]) == list(range(len(table)))
+        assert (row[: len(table)] != row[len(table) :]).any(), "a fresh order on every pass"
+
+
+def test_regret_is_taken_on_mean_outcomes_against_the_best_arm_of_each_class(table):
+    found = replay(table, ["oracle", "random", "fixed:fix_column"], range(4))
+    assert abs(found.regret("oracle")).max() < 1e-9
+    matrix = load_profile("default").repair
+    want = sum(
+        max(matrix[ErrorClass(c)].values()) - matrix[ErrorClass(c)]["fix_column"]
+        for c in table.contexts
+    )
+    assert found.regret("fixed:fix_column")[:, -1] == pytest.approx(want)
+    summary = found.summary()
+    assert summary["policy"].tolist()[0] == "oracle"
+    assert (summary["low"] <= summary["fixed"]).all() and (
+        summary["fixed"] <= summary["high"]
+    ).all()
+
+
+def test_learners_beat_chance_and_stay_below_the_best_policy(table):
+    found = replay(table, ["linucb", "lints", "table", "random", "oracle"], range(10), 1000)
+    value = found.summary().set_index("policy")["fixed"]
+    assert value["random"] < value[["linucb", "lints", "table"]].min()
+    assert value[["linucb", "lints", "table"]].max() < value["oracle"]
+
+
+def test_rotation_keeps_all_inner_products():
+    rng = np.random.default_rng(1)
+    features = rng.random((40, 3)) @ rng.random((3, 9))
+    turned = rotated(features)
+    assert turned.shape == (40, 3)
+    assert np.allclose(turned @ turned.T, features @ features.T, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("specs", "seeds", "error", "said"),
+    [
+        (["linucb"], [0], ConfigError, "at least 2"),
+        (["linucb"], [1, 1], ConfigError, "at least 2"),
+        ([], [0, 1], ConfigError, "at least one policy"),
+        (["linucbb"], [0, 1], UnknownNameError, "linucbb"),
+        (["linucb?alfa=1"], [0, 1], UnknownNameError, "alfa"),
+        (["linucb?alpha=-1"], [0, 1], ConfigError, "alpha"),
+        (["linucb?gamma=0"], [0, 1], ConfigError, "gamma"),
+        (["table?epsilon=2"], [0, 1], ConfigError, "epsilon"),
+        (["resample"], [0, 1], TableError, "'resample'"),
+        (["fixed:llm_exe"], [0, 1], TableError, "'llm_exe'"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused_by_name(table, specs, seeds, error, said):
+    with pytest.raises(error, match=said):
+        replay(table, specs, seeds)
+
+
+def test_rules_are_refused_where_the_table_has_none(table):
+    with pytest.raises(TableError, match="rules"):
+        replay(replace(table, rules=None), ["rules"], [0, 1])
+
+
+def test_rewards_that_are_not_finite_are_refused(table):
+    rewards = table.rewards.copy()
+    rewards[0, 0, 0] = np.nan
+    with pytest.raises(TableError, match="finite"):
+        replace(table, rewards=rewards)
+
+
+def test_where_all_arms_are_alike_no_policy_is_ahead():
+    profile = load_profile("default")
+    frame = sweep(
+        profile,
+        {"wrong_result": 1.0, "empty_result": 0.5},
+        sharpness=[0.0, 1.0],
+        policies=["table", "random"],
+        seeds=range(5),
+        decisions=600,
+        checkpoints=[100, 600],
+    )
+    assert frame[frame["sharpness"] == 0]["difference"].abs().max() < 1e-9
+    wins = first_win(frame, "random")
+    assert wins[0.0] is None
+    assert wins[1.0] in (100, 600)

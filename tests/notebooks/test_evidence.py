@@ -1,0 +1,79 @@
+"""The notebooks of evidence, run headlessly in a reduced form; their committed copies are full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from folders import NOTEBOOKS
+from pictures import check_pictures
+
+NAMES = ("04_off_policy", "08_real_repairs")
+
+
+def execute(name: str, folder: Path, **parameters) -> str:
+    """Execute a notebook with papermill; return everything that it printed."""
+    import papermill
+
+    out = folder / f"{name}.ipynb"
+    papermill.execute_notebook(
+        str(NOTEBOOKS / f"{name}.ipynb"),
+        str(out),
+        parameters=parameters,
+        progress_bar=False,
+        kernel_name="python3",
+        cwd=str(NOTEBOOKS),
+    )
+    check_pictures(out, least=1)
+    outputs = [o for c in nbformat.read(out, as_version=4).cells for o in c.get("outputs", [])]
+    return "\n".join(o.get("text", "") for o in outputs)
+
+
+@pytest.mark.slow
+def test_the_off_policy_notebook_runs(tmp_path):
+    text = execute(
+        "04_off_policy",
+        tmp_path,
+        answers=2,
+        samples=1,
+        seeds=10,
+        decisions=300,
+        episodes=150,
+        logs=20,
+    )
+    assert "DR varies less than IPS" in text
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_notebook_of_real_repairs_runs(tmp_path, traces_dir):
+    text = execute(
+        "08_real_repairs", tmp_path, traces=str(traces_dir), seeds=3, held_out_seeds=2,
+        sweep_seeds=3, sweep_decisions=300,
+    )  # fmt: skip
+    assert "No policy is shown to close any of the gap" in text
+
+
+@pytest.mark.slow
+def test_the_notebook_of_real_repairs_skips_where_the_records_are_absent(tmp_path):
+    text = execute(
+        "08_real_repairs",
+        tmp_path,
+        traces=str(tmp_path),
+        seeds=2,
+        sweep_seeds=2,
+        sweep_decisions=100,
+    )
+    assert "Skipped: the stored records are not at" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_copies_carry_full_outputs_and_no_error(name):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert all(c.execution_count for c in code)
+    assert not [o for c in code for o in c.outputs if o.output_type == "error"]
+    assert sum("image/png" in o.get("data", {}) for c in code for o in c.outputs) >= 3

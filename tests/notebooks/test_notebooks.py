@@ -1,0 +1,72 @@
+"""Notebooks run headlessly, with reduced parameters where they are long, and show their pictures.
+
+The others are executed, and checked in the same way, elsewhere: 01 is the report (test_report), 04
+and 08 are in test_evidence_notebooks, 05 in test_notebook_grading.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from folders import NOTEBOOKS
+from pictures import check_pictures
+
+REDUCED = {
+    "02_compare_policies.ipynb": {
+        "policies": "linucb,table,rules,random,resample,oracle",
+        "seeds": "0,1",
+        "episodes": 60,
+        "full": False,
+    },
+    "03_credit_and_hindsight.ipynb": {"seeds": "0,1", "episodes": 40, "full": False},
+}
+SHORT = {
+    "00_tour.ipynb": ({"episodes": 60}, 2),
+    "06_live_dashboard.ipynb": ({"episodes": 60}, 1),
+    "07_your_database_and_model.ipynb": ({}, 1),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REDUCED)
+def test_a_long_notebook_runs_with_reduced_parameters(name, tmp_path, monkeypatch):
+    # The kernel must import this checkout, wherever the package is installed from.
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    execute(name, tmp_path, REDUCED[name] | {"out": str(tmp_path / "grid")})
+    check_pictures(tmp_path / name, least=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_notebook_runs_with_its_pictures_in_every_export(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the kernel's own leavings
+    parameters, pictures = SHORT[name]
+    execute(name, tmp_path, parameters)
+    check_pictures(tmp_path / name, pictures)
+
+
+def execute(name: str, folder: Path, parameters: dict[str, object]) -> None:
+    papermill.execute_notebook(
+        str(NOTEBOOKS / name),
+        str(folder / name),
+        parameters=parameters,
+        progress_bar=False,
+        kernel_name="python3",
+    )
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_the_committed_copy_carries_full_outputs(name):
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert all(c.execution_count for c in code)
+    assert not any(o.output_type == "error" for c in code for o in c.outputs)
+    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert "full: bool = True" in tagged[0].source
+    pictures = sum("image/png" in o.get("data", {}) for c in code for o in c.outputs)
+    assert pictures >= 4

@@ -1,0 +1,497 @@
+"""The widgets, driven by their controls as a browser would, without one."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from failing import Failing
+
+import sqlbench as sb
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.models import Completion, Usage
+from sqlbench.models.base import Restart
+from sqlbench.models.simulated.simulated import SimulatedModel
+from sqlbench.plots.painter import PaintError, png
+from sqlbench.widgets import attempts
+
+
+def text(widget):
+    """What a reader sees of a piece of HTML."""
+    return re.sub(r"<[^>]+>", "", widget.value)
+
+
+@pytest.fixture(autouse=True)
+def _monitors_leave_nothing_behind(tmp_path, monkeypatch):
+    """Without ``out`` a monitor keeps its run in the temporary folder, for its user to read."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def suite():
+    return sb.load_suite("marketplace")
+
+
+@pytest.fixture(scope="module")
+def run(suite):
+    return asyncio.run(
+        sb.run_experiment(suite, "simulated", "linucb", episodes=150, progress=False)
+    )
+
+
+def test_what_is_neither_run_nor_environment_is_refused_in_one_sentence():
+    with pytest.raises(ConfigError, match=r"run is a Run, .*, not 5\."):
+        sb.widgets.explore(5)
+    with pytest.raises(ConfigError, match=r"env is an SQLAgentEnv, not 5\."):
+        sb.widgets.play(5)
+
+
+# --- explore
+
+
+def test_filters_show_exactly_the_episodes_that_fit(run):
+    explorer = sb.widgets.explore(run)
+    assert explorer.count.value == "1–100 of 150 episodes"
+    explorer.outcome.value = "repaired"
+    wanted = {e.index for e in run.log if e.success and not e.first}
+    assert {line.episode.index for line in explorer.found} == wanted and wanted
+    explorer.error.value = "no_such_column"
+    explorer.arm.value = "fix_column"
+    for line in explorer.found:
+        assert any(s.error_class == "no_such_column" for s in line.episode.steps)
+        assert any(s.action == "fix_column" for s in line.episode.steps)
+    assert explorer.found
+    explorer.outcome.value, explorer.error.value, explorer.arm.value = "all", "all", "all"
+    explorer.task.value = "join_queries"
+    assert len(explorer.found) == sum(e.task_id == "join_queries" for e in run.log)
+
+
+def test_an_episode_is_opened_by_its_number_whatever_the_filters_say(run):
+    explorer = sb.widgets.explore(run)
+    explorer.outcome.value = "failed"
+    right = next(e.index for e in run.log if e.index and e.success)
+    explorer.number.value = right
+    assert f"Episode {right}," in text(explorer.transcript) and explorer.list.value is None
+    explorer.outcome.value = "all"
+    explorer.number.value = 5
+    assert explorer.list.value == 5
+    explorer.list.value = 7
+    assert explorer.number.value == 7 and "Episode 7," in text(explorer.transcript)
+    explorer.sent.value = True
+    assert "Database schema" in text(explorer.transcript)
+    explorer.number.value = 10**6
+    assert explorer.number.value == explorer.number.max == 149
+
+
+def test_a_number_that_the_log_has_not_is_told(suite):
+    run = asyncio.run(sb.run_experiment(suite, episodes=4, progress=False))
+    del run.log[2]
+    explorer = sb.widgets.explore(run)
+    explorer.number.value = 2
+    assert "2" in text(explorer.transcript) and "sqlbench-problem" in explorer.transcript.value
+    explorer.list.value = 3
+    assert "Episode 3," in text(explorer.transcript)
+
+
+def test_pages_and_sorting(run):
+    explorer = sb.widgets.explore(run)
+    explorer.later.click()
+    assert explorer.count.value == "101–150 of 150 episodes" and explorer.later.disabled
+    explorer.sort.value = "total reward"
+    explorer.descending.value = True
+    rewards = [line.reward for line in explorer.found]
+    assert rewards == sorted(rewards, reverse=True)
+    assert explorer.count.value.startswith("1–100")
+
+
+def test_a_chosen_episode_opens_as_a_transcript(run, suite):
+    explorer = sb.widgets.explore(run, suite)
+    explorer.outcome.value = "repaired"
+    explorer.list.value = explorer.list.options[0][1]
+    episode = explorer.found[0].episode
+    page = text(explorer.transcript)
+    assert f"Episode {episode.index}" in page
+    assert "Attempt 2" in page and "total reward" in page and "CREATE TABLE" not in page
+    explorer.sent.value = True
+    assert "CREATE TABLE" in text(explorer.transcript)
+    with pytest.raises(UnknownNameError, match="150"):
+        explorer.show(150)
+
+
+def test_a_run_whose_suite_is_gone_can_still_be_read(run, monkeypatch):
+    explorer = sb.widgets.explore(run)
+    monkeypatch.setattr(run, "config", run.config.model_copy(update={"suite": "gone.yaml"}))
+    explorer.show(3)
+    assert "Attempt 1" in text(explorer.transcript) and "gone.yaml" in text(explorer.transcript)
+
+
+# --- play
+
+
+def failing_question(suite, seed=0):
+    """An environment, and a question whose first answer of the simulated model fails."""
+    env = sb.SQLAgentEnv(suite, "simulated", "linucb", seed=seed)
+    for question in suite.task("join_queries").questions:
+        env.reset_with_question("join_queries", question.id, repeat=0)
+        asyncio.run(env.step())
+        if env.episode.steps[0].row_count is None and env.episode.steps[0].offending_token:
+            return sb.SQLAgentEnv(suite, "simulated", "linucb", seed=seed), question
+    raise AssertionError("no first answer fails")
+
+
+async def test_an_episode_is_played_by_clicks(suite):
+    env, question = await asyncio.to_thread(failing_question, suite)
+    player = sb.widgets.play(env)
+    player.task.value = "join_queries"
+    player.question.value = question.id
+    assert question.text in text(player.about) and "CREATE TABLE" not in text(player.about)
+    assert "simulated model" in text(player.about)
+    assert [v for _, v in player.action.options] == ["generate", "own SQL"]
+    player.step_button.click()
+    await player.settled()
+    assert "<mark" in player.history.value, "the offending token is marked"
+    assert "width" in text(player.outlook) and "rewrite_cte" in text(player.outlook)
+    assert "Gold" not in text(player.outlook)
+    player.action.value = "fix_table"
+    player.step_button.click()
+    await player.settled()
+    assert env.episode.steps[1].action == "fix_table"
+    assert "Changed since" in text(player.history) or "same SQL" in text(player.history)
+    while not env.episode.done:
+        player.action.value = "auto"
+        player.step_button.click()
+        await player.settled()
+    assert player.step_button.disabled and "Gold rows" in text(player.outlook)
+
+
+async def test_gold_rows_are_shown_early_only_on_demand(suite):
+    env, question = await asyncio.to_thread(failing_question, suite)
+    player = sb.widgets.play(env)
+    player.task.value, player.question.value = "join_queries", question.id
+    await player.step()
+    assert "Gold rows" not in text(player.outlook)
+    player.gold.value = True
+    assert "Gold rows" in text(player.outlook)
+
+
+async def test_own_sql_is_run_and_hostile_rows_stay_text(suite):
+    player = sb.widgets.play(sb.SQLAgentEnv(suite, "simulated", "random"))
+    player.action.value = "own SQL"
+    player.sql.value = "SELECT '<script>alert(1)</script>' AS \"<img src=x>\""
+    player.gold.value = True
+    await player.step()
+    pages = player.history.value + player.outlook.value
+    assert "<script>" not in pages and "<img" not in pages
+    assert "&lt;img src=x&gt;" in player.outlook.value
+
+
+class Slow(SimulatedModel):
+    """Streams its answer in pieces, and waits between them until it is let go on."""
+
+    def __init__(self, suite):
+        super().__init__(suite)
+        self.go = asyncio.Event()
+
+    async def stream(self, request):
+        yield "SELECT half_"
+        await self.go.wait()
+        yield "written"
+        yield Completion("SELECT half_written", Usage())
+
+
+async def test_sql_streams_in_and_a_second_click_changes_nothing(suite):
+    model = Slow(suite)
+    env = sb.SQLAgentEnv(suite, model, "random")
+    player = sb.widgets.play(env)
+    player.step_button.click()
+    await until(lambda: "half_" in text(player.live))
+    assert player.step_button.disabled and "being written" in text(player.live)
+    await player.step()
+    model.go.set()
+    await player.settled()
+    assert len(env.episode.steps) == 1 and player.live.value == ""
+    assert not player.step_button.disabled
+
+
+class Restarting(Slow):
+    """Begins an answer, begins it again, and waits."""
+
+    async def stream(self, request):
+        yield "SELECT gone"
+        yield Restart()
+        async for piece in super().stream(request):
+            yield piece
+
+
+async def test_an_answer_that_begins_again_is_shown_from_its_new_beginning(suite):
+    model = Restarting(suite)
+    player = sb.widgets.play(sb.SQLAgentEnv(suite, model, "random"))
+    shown = []
+    player.live.observe(lambda change: shown.append(change["new"]), "value")
+    player.step_button.click()
+    await until(lambda: "half_" in text(player.live))
+    assert any("gone" in page for page in shown) and "gone" not in text(player.live)
+    model.go.set()
+    await player.settled()
+
+
+async def test_a_model_that_fails_is_told_and_the_episode_goes_on(suite):
+    env = sb.SQLAgentEnv(suite, Failing(suite), "random")
+    player = sb.widgets.play(env)
+    player.step_button.click()
+    await player.settled()
+    assert "took&lt;/b&gt; too long" in player.message.value
+    assert env.episode.steps == [] and not player.step_button.disabled
+    env.model.left = 1
+    player.step_button.click()
+    await player.settled()
+    assert len(env.episode.steps) == 1 and player.message.value == ""
+
+
+def test_an_answer_without_sql_is_shown_as_what_was_said(run):
+    step = dataclasses.replace(run.log[0].steps[0], sql="", answer="<b>Which</b> orders?")
+    shown = attempts.attempt(step)
+    assert "No SQL in the answer" in shown and "&lt;b&gt;Which&lt;/b&gt; orders?" in shown
+    assert "(no SQL in the answer)" in attempts.attempt(dataclasses.replace(step, answer=None))
+
+
+# --- monitor
+
+
+async def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        await asyncio.sleep(0.005)
+
+
+async def test_pause_holds_the_run_up_and_go_on_lets_it_run(suite):
+    monitor = sb.widgets.monitor(suite, episodes=40)
+    monitor.start_button.click()
+    await until(lambda: monitor.run is not None and len(monitor.run.log) >= 5)
+    monitor.pause_button.click()
+    assert monitor.state == "paused" and monitor.policy.disabled
+    held = len(monitor.run.log)
+    await asyncio.sleep(0.5)
+    assert len(monitor.run.log) <= held + 1 < 40, "the episode in flight may end"
+    monitor.start_button.click()
+    run = await monitor.finished()
+    assert monitor.state == "finished" and run.finished and not monitor.policy.disabled
+
+
+async def test_stop_keeps_what_is_done_and_start_goes_on_to_the_same_bytes(suite, tmp_path):
+    whole = tmp_path / "whole"
+    await sb.run_experiment(suite, episodes=40, out=whole, progress=False)
+    monitor = sb.widgets.monitor(suite, episodes=40, out=tmp_path / "watched")
+    monitor.start_button.click()
+    await until(lambda: monitor.run is not None and len(monitor.run.log) >= 5)
+    monitor.stop_button.click()
+    await until(lambda: monitor.state == "stopped")
+    kept = len(sb.Run.open(tmp_path / "watched").log)
+    assert 5 <= kept < 40 and monitor.start_button.description == "Go on"
+    monitor.start_button.click()
+    await monitor.finished()
+    for name in ("run.json", "episodes.jsonl", "summary.json"):
+        assert (whole / name).read_bytes() == (tmp_path / "watched" / name).read_bytes()
+
+
+async def test_a_paused_run_can_be_stopped(suite):
+    monitor = sb.widgets.monitor(suite, episodes=40)
+    monitor.start()
+    await until(lambda: monitor.run is not None)
+    monitor.pause()
+    await asyncio.sleep(0.1)
+    monitor.stop()
+    await until(lambda: monitor.state == "stopped")
+    assert (await monitor.finished()).finished
+
+
+async def test_clicks_from_another_thread_work(suite):
+    """JupyterLab delivers clicks in a subshell's thread."""
+    monitor = sb.widgets.monitor(suite, episodes=10)
+    thread = threading.Thread(target=monitor.start_button.click)
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    await until(lambda: monitor.state == "finished")
+    assert monitor.run is not None and monitor.run.finished
+
+
+async def test_the_kernel_stays_responsive(suite):
+    monitor = sb.widgets.monitor(suite, episodes=30)
+    monitor.start()
+    turns = 0
+    while monitor.state == "running":
+        await asyncio.sleep(0)
+        turns += 1
+    assert monitor.state == "finished" and turns > 30
+
+
+async def test_a_value_that_will_not_do_is_told_beside_the_controls(suite, tmp_path):
+    (tmp_path / "file").write_text("x")
+    monitor = sb.widgets.monitor(suite, policy="linucb?alpa=2", out=tmp_path, episodes=5)
+    monitor.start_button.click()
+    await until(lambda: monitor.state == "failed")
+    assert "alpa" in monitor.message.value
+    monitor.policy.value = "random"
+    monitor.start_button.click()
+    await until(lambda: monitor.state == "failed" and "holds files" in monitor.message.value)
+    with pytest.raises(RuntimeError, match="could not start"):
+        await monitor.finished()
+    monitor.suite.value = "nonsense"
+    assert "nonsense" in monitor.message.value and monitor.suite.value == "marketplace"
+    with pytest.raises(UnknownNameError, match="no_task"):
+        sb.widgets.monitor(suite, task="no_task")
+
+
+async def test_a_model_that_fails_in_mid_run_is_shown_and_the_run_is_kept(suite):
+    monitor = sb.widgets.monitor(suite, Failing(suite, after=30), episodes=20)
+    run = await monitor.finished()
+    assert run.failed and run.log and len(run.log) + len(run.failed) == 20
+    assert "took&lt;/b&gt; too long" in monitor.status.value
+    assert monitor.progress.value == 20 and monitor.progress.bar_style == "warning"
+    broken = sb.widgets.monitor(suite, Failing(suite, after=10, kind="setup"), episodes=20)
+    run = await broken.finished()
+    assert broken.state == "failed" and run.log
+    assert "too long" in broken.message.value
+
+
+async def test_alpha_has_a_control_and_goes_into_the_policy(suite):
+    monitor = sb.widgets.monitor(suite, policy="linucb?alpha=0.5&gamma=0.9", episodes=3)
+    assert monitor.alpha.value == 0.5
+    monitor.alpha.value = 2.0
+    run = await monitor.finished()
+    assert run.config.policy == "linucb?alpha=2&gamma=0.9"
+    monitor.policy.value = "rules"
+    assert monitor.alpha.disabled
+    assert (await monitor.finished()).config.policy == "rules"
+
+
+class Handle:
+    """Takes pictures, as a display handle does."""
+
+    def __init__(self):
+        self.pictures = []
+
+    def update(self, image):
+        self.pictures.append(image.data)
+
+
+@pytest.fixture
+def handle(monkeypatch):
+    import IPython.display
+
+    handle = Handle()
+    monkeypatch.setattr(IPython.display, "display", lambda *a, **k: handle)
+    return handle
+
+
+async def test_drawings_are_few_and_every_run_ends_with_one(suite, handle):
+    monitor = sb.widgets.monitor(suite, episodes=60)
+    monitor._ipython_display_()
+    begun = time.monotonic()
+    run = await monitor.finished()
+    assert 1 <= len(handle.pictures) <= 3 + 2 * (time.monotonic() - begun)
+    assert handle.pictures[-1] == png(run), "the last one shows the whole run"
+    assert monitor.problem == ""
+
+
+async def test_a_picture_that_cannot_be_drawn_is_told_and_the_run_goes_on(suite, handle, tmp_path):
+    monitor = sb.widgets.monitor(suite, episodes=30, out=tmp_path / "run")
+    monitor._ipython_display_()
+    painter = monitor._painter
+    with pytest.raises(PaintError, match="holds no run"):
+        await painter.paint(tmp_path)
+    run = await monitor.finished()
+    assert run.finished and handle.pictures, "another process was started"
+
+    async def die(folder):
+        raise PaintError("The picture could not be drawn (killed); the run goes on.")
+
+    painter.paint = die
+    monitor.episodes.value = 40
+    monitor._folders.named = None
+    assert (await monitor.finished()).finished
+    assert monitor.state == "finished" and "killed" in monitor.message.value
+
+
+async def test_a_run_that_goes_on_at_once_is_drawn_to_its_end(suite, handle):
+    monitor = sb.widgets.monitor(suite, episodes=100)
+    monitor._ipython_display_()
+    monitor.start()
+    await until(lambda: monitor.run is not None)
+    monitor.stop()
+    await until(lambda: monitor.state == "stopped")
+    run = await monitor.finished()
+    assert run.finished and monitor.problem == ""
+    assert handle.pictures[-1] == png(run)
+
+
+async def test_the_drawing_process_ends_with_the_run(suite, handle):
+    monitor = sb.widgets.monitor(suite, episodes=20)
+    monitor._ipython_display_()
+    started = []
+    paint = monitor._painter.paint
+
+    async def watched(folder):
+        picture = await paint(folder)
+        started.append(monitor._painter._process)
+        return picture
+
+    monitor._painter.paint = watched
+    await monitor.finished()
+    assert started and all(process.returncode is not None for process in started)
+
+
+async def test_a_run_without_a_folder_is_kept_until_the_kernel_ends():
+    import subprocess
+    import sys
+
+    code = (
+        "import asyncio, sqlbench as sb\n"
+        "async def main():\n"
+        "    monitor = sb.widgets.monitor(episodes=3)\n"
+        "    run = await monitor.finished()\n"
+        "    del monitor\n"
+        "    assert sb.Run.open(run.folder).finished\n"
+        "    print(run.folder)\n"
+        "asyncio.run(main())"
+    )
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    folder = Path(ended.stdout.strip())
+    assert folder.is_absolute() and not folder.exists()
+    assert not any("sqlbench-monitor" in p.name and p.exists() for p in folder.parents)
+
+
+class Priced(SimulatedModel):
+    """Answers for nothing what another model would cost."""
+
+    def __init__(self, suite):
+        super().__init__(suite)
+        self.spec = "openai:gpt-4o-mini"
+
+
+async def test_the_monitor_says_what_a_model_with_a_price_costs(suite):
+    monitor = sb.widgets.monitor(suite, Priced(suite), episodes=5)
+    run = await monitor.finished()
+    cost = run.summary["cost"]
+    assert cost > 0 and f"{cost:.4f}" in text(monitor.status)
+    assert f"{run.summary['prompt_tokens']:,} /" in text(monitor.status)
+    free = sb.widgets.monitor(suite, episodes=5)
+    await free.finished()
+    assert "cost" not in text(free.status)
+
+
+def test_importing_sqlbench_does_not_import_the_widgets():
+    import subprocess
+    import sys
+
+    code = "import sqlbench, sys; assert 'ipywidgets' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
