@@ -18,9 +18,9 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlbench.wire import SQLAction, SQLObservation, SQLState
+from sqlbench.environment.wire import SQLAction, SQLObservation, SQLState
 
-# `sqlbench.wire` has said what is missing where openenv is not installed.
+# `sqlbench.environment.wire` has said what is missing where openenv is not installed.
 from openenv.core.client_types import StepResult  # isort: skip
 from openenv.core.env_client import EnvClient  # isort: skip
 

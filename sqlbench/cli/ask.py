@@ -92,7 +92,7 @@ def ask(
 
 def result_table(result: QueryResult, limit: int) -> str:
     """Return rows as a table; what is left out is counted below it."""
-    from sqlbench.analysis import markdown_table
+    from sqlbench.words import markdown_table
 
     shown = [[_cell(v) for v in row] for row in result.rows[:limit]]
     table = markdown_table([_cell(c) for c in result.columns], shown)

@@ -8,29 +8,39 @@ from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.environment.attempt import make_step
 from sqlbench.environment.exchange import (
     ACTIONS,
     Action,
     Event,
     Observation,
     RewardInfo,
+    episode_state,
     outcome_events,
     resolve_action,
     reward_info,
 )
 from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
-from sqlbench.episodes.episode import Episode, Step, learn
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
-from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
-from sqlbench.episodes.reward import clamp_score, compute_reward
-from sqlbench.episodes.seeds import Role, call_seed, generator
+from sqlbench.episodes.repair import (
+    ARMS,
+    AUTO,
+    GENERATE,
+    FailedAttempt,
+    Message,
+    Prompts,
+    RepairAction,
+)
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, find_metric
-from sqlbench.models import Completion, ModelRequest, Usage, load_model
-from sqlbench.models.base import ChatModel, Message, Restart
+from sqlbench.models import Completion, ModelRequest, load_model
+from sqlbench.models.base import ChatModel, Restart
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
+from sqlbench.policies.learning import learn
+from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
@@ -212,23 +222,7 @@ class SQLAgentEnv:
         """Return where the episode stands, as a dict of JSON values."""
         if self.episode is None:
             return {"active": False}
-        episode, last = self.episode, self.episode.steps[-1] if self.episode.steps else None
-        scores = [clamp_score(s.score) for s in episode.steps]
-        return {
-            "active": not episode.done,
-            "task_id": episode.task_id,
-            "question_id": episode.question_id,
-            "question": self.question.text,
-            "attempt_number": len(episode.steps),
-            "max_attempts": self.max_attempts,
-            "current_sql": last.sql if last else None,
-            "error_message": self._told[-1].message if self._failing() else None,
-            "error_class": self._history[-1][1] if self._failing() else None,
-            "done": episode.done,
-            "success": episode.success,
-            "step_rewards": scores,
-            "total_reward": clamp_score(sum(scores) / len(scores) if scores else None),
-        }
+        return episode_state(self.episode, self._observation())
 
     @property
     def result(self) -> QueryResult | None:
@@ -338,41 +332,28 @@ class SQLAgentEnv:
             outcome = await self._database.run(await prepare_aside(sql, self.metric))
         except QueryError as raised:
             outcome = raised
-        result = outcome if isinstance(outcome, QueryResult) else None
-        error = outcome if isinstance(outcome, QueryError) else None
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
-        verdict, message, error_class = judged.verdict, judged.message, judged.error_class
-        over = is_over(attempt, self.max_attempts, self.feedback, outcome, verdict.match)
-        before = self.episode.steps[-1].error_class if self.episode.steps else None
-        usage = completion.usage if completion else Usage()
-        step = Step(
-            attempt=attempt,
-            action=name,
-            context=self._context if name in ARMS else None,
-            propensity=decision.propensity if decision else None,
-            scores=self._next.scores if self._next and name in ARMS else None,
-            sql=sql,
-            success=verdict.match,
-            error_class=error_class,
-            error_message=None if verdict.match and over else message,
-            reason=verdict.reason,
-            row_count=len(result.rows) if result else None,
-            score=judged.score,
-            breakdown=compute_reward(verdict.match, attempt, error_class, before),
-            reproducible=error is None or error.reproducible,
-            answer=completion.text if completion and completion.sql is None and not sql else None,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            latency=completion.latency if completion else 0.0,
-            elapsed=outcome.elapsed,
+        right, message = judged.verdict.match, judged.message
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right)
+        chosen = name in ARMS
+        step = make_step(
+            attempt,
+            name,
+            self._context if chosen else None,
+            decision.propensity if decision else None,
+            self._next.scores if self._next and chosen else None,
+            sql,
+            completion,
+            outcome,
+            judged,
+            told=None if right and over else message,
+            before=self.episode.steps[-1].error_class if self.episode.steps else None,
         )
-        self._result = result
+        self._result = outcome if isinstance(outcome, QueryResult) else None
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(error) if error else None
+        self._token = extract_offending_token(outcome) if isinstance(outcome, QueryError) else None
         if over:
             self._close()
         else:

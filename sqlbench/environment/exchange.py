@@ -108,6 +108,34 @@ def resolve_action(
     return name, None, None
 
 
+def episode_state(episode: Episode, seen: Observation) -> dict[str, Any]:
+    """Return where an episode stands, as a dict of JSON values.
+
+    Parameters
+    ----------
+    episode : Episode
+        The episode.
+    seen : Observation
+        What the agent sees of it.
+    """
+    scores = [clamp_score(s.score) for s in episode.steps]
+    return {
+        "active": not episode.done,
+        "task_id": episode.task_id,
+        "question_id": episode.question_id,
+        "question": seen.question,
+        "attempt_number": seen.attempt_number,
+        "max_attempts": seen.max_attempts,
+        "current_sql": seen.current_sql,
+        "error_message": seen.error_message,
+        "error_class": seen.error_class,
+        "done": episode.done,
+        "success": episode.success,
+        "step_rewards": scores,
+        "total_reward": clamp_score(sum(scores) / len(scores) if scores else None),
+    }
+
+
 def reward_info(episode: Episode, result: QueryResult | None) -> RewardInfo:
     """Return what an episode's last attempt brought.
 

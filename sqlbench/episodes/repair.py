@@ -15,15 +15,19 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal, TypedDict
 
 from sqlbench.exceptions import ConfigError
 
-if TYPE_CHECKING:
-    from sqlbench.models.base import Message
-
 GENERATE: Final = "generate"
 AUTO = "auto"
+
+
+class Message(TypedDict):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 class RepairAction(StrEnum):

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from sqlbench.databases.base import QueryError
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import extract_offending_token
-from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, RepairAction
+from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, Message, RepairAction
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.models.base import Message
 from sqlbench.runs.run import Run
 from sqlbench.suites import Suite
 from sqlbench.words import counted

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sqlbench.environment.environment import Feedback
 from sqlbench.episodes.context import MAX_ATTEMPTS
-from sqlbench.episodes.episode import DEFAULT_HINDSIGHT
 from sqlbench.exceptions import ConfigError
+from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 
 # Their plans are lists in memory: a slip of the keyboard shall not fill it.
 MAX_EPISODES = 10_000_000

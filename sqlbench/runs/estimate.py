@@ -9,12 +9,11 @@ from sqlbench.environment.environment import SQLAgentEnv
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import load_model
-from sqlbench.models.base import Usage
+from sqlbench.models.base import MAX_COMPLETION_TOKENS, Usage
 from sqlbench.models.calling.budget import Price, estimate_tokens, load_prices
 from sqlbench.models.calling.cache import ResponseStore, request_key
 from sqlbench.models.calling.caller import store_path
 from sqlbench.models.calling.options import Calling
-from sqlbench.models.endpoint.openai import MAX_COMPLETION_TOKENS
 from sqlbench.models.predictions import with_repairs
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.plan import askable, make_slots

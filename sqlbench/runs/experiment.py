@@ -16,7 +16,6 @@ from tqdm.auto import tqdm
 from sqlbench.checks import check_has, check_whole
 from sqlbench.environment.environment import Feedback, SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
-from sqlbench.episodes.episode import DEFAULT_HINDSIGHT
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
@@ -24,6 +23,7 @@ from sqlbench.models.calling.budget import load_prices
 from sqlbench.models.calling.caller import Caller
 from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
+from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
 from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas

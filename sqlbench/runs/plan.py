@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlbench
 from sqlbench.episodes.repair import Prompts
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.exceptions import SQLBenchError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.run import SCHEMA_VERSION
+from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite
 
 

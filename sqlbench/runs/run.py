@@ -168,7 +168,7 @@ class Run(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: its rates and costs."""
-        from sqlbench.analysis import rates
+        from sqlbench.runs.summary import rates
 
         c, found = self.config, self.summary
         about = facts(
@@ -261,7 +261,7 @@ class Run(Shown):
     @property
     def summary(self) -> dict[str, Any]:
         """The rates with their intervals, the costs and what was left out."""
-        from sqlbench.analysis import summarize
+        from sqlbench.runs.summary import summarize
 
         return summarize(self)
 

@@ -6,10 +6,10 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
+from sqlbench.environment.wire import SQLAction, SQLObservation, SQLState, sentence
 from sqlbench.server.bench import ServerConfig, Workbench
-from sqlbench.wire import SQLAction, SQLObservation, SQLState, sentence
 
-# `sqlbench.wire` has said what is missing where openenv is not installed.
+# `sqlbench.environment.wire` has said what is missing where openenv is not installed.
 from fastapi import FastAPI, Request  # isort: skip
 from fastapi.exceptions import RequestValidationError  # isort: skip
 from fastapi.responses import HTMLResponse, JSONResponse  # isort: skip

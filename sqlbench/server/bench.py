@@ -10,14 +10,15 @@ from typing import Any
 
 from sqlbench.environment.environment import SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
-from sqlbench.episodes.episode import Episode, learn
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, load_model
 from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
+from sqlbench.policies.learning import learn
+from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
 
 REWARDS = ("score", "shaped")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from sqlbench.wire import SQLAction, sentence
+from sqlbench.environment.wire import SQLAction, sentence
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import sqlbench
 from sqlbench.environment.environment import Action, Observation, RewardInfo, SQLAgentEnv
+from sqlbench.environment.wire import MAX_NAME_CHARS, SQLAction, SQLObservation, SQLState, sentence
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SQLBenchError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
 from sqlbench.suites import Question
-from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation, SQLState, sentence
 
 ENV_NAME = "sqlbench"
 MAX_CELL_CHARS = 500

@@ -16,12 +16,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sqlbench.environment.environment import ACTIONS, Event, SQLAgentEnv
+from sqlbench.environment.wire import MAX_NAME_CHARS, SQLAction, SQLObservation
 from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.exceptions import ConfigError, SQLBenchError, UnknownNameError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
 from sqlbench.server.sessions import finish, model_error, observe, start, to_env
-from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation
 
 
 def _named(value: Any) -> Any:

@@ -16,8 +16,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.episodes.repair import Message
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.base import Completion, Message, ModelError, ModelRequest
+from sqlbench.models.base import MAX_COMPLETION_TOKENS, Completion, ModelError, ModelRequest
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.pacing import Turns
 from sqlbench.models.endpoint.answers import first_choice, shorten, text_of, thought_of, usage_of
@@ -29,12 +30,10 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-72B-Instruct"
-MAX_COMPLETION_TOKENS = 1024
 MAX_ANSWER_BYTES = 4 * 2**20
 
 __all__ = [
     "DEFAULT_MODEL",
-    "MAX_COMPLETION_TOKENS",
     "Endpoint",
     "OpenAIModel",
     "find_endpoint",
