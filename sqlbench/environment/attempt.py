@@ -7,6 +7,7 @@ from sqlbench.environment.judging import Judgement
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.episode import Step
 from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.known import Known
 from sqlbench.episodes.reward import compute_reward
 from sqlbench.models import Completion, Usage
 
@@ -24,6 +25,7 @@ def make_step(
     *,
     told: str | None,
     before: ErrorClass | None,
+    known: Known | None,
 ) -> Step:
     """Return the record of an attempt.
 
@@ -41,6 +43,8 @@ def make_step(
         What the agent was told.
     before : ErrorClass or None
         How the attempt before it failed.
+    known : Known or None
+        What the signals say of it.
     """
     verdict, usage = judged.verdict, completion.usage if completion else Usage()
     return Step(
@@ -61,6 +65,7 @@ def make_step(
         answer=completion.text if completion and completion.sql is None and not sql else None,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
+        known=known,
         cached_tokens=usage.cached_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         latency=completion.latency if completion else 0.0,

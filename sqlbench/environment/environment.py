@@ -9,6 +9,7 @@ from typing import Any
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.environment.attempt import make_step
+from sqlbench.environment.doubting import GROUNDS, Ground, is_grounded, is_measured, know
 from sqlbench.environment.exchange import (
     ACTIONS,
     Action,
@@ -24,6 +25,7 @@ from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_asi
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
+from sqlbench.episodes.known import MAX_DOUBT, Known
 from sqlbench.episodes.repair import (
     ARMS,
     AUTO,
@@ -40,6 +42,7 @@ from sqlbench.models.base import ChatModel, Restart
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.policies.learning import learn
+from sqlbench.policies.registry import blocks_of
 from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Suite, load_suite
 
@@ -55,9 +58,10 @@ class SQLAgentEnv:
         What is asked, who answers, and who chooses repairs for the action ``auto``.
     seed : int
         The experiment's seed; every decision derives its own from it.
-    feedback : {"oracle", "execution", "always"}
+    feedback : {"oracle", "execution", "always", "signals"}
         What ends an episode. ``oracle``: the right result. ``execution``: any result with rows,
         where an agent without an oracle stops. ``always``: exactly one repair, whatever happened.
+        ``signals``: a result that is doubted less than ``max_doubt``.
     max_attempts : int
         1 to 5.
     metric : str
@@ -70,6 +74,14 @@ class SQLAgentEnv:
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
         Gold results to share between environments of one metric.
+    ground : {"on", "off"} or None
+        Whether repair prompts tell what the signals found: nearest names, values that are there,
+        why the answer is doubtful. None: yes, unless the model is simulated, which reads no prompt.
+        Of no effect where ``prompts`` are given: they say it themselves (`Prompts.grounded`).
+    max_doubt : float
+        For ``feedback="signals"``: the doubt from which on an answer is repaired.
+    signals : bool
+        Whether to measure every attempt's signals, though nothing here needs them.
 
     Raises
     ------
@@ -91,6 +103,9 @@ class SQLAgentEnv:
         prompts: Prompts | None = None,
         learn: bool = False,
         golds: Golds | None = None,
+        ground: Ground | None = None,
+        max_doubt: float = MAX_DOUBT,
+        signals: bool = False,
     ) -> None:
         if feedback not in FEEDBACKS:
             raise UnknownNameError("feedback", feedback, FEEDBACKS)
@@ -107,7 +122,13 @@ class SQLAgentEnv:
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
-        self.prompts = prompts or Prompts.load()
+        if ground is not None and ground not in GROUNDS:
+            raise UnknownNameError("ground", ground, GROUNDS)
+        if not 0 <= max_doubt <= 1:
+            raise ConfigError(f"max_doubt is a probability from 0 to 1, not {max_doubt!r}.")
+        self.max_doubt = max_doubt
+        self.prompts = prompts or Prompts.load(ground=is_grounded(ground, self.model))
+        self._measured = is_measured(self.prompts.grounded, feedback, self.policy, signals)
         self.golds = golds or Golds(self.suite, metric)
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
@@ -171,6 +192,7 @@ class SQLAgentEnv:
         self._history: list[tuple[str, ErrorClass | None]] = []
         self._told: list[FailedAttempt] = []
         self._token: str | None = None
+        self._known: Known | None = None
         self._context: Context | None = None
         self._next: Decision | None = None
         return self._observation()
@@ -246,16 +268,22 @@ class SQLAgentEnv:
 
     def messages(self, action: str) -> tuple[Message, ...]:
         """Return the messages that an action would send now."""
-        facts = {
+        asked = {
             "schema": self._schema,
             "dialect": self._database.dialect,
             "question": self.question.text,
             "evidence": self.question.evidence,
         }
         if action == GENERATE:
-            return self.prompts.generate(**facts)
+            return self.prompts.generate(**asked)
+        known = self._known or Known(0.0)
         return self.prompts.repair(
-            RepairAction(action), attempts=self._told, token=self._token, **facts
+            RepairAction(action),
+            attempts=self._told,
+            token=self._token,
+            **asked,
+            facts=known.facts,
+            signals=known.evidence,
         )
 
     async def _attempt(
@@ -334,7 +362,11 @@ class SQLAgentEnv:
             outcome = raised
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         right, message = judged.verdict.match, judged.message
-        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right)
+        known = self._known = (
+            await know(self.question, sql, self._database, outcome) if self._measured else None
+        )
+        trusted = known is not None and known.doubt < self.max_doubt
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right, trusted=trusted)
         chosen = name in ARMS
         step = make_step(
             attempt,
@@ -348,6 +380,7 @@ class SQLAgentEnv:
             judged,
             told=None if right and over else message,
             before=self.episode.steps[-1].error_class if self.episode.steps else None,
+            known=known,
         )
         self._result = outcome if isinstance(outcome, QueryResult) else None
         self.episode.steps.append(step)
@@ -357,7 +390,8 @@ class SQLAgentEnv:
         if over:
             self._close()
         else:
-            self._context = Context.from_history(self._history)
+            seen = known if "signals" in blocks_of(self.policy) else None
+            self._context = Context.from_history(self._history, seen.features if seen else None)
             rng = generator(
                 self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
             )

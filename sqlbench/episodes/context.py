@@ -34,7 +34,7 @@ SIGNAL_FEATURES: tuple[str, ...] = (
     "doubt",
     *(
         f"speaks={kind}"
-        for kind in ("result", "values", "columns", "joins", "request", "structure")
+        for kind in ("result", "values", "columns", "joins", "data", "request", "structure")
     ),
     *(f"fact={kind}" for kind in ("names", "values", "paths", "emptied")),
 )
@@ -144,10 +144,10 @@ def featurize(context: Context, blocks: Sequence[str] = ("class",)) -> NDArray[n
 
     Returns
     -------
-    ndarray of shape (23,) or (34,)
+    ndarray of shape (23,) or (35,)
         The error class one-hot (11), attempt/5 (1), the previous action one-hot (8), error_changed
         (1), min(consecutive, 5)/5 (1) and a bias (1), named by `FEATURE_NAMES`; then, where asked
-        for, `SIGNAL_FEATURES` (11).
+        for, `SIGNAL_FEATURES` (12).
 
     Raises
     ------

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+MAX_DOUBT = 0.5
+"""The doubt from which on the gate repairs, where nobody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -16,16 +19,15 @@ class Known:
         A calibrated probability that its answer is wrong.
     evidence : tuple of str
         Why, most telling first; a sentence each.
-    facts : str
-        What the database holds instead, as the next repair prompt tells it; empty where there is
-        nothing to say.
+    facts : tuple of str
+        What the database holds instead; a sentence each.
     features : tuple of float
         What a policy's block ``signals`` sees, named by `sqlbench.episodes.context.BLOCKS`.
     """
 
     doubt: float
     evidence: tuple[str, ...] = ()
-    facts: str = ""
+    facts: tuple[str, ...] = ()
     features: tuple[float, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class Known:
         return {
             "doubt": self.doubt,
             "evidence": list(self.evidence),
-            "facts": self.facts,
+            "facts": list(self.facts),
             "features": list(self.features),
         }
 
@@ -43,6 +45,6 @@ class Known:
         return cls(
             record["doubt"],
             tuple(record["evidence"]),
-            record["facts"],
+            tuple(record["facts"]),
             tuple(record["features"]),
         )

@@ -15,7 +15,7 @@ from sqlbench.policies.counting import CountingPolicy
 # None (rows that nobody has judged) has a row of its own.
 _ROW: dict[ErrorClass | None, int] = {c: i for i, c in enumerate((*ErrorClass, None))}
 # With the signals each class has a row for little, some and much doubt: thirds.
-_LEVELS = 3
+LEVELS = 3
 
 
 class TablePolicy(CountingPolicy):
@@ -40,7 +40,7 @@ class TablePolicy(CountingPolicy):
         self, optimism: float = 1.0, epsilon: float = 0.0, features: str = "class"
     ) -> None:
         self.blocks = parse_blocks(features, type(self).__name__)
-        rows = len(_ROW) * (_LEVELS if "signals" in self.blocks else 1)
+        rows = len(_ROW) * (LEVELS if "signals" in self.blocks else 1)
         super().__init__((rows, len(ARMS)), epsilon)
         if not np.isfinite(optimism):
             raise ConfigError(f"optimism is a finite number, not {optimism!r}.")
@@ -62,4 +62,4 @@ class TablePolicy(CountingPolicy):
             return row
         if context.signals is None:
             raise ValueError("This context has no signals, and the policy's features ask for them.")
-        return row * _LEVELS + min(int(context.signals[0] * _LEVELS), _LEVELS - 1)
+        return row * LEVELS + min(int(context.signals[0] * LEVELS), LEVELS - 1)
