@@ -77,7 +77,7 @@ def run(
         str,
         typer.Option(
             help="What ends an episode: oracle (the right result), execution (any result with "
-            "rows), always (one repair, whatever happened)."
+            "rows), always (one repair, whatever happened), signals (little doubt)."
         ),
     ] = _DEFAULT.feedback,
     metric: Annotated[
@@ -89,10 +89,43 @@ def run(
     temperature: Annotated[
         float, typer.Option(help="The model's sampling temperature.")
     ] = _DEFAULT.temperature,
+    samples: Annotated[
+        int,
+        typer.Option(
+            help="Independent first answers a question; the first one is repaired, all of them "
+            "give pass@k."
+        ),
+    ] = _DEFAULT.samples,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="A finished run's folder, or its policy.npz: the policy starts with what it "
+            "learned there."
+        ),
+    ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(help="A folder of .txt files that override the package's prompts."),
     ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(
+            help="on or off: whether repair prompts tell what the database holds instead (nearest "
+            "names, values that are there, join paths). Default: on, unless the model is simulated."
+        ),
+    ] = None,
+    max_doubt: Annotated[
+        float,
+        typer.Option(help="The doubt from which on --feedback signals goes on repairing."),
+    ] = _DEFAULT.max_doubt,
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit",
+            help="Measure the doubt of every attempt: gives the gated rate, and with --feedback "
+            "always what keeping the old answer or taking the new one by their doubts brings.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -132,8 +165,14 @@ def run(
             max_attempts=max_attempts,
             metric=metric,
             temperature=temperature,
+            samples=samples,
+            prompts=None if prompts is None else str(prompts),
+            start_from=None if start_from is None else str(start_from),
+            ground=ground,
+            max_doubt=max_doubt,
+            signals=audit,
         )
-        print(estimate_run(config, calling, out=folder, prompts=prompts).table())
+        print(estimate_run(config, calling, out=folder).table())
         return
     finished = run_stoppable(
         run_experiment(
@@ -150,7 +189,12 @@ def run(
             max_attempts=max_attempts,
             metric=metric,
             temperature=temperature,
+            samples=samples,
             prompts=prompts,
+            start_from=start_from,
+            ground=ground,  # type: ignore[arg-type]
+            max_doubt=max_doubt,
+            signals=audit,
             out=folder,
             calling=calling,
         )

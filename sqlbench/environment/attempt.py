@@ -1,6 +1,10 @@
-"""What is kept of one attempt, once it has run and been judged."""
+"""What is kept of one attempt, once it has run and been judged, and what comes after it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.environment.judging import Judgement
@@ -10,6 +14,8 @@ from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.known import Known
 from sqlbench.episodes.reward import compute_reward
 from sqlbench.models import Completion, Usage
+from sqlbench.policies import Decision, Policy
+from sqlbench.policies.registry import blocks_of
 
 
 def make_step(
@@ -71,3 +77,27 @@ def make_step(
         latency=completion.latency if completion else 0.0,
         elapsed=outcome.elapsed,
     )
+
+
+def decide(
+    policy: Policy,
+    history: Sequence[tuple[str, ErrorClass | None]],
+    known: Known | None,
+    rng: np.random.Generator,
+) -> tuple[Context, Decision]:
+    """Return what the policy sees after the attempts so far, and what it would do next.
+
+    Parameters
+    ----------
+    policy : Policy
+        Chooses the repair.
+    history : sequence of (action, error class)
+        Of each attempt so far.
+    known : Known or None
+        What the signals say of the last one; a policy sees it only where its features ask for it.
+    rng : Generator
+        Breaks ties, and draws where the policy does.
+    """
+    signals = known.features if known and "signals" in blocks_of(policy) else None
+    context = Context.from_history(history, signals)
+    return context, policy.select(context, rng)

@@ -8,6 +8,7 @@ from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.environment.judging import Feedback
 from sqlbench.episodes.context import SIGNAL_FEATURES
 from sqlbench.episodes.known import Known
+from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
 from sqlbench.policies import Policy
 from sqlbench.policies.registry import blocks_of
@@ -19,6 +20,20 @@ from sqlbench.suites import Question
 Ground = Literal["on", "off"]
 GROUNDS: tuple[str, ...] = get_args(Ground)
 _SENTENCES = 5  # of each kind that a prompt tells and a log keeps
+
+
+def check_doubting(ground: Ground | None, max_doubt: float) -> None:
+    """Refuse what is no way to ground, and no probability.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If one of them will not do.
+    """
+    if ground is not None and ground not in GROUNDS:
+        raise UnknownNameError("ground", ground, GROUNDS)
+    if not 0 <= max_doubt <= 1:
+        raise ConfigError(f"max_doubt is a probability from 0 to 1, not {max_doubt!r}.")
 
 
 def is_grounded(ground: Ground | None, model: ChatModel) -> bool:

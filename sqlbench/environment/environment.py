@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
-from sqlbench.environment.attempt import make_step
-from sqlbench.environment.doubting import GROUNDS, Ground, is_grounded, is_measured, know
+from sqlbench.environment.asking import make_messages
+from sqlbench.environment.attempt import decide, make_step
+from sqlbench.environment.doubting import Ground, check_doubting, is_grounded, is_measured, know
 from sqlbench.environment.exchange import (
     ACTIONS,
     Action,
     Event,
     Observation,
     RewardInfo,
+    chunk_event,
     episode_state,
+    observe,
     outcome_events,
     resolve_action,
     reward_info,
 )
-from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
+from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
+from sqlbench.environment.sampling import draw, judge_drawn, run_aside
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
 from sqlbench.episodes.known import MAX_DOUBT, Known
-from sqlbench.episodes.repair import (
-    ARMS,
-    AUTO,
-    GENERATE,
-    FailedAttempt,
-    Message,
-    Prompts,
-    RepairAction,
-)
-from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import Golds, find_metric
+from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, FailedAttempt, Message, Prompts
+from sqlbench.grading import Golds
 from sqlbench.models import Completion, ModelRequest, load_model
-from sqlbench.models.base import ChatModel, Restart
+from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.policies.learning import learn
-from sqlbench.policies.registry import blocks_of
 from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Suite, load_suite
 
@@ -74,10 +67,11 @@ class SQLAgentEnv:
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
         Gold results to share between environments of one metric.
+    samples : int
+        How many first answers are drawn; attempt 1 is the first of them.
     ground : {"on", "off"} or None
-        Whether repair prompts tell what the signals found: nearest names, values that are there,
-        why the answer is doubtful. None: yes, unless the model is simulated, which reads no prompt.
-        Of no effect where ``prompts`` are given: they say it themselves (`Prompts.grounded`).
+        Whether repair prompts tell what the signals found. None: unless the model is simulated,
+        which reads no prompt. ``prompts``, where given, say it themselves (`Prompts.grounded`).
     max_doubt : float
         For ``feedback="signals"``: the doubt from which on an answer is repaired.
     signals : bool
@@ -103,17 +97,12 @@ class SQLAgentEnv:
         prompts: Prompts | None = None,
         learn: bool = False,
         golds: Golds | None = None,
+        samples: int = 1,
         ground: Ground | None = None,
         max_doubt: float = MAX_DOUBT,
         signals: bool = False,
     ) -> None:
-        if feedback not in FEEDBACKS:
-            raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        find_metric(metric)  # refuses what is none
-        check_whole("seed", seed)
-        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
-        if not 0 <= temperature < math.inf:
-            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+        check_options(feedback, metric, seed, max_attempts, samples, temperature)
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
@@ -122,11 +111,8 @@ class SQLAgentEnv:
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
-        if ground is not None and ground not in GROUNDS:
-            raise UnknownNameError("ground", ground, GROUNDS)
-        if not 0 <= max_doubt <= 1:
-            raise ConfigError(f"max_doubt is a probability from 0 to 1, not {max_doubt!r}.")
-        self.max_doubt = max_doubt
+        check_doubting(ground, max_doubt)
+        self.max_doubt, self.samples = max_doubt, samples
         self.prompts = prompts or Prompts.load(ground=is_grounded(ground, self.model))
         self._measured = is_measured(self.prompts.grounded, feedback, self.policy, signals)
         self.golds = golds or Golds(self.suite, metric)
@@ -238,7 +224,7 @@ class SQLAgentEnv:
         """
         if self.episode is None or not self.episode.steps:
             raise RuntimeError("last_result() before an attempt: call step() first.")
-        return self._observation(), self._reward_info()
+        return self._observation(), reward_info(self.episode, self._result)
 
     def state(self) -> dict[str, Any]:
         """Return where the episode stands, as a dict of JSON values."""
@@ -263,28 +249,13 @@ class SQLAgentEnv:
 
     @property
     def suggestion(self) -> Decision | None:
-        """What `auto` would do next; None before attempt 1 and when the episode is over."""
+        """`next_action` with its scores and its propensity."""
         return self._next if self.episode is not None else None
 
     def messages(self, action: str) -> tuple[Message, ...]:
         """Return the messages that an action would send now."""
-        asked = {
-            "schema": self._schema,
-            "dialect": self._database.dialect,
-            "question": self.question.text,
-            "evidence": self.question.evidence,
-        }
-        if action == GENERATE:
-            return self.prompts.generate(**asked)
-        known = self._known or Known(0.0)
-        return self.prompts.repair(
-            RepairAction(action),
-            attempts=self._told,
-            token=self._token,
-            **asked,
-            facts=known.facts,
-            signals=known.evidence,
-        )
+        asked = self.question, self._schema, self._database.dialect
+        return make_messages(self.prompts, action, *asked, self._told, self._token, self._known)
 
     async def _attempt(
         self, action: Action | str, *, streamed: bool
@@ -296,14 +267,15 @@ class SQLAgentEnv:
         if custom is None:
             request = self.request(name, attempt)
             completion: Completion | None = None
-            if streamed:
+            if attempt == 1 and self.samples > 1:
+                completion = await self._sample()
+                yield {"type": "sql_chunk", "chunk": completion.text}
+            elif streamed:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
-                    elif isinstance(piece, Restart):  # what was shown so far does not count
-                        yield {"type": "sql_chunk", "chunk": "", "restart": True}
                     else:
-                        yield {"type": "sql_chunk", "chunk": piece}
+                        yield chunk_event(piece)
             else:
                 completion = await self.model.complete(request)
             assert completion is not None, "a model's stream ends with its Completion"
@@ -329,8 +301,16 @@ class SQLAgentEnv:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
 
-    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
-        """Return what an action would ask the model now."""
+    async def _sample(self) -> Completion:
+        """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
+        assert self.episode is not None
+        requests = [self.request(sample=i) for i in range(self.samples)]
+        drawn = await draw(self.model, requests, self._database, self.metric)
+        self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
+        return drawn[self.episode.chosen].completion
+
+    def request(self, name: str = GENERATE, attempt: int = 1, sample: int = 0) -> ModelRequest:
+        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
         assert self.episode is not None
         repair = name != GENERATE
         return ModelRequest(
@@ -339,7 +319,7 @@ class SQLAgentEnv:
             repeat=self.episode.repeat,
             attempt=attempt,
             action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
+            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
             temperature=self.temperature,
             context=self._context if repair else None,
             failing_sql=self._told[-1].sql if repair else None,
@@ -355,16 +335,12 @@ class SQLAgentEnv:
         completion: Completion | None,
     ) -> None:
         assert self.episode is not None
-        outcome: QueryResult | QueryError
-        try:
-            outcome = await self._database.run(await prepare_aside(sql, self.metric))
-        except QueryError as raised:
-            outcome = raised
+        outcome = await run_aside(self._database, sql, self.metric)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         right, message = judged.verdict.match, judged.message
-        known = self._known = (
-            await know(self.question, sql, self._database, outcome) if self._measured else None
-        )
+        known = None
+        if self._measured:
+            known = await know(self.question, sql, self._database, outcome)
         trusted = known is not None and known.doubt < self.max_doubt
         over = is_over(attempt, self.max_attempts, self.feedback, outcome, right, trusted=trusted)
         chosen = name in ARMS
@@ -383,6 +359,7 @@ class SQLAgentEnv:
             known=known,
         )
         self._result = outcome if isinstance(outcome, QueryResult) else None
+        self._known = known
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
@@ -390,12 +367,10 @@ class SQLAgentEnv:
         if over:
             self._close()
         else:
-            seen = known if "signals" in blocks_of(self.policy) else None
-            self._context = Context.from_history(self._history, seen.features if seen else None)
             rng = generator(
                 self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
             )
-            self._next = self.policy.select(self._context, rng)
+            self._context, self._next = decide(self.policy, self._history, known, rng)
 
     def _close(self) -> None:
         assert self.episode is not None
@@ -412,20 +387,11 @@ class SQLAgentEnv:
 
     def _observation(self) -> Observation:
         assert self.episode is not None
-        last = self.episode.steps[-1] if self.episode.steps else None
-        failing = self._failing()
-        return Observation(
-            question=self.question.text,
-            schema_info=self._schema,
-            current_sql=last.sql if last else None,
-            error_message=self._told[-1].message if failing else None,
-            error_class=self._history[-1][1] if failing else None,
-            attempt_number=len(self.episode.steps),
-            max_attempts=self.max_attempts,
-            task_id=self.episode.task_id,
-            task_difficulty=self.suite.task(self.episode.task_id).difficulty,
+        return observe(
+            self.episode,
+            self.question,
+            self._schema,
+            self.suite.task(self.episode.task_id).difficulty,
+            self.max_attempts,
+            (self._told[-1].message, self._history[-1][1]) if self._failing() else None,
         )
-
-    def _reward_info(self) -> RewardInfo:
-        assert self.episode is not None
-        return reward_info(self.episode, self._result)

@@ -18,6 +18,7 @@ from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.run import SCHEMA_VERSION
+from sqlbench.runs.start import Start
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite
 
@@ -77,6 +78,7 @@ def make_meta(
     prompts: Prompts,
     questions: Sequence[Question],
     invalid: dict[str, str],
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Return what ``run.json`` keeps: all that the results depend on."""
     return {
@@ -97,6 +99,7 @@ def make_meta(
         "questions": len(questions),
         "without_gold": sum(q.gold is None for q in questions),
         "invalid_questions": invalid,
+        **({} if start is None else {"start_hash": start.hash}),
     }
 
 
