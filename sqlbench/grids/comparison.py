@@ -35,6 +35,7 @@ RATES = {
     "oracle": ("repair_rate", "first", "field", "any"),
     "execution": ("repair_rate", "first", "field", "any"),
     "always": ("net", "fixed", "broken", "first"),
+    "signals": ("repair_rate", "gated", "first", "field", "any"),
 }
 COSTS = ("model_calls", "tokens", "regret")
 _UNITS = "intervals by question; calls, tokens and regret an episode"

@@ -227,6 +227,11 @@ class Run(Shown):
         return Prompts(texts)
 
     @property
+    def measured(self) -> bool:
+        """Whether the signals of every attempt are in the log."""
+        return bool(self.log) and all(s.known is not None for e in self.log for s in e.steps)
+
+    @property
     def episodes(self) -> pd.DataFrame:
         """A row an episode, in order of its number."""
         import pandas as pd
@@ -241,6 +246,7 @@ class Run(Shown):
                 "attempts": len(e.steps),
                 "first": e.first,
                 "field": e.field,
+                "gated": e.gated(self.config.max_doubt),
                 "any": e.any,
                 "total_reward": e.total_reward,
                 "model_calls": e.model_calls,
@@ -250,7 +256,10 @@ class Run(Shown):
             }
             for e in self.log
         ]
-        frame = pd.DataFrame(rows, columns=EPISODE_COLUMNS)
+        columns = list(EPISODE_COLUMNS)
+        if self.measured:
+            columns.insert(columns.index("any"), "gated")
+        frame = pd.DataFrame(rows, columns=columns)
         return frame.sort_values("episode", kind="stable", ignore_index=True)
 
     @property

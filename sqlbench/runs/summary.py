@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def rates(run: Run) -> dict[str, Rate]:
     """Return the rates that every report gives, clustered by question.
 
-    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``any``: any
+    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``gated``:
+    where one stops that goes by doubt, if the signals of every attempt were measured. ``any``: any
     attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
     ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
     right ones.
@@ -32,7 +33,8 @@ def rates(run: Run) -> dict[str, Rate]:
     frame = run.episodes
     result = {
         name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
-        for name in ("first", "field", "any")
+        for name in ("first", "field", "gated", "any")
+        if name in frame
     }
     wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
     repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
