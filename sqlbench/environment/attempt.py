@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.environment.judging import Judgement
 from sqlbench.episodes.context import Context
@@ -14,7 +12,7 @@ from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.known import Known
 from sqlbench.episodes.reward import compute_reward
 from sqlbench.models import Completion, Usage
-from sqlbench.policies import Decision, Policy
+from sqlbench.policies import Policy
 from sqlbench.policies.registry import blocks_of
 
 
@@ -79,13 +77,10 @@ def make_step(
     )
 
 
-def decide(
-    policy: Policy,
-    history: Sequence[tuple[str, ErrorClass | None]],
-    known: Known | None,
-    rng: np.random.Generator,
-) -> tuple[Context, Decision]:
-    """Return what the policy sees after the attempts so far, and what it would do next.
+def next_context(
+    policy: Policy, history: Sequence[tuple[str, ErrorClass | None]], known: Known | None
+) -> Context:
+    """Return what the policy sees after the attempts so far.
 
     Parameters
     ----------
@@ -95,9 +90,6 @@ def decide(
         Of each attempt so far.
     known : Known or None
         What the signals say of the last one; a policy sees it only where its features ask for it.
-    rng : Generator
-        Breaks ties, and draws where the policy does.
     """
     signals = known.features if known and "signals" in blocks_of(policy) else None
-    context = Context.from_history(history, signals)
-    return context, policy.select(context, rng)
+    return Context.from_history(history, signals)

@@ -36,12 +36,13 @@ def check_doubting(ground: Ground | None, max_doubt: float) -> None:
         raise ConfigError(f"max_doubt is a probability from 0 to 1, not {max_doubt!r}.")
 
 
-def is_grounded(ground: Ground | None, model: ChatModel) -> bool:
+def is_grounded(ground: Ground | None, model: ChatModel | None) -> bool:
     """Whether repair prompts tell what the signals found.
 
-    By default they do, but for a simulated model, which reads no prompt.
+    By default they do where a real model reads them: a simulated one reads no prompt, and an agent
+    with a model of its own asks for signals where it wants them.
     """
-    return ground == "on" or (ground is None and not model.simulated)
+    return ground == "on" or (ground is None and model is not None and not model.simulated)
 
 
 def is_measured(grounded: bool, feedback: Feedback, policy: Policy, wanted: bool) -> bool:

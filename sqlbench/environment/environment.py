@@ -3,52 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
-from sqlbench.environment.asking import make_messages
-from sqlbench.environment.attempt import decide, make_step
+from sqlbench.environment.agent import AgentSQL, agent_sql
+from sqlbench.environment.attempt import make_step, next_context
 from sqlbench.environment.doubting import Ground, check_doubting, is_grounded, is_measured, know
 from sqlbench.environment.exchange import (
     ACTIONS,
+    CUSTOM,
     Action,
     Event,
     Observation,
     RewardInfo,
     chunk_event,
-    episode_state,
-    observe,
     outcome_events,
     resolve_action,
-    reward_info,
 )
 from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
 from sqlbench.environment.sampling import draw, judge_drawn, run_aside
+from sqlbench.environment.under_way import UnderWay
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
 from sqlbench.episodes.known import MAX_DOUBT, Known
-from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, FailedAttempt, Message, Prompts
+from sqlbench.episodes.repair import ARMS, AUTO, FailedAttempt, Prompts
 from sqlbench.grading import Golds
-from sqlbench.models import Completion, ModelRequest, load_model
+from sqlbench.models import Completion, load_model
 from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.policies.learning import learn
-from sqlbench.seeds import Role, call_seed, generator
+from sqlbench.seeds import Role, generator
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
 
 
-class SQLAgentEnv:
+class SQLAgentEnv(UnderWay):
     """Episodes of up to five attempts at a question, on a real database.
 
     Parameters
     ----------
     suite, model, policy : Suite, ChatModel, Policy, or the spec of one
-        What is asked, who answers, and who chooses repairs for the action ``auto``.
+        What is asked, who answers, and who chooses repairs for the action ``auto``. The model
+        None is for agents that bring their own: an action is then SQL, `prompt` has the messages
+        that a model would get, and a bad action is an attempt that failed, not an exception.
     seed : int
         The experiment's seed; every decision derives its own from it.
     feedback : {"oracle", "execution", "always", "signals"}
@@ -86,7 +86,7 @@ class SQLAgentEnv:
     def __init__(
         self,
         suite: Suite | str = "marketplace",
-        model: ChatModel | str = "simulated",
+        model: ChatModel | str | None = "simulated",
         policy: Policy | str = "linucb",
         *,
         seed: int = 0,
@@ -106,7 +106,8 @@ class SQLAgentEnv:
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
-        check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
+        if self.model is not None:
+            check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
         self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
@@ -183,7 +184,7 @@ class SQLAgentEnv:
         self._next: Decision | None = None
         return self._observation()
 
-    async def step(self, action: Action | str = AUTO) -> tuple[Observation, RewardInfo]:
+    async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
 
         Raises
@@ -199,7 +200,9 @@ class SQLAgentEnv:
             pass
         return self.last_result()
 
-    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
+    async def step_streaming(
+        self, action: Action | AgentSQL | str = AUTO
+    ) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
 
         The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
@@ -214,57 +217,22 @@ class SQLAgentEnv:
         finally:
             await events.aclose()
 
-    def last_result(self) -> tuple[Observation, RewardInfo]:
-        """Return what the last attempt brought, as `step` did: for those who streamed it.
-
-        Raises
-        ------
-        RuntimeError
-            Before the episode's first attempt.
-        """
-        if self.episode is None or not self.episode.steps:
-            raise RuntimeError("last_result() before an attempt: call step() first.")
-        return self._observation(), reward_info(self.episode, self._result)
-
-    def state(self) -> dict[str, Any]:
-        """Return where the episode stands, as a dict of JSON values."""
-        if self.episode is None:
-            return {"active": False}
-        return episode_state(self.episode, self._observation())
-
-    @property
-    def result(self) -> QueryResult | None:
-        """All rows of the last attempt; None if it did not run, or there was none."""
-        return self._result if self.episode is not None and self.episode.steps else None
-
-    @property
-    def next_action(self) -> str | None:
-        """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
-        return str(self._next.action) if self.episode is not None and self._next else None
-
-    @property
-    def context(self) -> Context | None:
-        """What the policy sees now; None before attempt 1 and when the episode is over."""
-        return self._context if self.episode is not None else None
-
-    @property
-    def suggestion(self) -> Decision | None:
-        """`next_action` with its scores and its propensity."""
-        return self._next if self.episode is not None else None
-
-    def messages(self, action: str) -> tuple[Message, ...]:
-        """Return the messages that an action would send now."""
-        asked = self.question, self._schema, self._database.dialect
-        return make_messages(self.prompts, action, *asked, self._told, self._token, self._known)
-
     async def _attempt(
-        self, action: Action | str, *, streamed: bool
+        self, action: Action | AgentSQL | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
-        name, decision, custom = resolve_action(action, self._next, first=not self._history)
+        refusal: str | None = None
+        custom: str | None
+        if self.model is None:
+            asked = agent_sql(action)
+            name, decision, custom, refusal = CUSTOM, None, asked.sql, asked.refusal
+        else:
+            assert not isinstance(action, AgentSQL), "for environments without a model"
+            name, decision, custom = resolve_action(action, self._next, first=not self._history)
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
+            assert self.model is not None
             request = self.request(name, attempt)
             completion: Completion | None = None
             if attempt == 1 and self.samples > 1:
@@ -287,44 +255,20 @@ class SQLAgentEnv:
             yield {"type": "executing", "sql": sql}
         finally:
             # Also where the caller closes the stream here: what is executing counts.
-            await self._execute(attempt, name, decision, sql, completion)
+            await self._execute(attempt, name, decision, sql, completion, refusal)
         if not streamed:
             return
         failure = (self._history[-1][1], self._told[-1].message, self._token)
         for event in outcome_events(episode, failure, self._next):
             yield event
 
-    def _open_episode(self) -> Episode:
-        if self.episode is None:
-            raise RuntimeError("step() before reset(): call reset() first.")
-        if self.episode.done:
-            raise RuntimeError("step() after the episode is over: call reset() to start another.")
-        return self.episode
-
     async def _sample(self) -> Completion:
         """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
-        assert self.episode is not None
+        assert self.episode is not None and self.model is not None
         requests = [self.request(sample=i) for i in range(self.samples)]
         drawn = await draw(self.model, requests, self._database, self.metric)
         self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
         return drawn[self.episode.chosen].completion
-
-    def request(self, name: str = GENERATE, attempt: int = 1, sample: int = 0) -> ModelRequest:
-        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
-        assert self.episode is not None
-        repair = name != GENERATE
-        return ModelRequest(
-            messages=self.messages(name),
-            question_id=self.question.id,
-            repeat=self.episode.repeat,
-            attempt=attempt,
-            action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
-            temperature=self.temperature,
-            context=self._context if repair else None,
-            failing_sql=self._told[-1].sql if repair else None,
-            progress=self._progress,
-        )
 
     async def _execute(
         self,
@@ -333,9 +277,14 @@ class SQLAgentEnv:
         decision: Decision | None,
         sql: str,
         completion: Completion | None,
+        refusal: str | None,
     ) -> None:
         assert self.episode is not None
-        outcome = await run_aside(self._database, sql, self.metric)
+        outcome: QueryResult | QueryError
+        if refusal is None:
+            outcome = await run_aside(self._database, sql, self.metric)
+        else:
+            outcome = QueryError(refusal)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         right, message = judged.verdict.match, judged.message
         known = None
@@ -363,14 +312,14 @@ class SQLAgentEnv:
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(outcome) if isinstance(outcome, QueryError) else None
+        failed = outcome if isinstance(outcome, QueryError) else None
+        self._token = extract_offending_token(failed, sql) if failed else None
         if over:
             self._close()
         else:
-            rng = generator(
-                self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
-            )
-            self._context, self._next = decide(self.policy, self._history, known, rng)
+            self._context = next_context(self.policy, self._history, known)
+            # Without a model nobody may ever ask what the policy would do: then it is not asked.
+            self._next = self._select(self._context) if self.model is not None else None
 
     def _close(self) -> None:
         assert self.episode is not None
@@ -378,20 +327,3 @@ class SQLAgentEnv:
         self._context = self._next = None
         if self.learn:
             learn(self.policy, self.episode)
-
-    def _failing(self) -> bool:
-        """Whether there is anything to tell the agent: only an oracle tells it that it is right."""
-        assert self.episode is not None
-        steps = self.episode.steps
-        return bool(steps) and not (steps[-1].success and self.feedback == "oracle")
-
-    def _observation(self) -> Observation:
-        assert self.episode is not None
-        return observe(
-            self.episode,
-            self.question,
-            self._schema,
-            self.suite.task(self.episode.task_id).difficulty,
-            self.max_attempts,
-            (self._told[-1].message, self._history[-1][1]) if self._failing() else None,
-        )

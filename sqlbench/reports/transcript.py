@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlbench.databases.base import QueryError
 from sqlbench.environment.asking import make_messages
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import extract_offending_token
@@ -51,7 +50,7 @@ def sent_messages(run: Run, suite: Suite, episode: Episode, step: Step) -> tuple
         suite.schema_text(question),
         database.dialect,
         [FailedAttempt(s.action, s.sql, s.error_message or "") for s in earlier],
-        extract_offending_token(QueryError(last.error_message or "")) if last and raised else None,
+        extract_offending_token(last.error_message or "", last.sql) if last and raised else None,
         last.known if last else None,
     )
 

@@ -99,5 +99,5 @@ def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
             doubts.append(None if known is None else known["doubt"])
     frame = pd.DataFrame(columns)
     if any(doubt is not None for doubt in doubts):
-        frame.insert(frame.columns.get_loc("sql"), "doubt", pd.Series(doubts, dtype=float))
+        frame.insert(STEP_COLUMNS.index("sql"), "doubt", pd.Series(doubts, dtype=float))
     return frame.sort_values(["episode", "attempt"], kind="stable", ignore_index=True)
