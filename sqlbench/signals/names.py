@@ -101,6 +101,25 @@ def near_tables(
     return _ranked({(table, ""): found for table, found in features.items()}, weights)
 
 
+def nearest_by_name(name: str, kind: str, catalogue: Catalogue) -> list[Near]:
+    """Return real names for one of which nothing else is known: the statement does not parse.
+
+    Parameters
+    ----------
+    name : str
+        The name, with its prefix if it has one.
+    kind : {"column", "table"}
+        What it was to be.
+    catalogue : Catalogue
+        The database.
+    """
+    bare = name.rpartition(".")[2]
+    if kind == "column":
+        return _ranked(column_features(Unknown(bare), catalogue, ""), COLUMNS)
+    near = [Near(full_name(t), "", alike(bare, t.name)) for t in catalogue.schema.tables]
+    return sorted(near, key=lambda n: -n.score)
+
+
 def column_features(
     unknown: Unknown, catalogue: Catalogue, question: str
 ) -> dict[tuple[str, str], dict[str, float]]:
@@ -216,7 +235,7 @@ def _candidates(
 
 def _neighbours(tables: set[str], catalogue: Catalogue) -> set[str]:
     """Return the tables that a key joins to one of these."""
-    found = set()
+    found: set[str] = set()
     for key in catalogue.keys:
         ends = key.table.lower(), key.ref_table.lower()
         if ends[0] in tables or ends[1] in tables:
@@ -226,7 +245,7 @@ def _neighbours(tables: set[str], catalogue: Catalogue) -> set[str]:
 
 def _key_partners(partners: set[tuple[str, str]], catalogue: Catalogue) -> set[tuple[str, str]]:
     """Return the columns that a key pairs with one of these."""
-    found = set()
+    found: set[tuple[str, str]] = set()
     for key in catalogue.keys:
         for a, b in zip(key.columns, key.ref_columns, strict=True):
             left, right = (key.table.lower(), a.lower()), (key.ref_table.lower(), b.lower())
