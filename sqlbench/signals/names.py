@@ -22,11 +22,12 @@ from sqlbench.signals.statement import ColumnUse, Statement
 from sqlbench.signals.unknown import Unknown, unknown_name
 
 COLUMNS = {
-    "alike": 1.0, "scope_alike": 4.8, "alike_with_table": 3.6, "alike_target": 1.1,
-    "sense": 0.4, "sense_back": 2.3, "label": 2.3, "in_named": 1.7, "in_scope": 4.6,
-    "said": 0.7, "said_all": 0.8, "said_sense": 1.4, "table_said": 0.9, "unused": 3.0,
-    "stray_id": -0.7, "type": 1.7, "holds": 3.2, "key": 3.6, "joins": 1.9, "within": -2.6,
-    "overlap": 3.8, "overlap_key": 1.4,
+    "alike": 5.4, "exact": 1.6, "exact_near": 1.2, "exact_table_said": 0.3, "exact_used":
+    -2.2, "beside": 1.0, "scope_alike": -0.0, "alike_with_table": 4.8, "alike_target": 1.3,
+    "sense": 0.9, "sense_back": 1.5, "label": 1.6, "in_named": 0.5, "in_scope": 3.9, "said":
+    1.0, "said_all": 0.6, "said_sense": 1.0, "table_said": 1.6, "unused": 4.0, "stray_id":
+    -0.7, "type": 1.5, "holds": 2.8, "key": 2.4, "joins": 0.9, "within": -3.1, "overlap":
+    1.5, "overlap_key": 2.2,
 }  # fmt: skip
 """What each feature of a column adds to its score."""
 
@@ -133,7 +134,7 @@ def column_features(
     found = {}
     for table, column in _candidates(unknown, near, catalogue):
         place = table.lower(), column.name.lower()
-        features = _by_name(unknown, table, column, asked)
+        features = _by_name(unknown, table, column, asked, near)
         features["alike_target"] = max(
             (alike(unknown.name, target) for target in targets.get(place, ())), default=0.0
         )
@@ -177,7 +178,7 @@ def table_features(
 
 
 def _by_name(
-    unknown: Unknown, table: str, column: Column, asked: tuple[str, ...]
+    unknown: Unknown, table: str, column: Column, asked: tuple[str, ...], near: set[str]
 ) -> dict[str, float]:
     """Return what the names, the statement's tables and the question say of a column."""
     short = table.rpartition(".")[2]
@@ -188,6 +189,12 @@ def _by_name(
     in_scope = table.lower() in unknown.scope
     return {
         "alike": likeness,
+        "exact": float(likeness == 1.0),
+        "exact_near": float(likeness == 1.0 and table.lower() in near),
+        "exact_table_said": float(likeness == 1.0 and any(w in asked for w in own)),
+        "exact_used": float(
+            likeness == 1.0 and (table.lower(), column.name.lower()) in unknown.used
+        ),
         "scope_alike": likeness if in_scope else 0.0,
         "alike_with_table": max(0.0, both - likeness) if set(own) & set(said) else 0.0,
         "sense": shared_sense(said, words),
@@ -196,6 +203,7 @@ def _by_name(
         "in_named": float(table.lower() in unknown.tables),
         "in_scope": float(in_scope),
         "said": sum(w in asked for w in free) / max(1, len(words)),
+        "beside": _beside(words, own, asked),
         "said_all": float(bool(words) and all(w in asked for w in words)),
         "said_sense": shared_sense(free, asked),
         "table_said": float(any(w in asked for w in own)),
@@ -204,6 +212,14 @@ def _by_name(
         "type": _fits(unknown.numeric, column),
         "within": float(any(table.lower() == other for other, _ in unknown.partners)),
     }
+
+
+def _beside(words: tuple[str, ...], own: tuple[str, ...], asked: tuple[str, ...]) -> float:
+    """Return how near the question says a column's and its table's words to one another."""
+    here = [i for i, w in enumerate(asked) if w in words]
+    there = [i for i, w in enumerate(asked) if w in own]
+    steps = [abs(i - j) for i in here for j in there if i != j]
+    return 1.0 / min(steps) if steps else 0.0
 
 
 def _ranked(
