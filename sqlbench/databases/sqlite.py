@@ -72,6 +72,20 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
                     connection.close()
             return self._schema
 
+    def reopen(self) -> None:
+        """Forget what was read of the file, which has changed: statements to come see it as it is.
+
+        For whoever finds that the file is another (`content_stamp`); a statement under way ends on
+        what it began with.
+        """
+        with self._reading:
+            self._schema = None
+        self._drop_idle()
+        with self._making:
+            siblings = tuple(self._siblings.values())
+        for sibling in siblings:
+            sibling.reopen()
+
     def with_limits(self, limits: Limits) -> SQLiteDatabase:
         """Return the same file under other limits, on connections apart; closed with this one."""
         return self._sibling(
