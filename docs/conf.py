@@ -14,12 +14,12 @@ version = release = sqlbench.__version__
 
 extensions = [
     "myst_nb",
-    "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "notebooks/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_templates", "notebooks/.ipynb_checkpoints"]
 
 # Pages: MyST, and the notebooks as they are committed.
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -33,7 +33,8 @@ autosummary_generate = True
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say the types
-numpydoc_show_class_members = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
 
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"navigation_depth": 2, "collapse_navigation": True, "show_prev_next": False}
