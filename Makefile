@@ -44,7 +44,8 @@ lint: .venv/dev
 # The site: docs/_build/html/index.html. Old pages of the reference would outlive their modules.
 docs: .venv/dev
 	rm -rf docs/api docs/_build
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
+	$(BIN)/python -m sphinx --quiet --jobs auto --fail-on-warning --keep-going \
+		docs docs/_build/html
 
 install: .venv/installed
 
