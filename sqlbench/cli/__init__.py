@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
 from sqlbench.cli.sweep import sweep
 from sqlbench.exceptions import BudgetReachedError, SQLBenchError
+from sqlbench.paths import base_folder
 
 app = typer.Typer(
     name="sqlbench",
@@ -73,6 +75,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale may lack · and ×
+    os.chdir(base_folder())  # elsewhere only where a notebook's cell runs the command
     try:
         app()
     except BudgetReachedError as error:

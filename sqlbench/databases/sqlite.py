@@ -14,6 +14,7 @@ from sqlbench.databases.sqlite_sandbox import SandboxedConnection, out_of_memory
 from sqlbench.databases.sqlite_schema import read_schema
 from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import SuiteError
+from sqlbench.paths import located
 
 
 class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
@@ -52,7 +53,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         limits: Limits | None = None,
         workers: int = 2,
     ) -> None:
-        self.path = Path(path)
+        self.path = located(path)
         self.limits = limits if limits is not None else Limits()
         self._schema: Schema | None = None
         self._reading = threading.Lock()

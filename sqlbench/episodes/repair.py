@@ -18,6 +18,7 @@ from string import Template
 from typing import Final, Literal, TypedDict
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located, shown
 
 GENERATE: Final = "generate"
 AUTO = "auto"
@@ -121,7 +122,7 @@ class Prompts:
             name: (package / f"{name}.txt").read_text(encoding="utf-8").strip() for name in _ALLOWED
         }
         if folder is not None:
-            texts |= _overrides(Path(folder))
+            texts |= _overrides(located(folder))
         if not ground:
             del texts["facts"]
         return cls(texts)
@@ -247,7 +248,7 @@ def _short(text: str, limit: int) -> str:
 
 def _overrides(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
-        raise ConfigError(f"The prompts folder {str(folder)!r} does not exist.")
+        raise ConfigError(f"The prompts folder {shown(folder)} does not exist.")
     texts = {}
     for path in sorted(folder.glob("*.txt")):
         name = path.stem

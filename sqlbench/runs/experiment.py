@@ -24,6 +24,7 @@ from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.calling.budget import load_prices
 from sqlbench.models.calling.caller import Caller
 from sqlbench.models.predictions import check_samples, with_repairs
+from sqlbench.paths import located
 from sqlbench.policies import Policy, make_policy
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
@@ -190,7 +191,7 @@ async def run_experiment(
         RunWriter,
         make_meta(config, loaded, answering, texts, questions, invalid, start),
         texts,
-        Path(out) if out is not None else None,
+        located(out) if out is not None else None,
         start,
     )
     try:

@@ -19,6 +19,7 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.paths import located
 from sqlbench.runs.collector import no_collection
 from sqlbench.runs.config import make_config
 from sqlbench.runs.files import read_json, read_lines, read_log
@@ -97,7 +98,7 @@ class Run(Shown):
             If it is no run's folder. A log that is damaged before its last line raises when it is
             first read, which may be now or with the first use of what is in it.
         """
-        path = Path(folder)
+        path = located(folder)
         return cls(read_json(path / "run.json"), path)
 
     @property
