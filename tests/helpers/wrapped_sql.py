@@ -14,10 +14,14 @@ from sqlbench.models import extract_sql
 from sqlbench.models.reading.tokens import token_at
 from sqlbench.suites import load_suite
 
-DRAFT = "Draft:\n```sql\nSELECT draft FROM thoughts\n```\nNo. SELECT draft FROM thoughts lists them."
+DRAFT = (
+    "Draft:\n```sql\nSELECT draft FROM thoughts\n```\nNo. SELECT draft FROM thoughts lists them."
+)
 
 
-def fenced(language: str = "sql", mark: str = "```", after: str = "\nIt works.") -> Callable[[str], str]:
+def fenced(
+    language: str = "sql", mark: str = "```", after: str = "\nIt works."
+) -> Callable[[str], str]:
     return lambda sql: f"Here it is:\n\n{mark}{language}\n{sql}\n{mark}\n{after}"
 
 
@@ -61,7 +65,9 @@ BLOCKS: dict[str, Callable[[str], str]] = {
     "a tool's call": lambda sql: (
         f'<tool_call>\n{{"name": "sql", "arguments": {json.dumps({"query": sql})}}}\n</tool_call>'
     ),
-    "calls of tools": lambda sql: f'[TOOL_CALLS][{{"name": "q", "arguments": {json.dumps({"sql": sql})}}}]',
+    "calls of tools": lambda sql: (
+        f'[TOOL_CALLS][{{"name": "q", "arguments": {json.dumps({"sql": sql})}}}]'
+    ),
     "JSON with prose around": lambda sql: f"The answer:\n{json.dumps({'sql': sql})}\nIt counts.",
 }
 
@@ -142,7 +148,9 @@ def mutated(sql: str, rng: random.Random) -> str:
         i = token.end
         text, draw = token.text, rng.random()
         if token.kind == "space" and draw < 0.3:
-            text = rng.choice(("\n", "\n\n", "\n  ", " /* a; note's */ ", " -- so.\n", "\n-- so\n\n"))
+            text = rng.choice(
+                ("\n", "\n\n", "\n  ", " /* a; note's */ ", " -- so.\n", "\n-- so\n\n")
+            )
         elif token.kind == "word" and draw < 0.1:
             text = rng.choice((text.lower(), text.upper()))
         elif text == "." and token.kind == "mark" and draw < 0.3:

@@ -12,7 +12,9 @@ _SQL = r"(?:sql|sqlite3?|postgres(?:ql)?|psql|pgsql|plpgsql|mysql|tsql|duckdb|bi
 _LANGUAGE = re.compile(rf"[ \t]*{_SQL}(?![\w.])", re.IGNORECASE)
 # What may follow the mark on its line: a language, and attributes.
 _INFO = re.compile(r"[ \t]*(?P<word>[\w.+#{}-]*)[\w.+#{}=\"'/ \t:-]*\r?(?:\n|\Z)")
-_QUOTED_LINES = re.compile(r"^[ \t]*>[ \t]?(?:```|~~~|SELECT\b|WITH\b)", re.MULTILINE | re.IGNORECASE)
+_QUOTED_LINES = re.compile(
+    r"^[ \t]*>[ \t]?(?:```|~~~|SELECT\b|WITH\b)", re.MULTILINE | re.IGNORECASE
+)
 _QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 
 
@@ -44,14 +46,19 @@ def blocks_of(text: str) -> list[Block]:
 def _close(text: str, opening: re.Match[str]) -> tuple[int, int]:
     """Return where a block's body ends, and where the text behind the block begins."""
     mark = opening["fence"]
-    for closing in re.compile(re.escape(mark[0]) + f"{{{len(mark)},}}").finditer(text, opening.end()):
+    for closing in re.compile(re.escape(mark[0]) + f"{{{len(mark)},}}").finditer(
+        text, opening.end()
+    ):
         line = text.rfind("\n", opening.end(), closing.start()) + 1 or opening.end()
         before = text[line : closing.start()]
         if before.strip() and before.count("'") % 2 and "'" in _rest_of_line(text, closing.end()):
             continue  # within a string
         following = _rest_of_line(text, closing.end()).strip()
         if not before.strip() and re.fullmatch(_SQL, following, re.IGNORECASE):
-            return closing.start(), closing.start()  # the next block begins; this one's end is missing
+            return (
+                closing.start(),
+                closing.start(),
+            )  # the next block begins; this one's end is missing
         return closing.start(), closing.end()
     return len(text), len(text)
 

@@ -9,7 +9,15 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sqlbench.models.reading.blocks import Block, blocks_of, without_quote_marks
-from sqlbench.models.reading.fields import OPENS, TRIES, Field, Says, fields_at, json_text_at, unescaped
+from sqlbench.models.reading.fields import (
+    OPENS,
+    TRIES,
+    Field,
+    Says,
+    fields_at,
+    json_text_at,
+    unescaped,
+)
 from sqlbench.models.reading.statement import (
     OTHER,
     START,
@@ -132,7 +140,9 @@ def _is_remark(found: Statement) -> bool:
 
 def _in_prose(text: str, nested: int) -> Iterator[Candidate]:
     """Yield what stands in running text: JSON, code spans, lines, sentences; from left to right."""
-    marks = re.compile(rf"(?P<json>{OPENS.pattern})|(?P<span>(?<!`)`{{1,2}}(?!`))|{START.pattern}", re.I)
+    marks = re.compile(
+        rf"(?P<json>{OPENS.pattern})|(?P<span>(?<!`)`{{1,2}}(?!`))|{START.pattern}", re.I
+    )
     i, tries = 0, 0
     while mark := marks.search(text, i):
         i = mark.end()
@@ -159,7 +169,7 @@ def _in_fields(fields: list[Field], nested: int) -> Iterator[Candidate]:
     for field in fields:
         start = after_blanks(field.text, 0)
         if starts_at(field.text, start):
-            found = read_statement(field.text, start, Where.BLOCK)
+            found = _read_field(field.text, start)
             if field.says is Says.QUERY or (field.says is Says.NOTHING and found.fits):
                 yield Candidate(Rank.FIELD, found.sql)
             elif found.fits and found.reached:
@@ -168,6 +178,15 @@ def _in_fields(fields: list[Field], nested: int) -> Iterator[Candidate]:
             inner = best_of(field.text, nested + 1)
             if inner is not None and (field.says is Says.QUERY or inner.rank < Rank.SENTENCE):
                 yield Candidate(max(Rank.FIELD, inner.rank), inner.sql)
+
+
+def _read_field(text: str, start: int) -> Statement:
+    """Return the statement of a field, whose line breaks may have been escaped twice."""
+    found = read_statement(text, start, Where.BLOCK)
+    if not found.fits and "\\" in found.sql:
+        again = read_statement(unescaped(text[start:]), 0, Where.BLOCK)
+        return again if again.fits else found
+    return found
 
 
 def _in_span(text: str, mark: re.Match[str]) -> tuple[Candidate | None, int]:
@@ -200,7 +219,9 @@ def _at(text: str, start: int, nested: int) -> tuple[Candidate | None, int]:
             return inner, after
     if where is Where.SENTENCE:
         spoken = text[start : start + 6].isupper() and found.reached
-        return (Candidate(Rank.SENTENCE, found.sql), after) if spoken else (None, _behind(text, start))
+        return (
+            (Candidate(Rank.SENTENCE, found.sql), after) if spoken else (None, _behind(text, start))
+        )
     if OTHER.match(found.sql):
         return Candidate(Rank.LINE, found.sql), after
     if found.fits:
@@ -208,7 +229,9 @@ def _at(text: str, start: int, nested: int) -> tuple[Candidate | None, int]:
             final = _FINAL.search(text[max(0, line - 60) : begin])
             return Candidate(Rank.FINAL if final else Rank.LINE, found.sql), after
         telling = found.sql[:6].isupper() or _SIGNS.search(found.sql) or start == line == 0
-        return (Candidate(Rank.SHORT, found.sql), after) if telling else (None, _behind(text, start))
+        return (
+            (Candidate(Rank.SHORT, found.sql), after) if telling else (None, _behind(text, start))
+        )
     if found.prose and (not found.reached or _ends_as_sentence(found.sql)):
         return None, _behind(text, start)
     if not found.reached and not _has_from(found.sql):
@@ -220,8 +243,10 @@ def _has_from(sql: str) -> bool:
     """Whether a statement that fails early looks like one: its keywords are written alike."""
     first = _WORD.match(sql)
     keyword = "FROM" if first is not None and first[1].isupper() else "from"
-    return first is not None and re.search(rf"\b{keyword}\b", sql) is not None and (
-        first[1].isupper() or first[1].islower()
+    return (
+        first is not None
+        and re.search(rf"\b{keyword}\b", sql) is not None
+        and (first[1].isupper() or first[1].islower())
     )
 
 

@@ -31,7 +31,9 @@ MARK = re.compile(
 )
 # gpt-oss: a channel for thoughts and one for the answer, with its tokens or with what is left of
 # them where a server drops special tokens.
-_CHANNEL = re.compile(r"(?:<\|start\|>\w*)?<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>")
+_CHANNEL = re.compile(
+    r"(?:<\|start\|>\w*)?<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
+)
 _BARE_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z\s])(?!\s*[:=])")
 _BARE_CHANNEL = re.compile(r"assistant(?:final|commentary(?: to=[\w.]+)?(?: ?code| ?json)?)")
 # Granite says it in words.
@@ -85,7 +87,10 @@ def _channels(text: str) -> tuple[str, list[str]]:
     if marks:
         ends = [mark.start() for mark in marks[1:]] + [len(text)]
         parts = [
-            (mark[1], re.sub(r"<\|(?:end|return|call)\|>.*", "", text[mark.end() : end], flags=re.S))
+            (
+                mark[1],
+                re.sub(r"<\|(?:end|return|call)\|>.*", "", text[mark.end() : end], flags=re.S),
+            )
             for mark, end in zip(marks, ends, strict=True)
         ]
         final = [part for name, part in parts if name == "final"]
@@ -105,6 +110,8 @@ def _channels(text: str) -> tuple[str, list[str]]:
 def _is_quoted(text: str, mark: re.Match[str]) -> bool:
     """Whether a mark stands within a pair of quotation marks, on its line."""
     before = text[max(text.rfind("\n", 0, mark.start()) + 1, mark.start() - 400) : mark.start()]
-    if before.count("'") % 2 == 0 or not re.search(r"[=(,%]\s*'[^']*\Z|LIKE\s+'[^']*\Z", before, re.I):
+    if before.count("'") % 2 == 0 or not re.search(
+        r"[=(,%]\s*'[^']*\Z|LIKE\s+'[^']*\Z", before, re.I
+    ):
         return False
     return "'" in text[mark.end() : mark.end() + 400].partition("\n")[0]

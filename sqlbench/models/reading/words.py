@@ -31,9 +31,13 @@ BETWEEN = frozenset(
 # They stand before an operand, and never behind one.
 BEFORE = frozenset("DISTINCT ALL EXISTS ANY SOME CASE LATERAL ARRAY".split())
 # They begin a line of a laid-out statement.
-GOES_ON = frozenset(CLAUSES) | BETWEEN | frozenset(
-    "LEFT RIGHT FULL INNER OUTER CROSS NATURAL ASOF GROUP ORDER AS WHEN THEN ELSE END OVER "
-    "PARTITION ASC DESC NULLS FILTER FOR NOT SET".split()
+GOES_ON = (
+    frozenset(CLAUSES)
+    | BETWEEN
+    | frozenset(
+        "LEFT RIGHT FULL INNER OUTER CROSS NATURAL ASOF GROUP ORDER AS WHEN THEN ELSE END OVER "
+        "PARTITION ASC DESC NULLS FILTER FOR NOT SET".split()
+    )
 )
 # They say nothing about what comes next; where an operand is due, they are one.
 NEUTRAL = frozenset(
