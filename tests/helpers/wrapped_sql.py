@@ -39,9 +39,9 @@ def thought(opens: str, closes: str) -> Callable[[str], str]:
 
 
 KEYS = (
-    "sql query sql_query sqlQuery SQL generated_sql final_sql_query statement code answer output "
-    "response result sqlite_query sql_statement predicted_sql"
-).split()
+    *("sql", "query", "sql_query", "sqlQuery", "SQL", "generated_sql", "final_sql_query", "code"),
+    *("statement", "answer", "output", "response", "result", "sqlite_query", "predicted_sql"),
+)
 
 BLOCKS: dict[str, Callable[[str], str]] = {
     "fence with sql": fenced(),

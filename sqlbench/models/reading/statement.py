@@ -190,7 +190,7 @@ class _Reader:
         """
         text, end = self.text, self.text.find(self.quote, token.start + 1)
         while (
-            0 <= end and text.startswith(self.quote, end + 1) and text[end + 2 : end + 3].isalnum()
+            end >= 0 and text.startswith(self.quote, end + 1) and text[end + 2 : end + 3].isalnum()
         ):
             end = text.find(self.quote, end + 2)
         if end < 0:
