@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral
+from pathlib import Path
 
 from sqlbench.exceptions import ConfigError
 
@@ -43,3 +45,44 @@ def check_has(name: str, value: object, attribute: str, expected: str) -> None:
     """
     if not hasattr(value, attribute):
         raise ConfigError(f"{name} is {expected}, not {value!r}.")
+
+
+def check_kind(name: str, value: object, kind: type | tuple[type, ...], expected: str) -> None:
+    """Refuse an object of another kind.
+
+    Parameters
+    ----------
+    name : str
+        The argument.
+    value : object
+        What was given.
+    kind : type or tuple of type
+        What it may be.
+    expected : str
+        The same, in words.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    """
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is {expected}, not {value!r}.")
+
+
+def as_path(name: str, value: object) -> Path | None:
+    """Return a path; a whole number is one, too: so a folder comes that is called by a date.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else, or empty.
+    """
+    if value is None:
+        return None
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if isinstance(value, str | os.PathLike) and str(value).strip():
+        return Path(value)
+    if whole:
+        return Path(str(value))
+    raise ConfigError(f"{name} is the name of a file or folder, not {value!r}.")

@@ -52,6 +52,8 @@ class Step:
         Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
     answer : str or None
         The model's answer where no SQL was found in it; None wherever there was some.
+    cut : bool
+        Whether the limit on its length cut the model's answer off.
     latency, elapsed : float
         Wall-clock seconds of the model call and of the query. They are in no record: see
         `timings`.
@@ -76,6 +78,7 @@ class Step:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     answer: str | None = None
+    cut: bool = False
     latency: float = field(default=0.0, compare=False)
     elapsed: float = field(default=0.0, compare=False)
 
@@ -104,7 +107,9 @@ class Step:
         """Return the step as JSON values, without wall-clock facts."""
         c, b = self.context, self.breakdown
         # Only where there is one: a log in which all answers held SQL knows no such field.
-        answer = {} if self.answer is None else {"answer": self.answer}
+        answer: dict[str, Any] = {} if self.answer is None else {"answer": self.answer}
+        if self.cut:
+            answer["cut"] = True
         return {
             "attempt": self.attempt,
             "action": self.action,
@@ -251,6 +256,7 @@ class Episode(Shown):
                 Text(f"Attempt {step.attempt}: {step.action}"),
                 Sql(step.sql, step.offending_token),
                 *([Text(f"No SQL in the answer: {step.answer}")] if step.answer else []),
+                *([Text("The answer was cut off at its limit of tokens.")] if step.cut else []),
                 Text(f"→ {step.outcome.removesuffix('.')}; reward {step.reward:+.2f}"),
             ]
         ended = ("success" if self.success else "failure") if self.done else "not over"
