@@ -91,3 +91,120 @@ _CONSTANT: tuple[type[ast.AST], ...] = (
     *(ast.Constant, ast.List, ast.Dict, ast.Tuple, ast.UnaryOp, ast.USub),
     *(ast.expr_context, ast.Call, ast.Name),
 )
+
+
+def _parse(cell: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:
+        pass
+    try:  # a magic, say
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        manager: Any = TransformerManager  # it has no types
+        return ast.parse(manager().transform_cell(cell)).body
+    except (ImportError, SyntaxError):
+        return []
+
+
+def _assigned(cell: str) -> list[tuple[str, str]]:
+    """Return the names that a cell assigns, by any statement at its top, each with its kind."""
+    return [found for node in _parse(cell) for found in _names(node)]
+
+
+def _names(node: ast.stmt) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id, ast.unparse(node.annotation)
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _targets(target, node.value)
+    elif isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
+        for part in ("body", "handlers", "orelse", "finalbody"):
+            for inner in getattr(node, part, ()):
+                within = inner.body if isinstance(inner, ast.ExceptHandler) else [inner]
+                for statement in within:
+                    yield from _names(statement)
+
+
+def _targets(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, str]]:
+    if isinstance(target, ast.Name):
+        yield target.id, _kind(value)
+    elif isinstance(target, ast.Starred):
+        yield from _targets(target.value, None)
+    elif isinstance(target, ast.Tuple | ast.List):
+        values: list[ast.expr | None] = [None] * len(target.elts)
+        starred = any(isinstance(e, ast.Starred) for e in target.elts)
+        if isinstance(value, ast.Tuple | ast.List) and not starred:
+            values = list(value.elts)
+        for element, part in zip(target.elts, values, strict=False):
+            yield from _targets(element, part)
+
+
+def _kind(value: ast.expr | None) -> str:
+    """Return the kind of a default, as an annotation would say it; empty where nobody knows."""
+    try:
+        constant = ast.literal_eval(value) if value is not None else None
+    except ValueError:
+        return ""
+    if isinstance(constant, list):
+        kinds = {type(v).__name__ for v in constant}
+        return f"list[{kinds.pop()}]" if len(kinds) == 1 else "list"
+    return "" if constant is None else type(constant).__name__
+
+
+def _converted(name: str, value: Any, kind: str) -> Any:
+    """Return what is meant by a value."""
+    kinds = [k.strip() for k in kind.split("|")]
+    if value is None and "None" in kinds:
+        return None
+    wanted = next((k for k in kinds if k != "None"), "")
+    if wanted == "list" or wanted.startswith("list["):
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        inner = wanted.removeprefix("list").strip("[]")
+        return [_converted(name, v, inner) for v in values]
+    if wanted not in _KINDS:
+        return value
+    convert, expected = _KINDS[wanted]
+    found = convert(value)
+    if found is None:
+        raise ConfigError(f"The parameter {name} is {expected}, not {value!r}.")
+    return found
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower() if isinstance(value, str | int) else ""
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    if number is None or number != int(number):
+        return None
+    return int(value) if isinstance(value, Integral) else int(number)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return str(value) if whole else None
+
+
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "bool": (_truth, "true or false"),
+    "int": (_whole, "a whole number"),
+    "float": (_number, "a number"),
+    "str": (_text, "a text (papermill's -r passes one as it stands)"),
+}
