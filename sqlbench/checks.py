@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 from sqlbench.exceptions import ConfigError
@@ -22,6 +23,19 @@ def check_whole(name: str, value: object, least: int = 0, most: int | None = Non
         return
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     raise ConfigError(f"{name} is a whole number {bounds}, not {value!r}.")
+
+
+def check_number(name: str, value: object, least: float = 0.0) -> None:
+    """Refuse what is no finite number of at least ``least``; a truth value is none.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value < math.inf:  # type: ignore[operator]
+        raise ConfigError(f"{name} is a number of at least {least:g}, not {value!r}.")
 
 
 def check_has(name: str, value: object, attribute: str, expected: str) -> None:

@@ -102,7 +102,8 @@ def _parse(cell: str) -> list[ast.stmt]:
         from IPython.core.inputtransformer2 import TransformerManager
 
         manager: Any = TransformerManager  # it has no types
-        return ast.parse(manager().transform_cell(cell)).body
+        body: list[ast.stmt] = ast.parse(manager().transform_cell(cell)).body
+        return body
     except (ImportError, SyntaxError):
         return []
 

@@ -134,7 +134,7 @@ async def run_experiment(
     UnseenRequestError
         In replay, if a request was never stored.
     """
-    calling = calling or Calling()
+    calling = Calling() if calling is None else calling
     check_kind("calling", calling, Calling, "a Calling, or None")
     check_kind("policy", policy, str, "a spec like 'linucb'")
     check_kind("progress", progress, bool, "True or False")
@@ -151,6 +151,8 @@ async def run_experiment(
     repairing = repair_model
     if isinstance(repairing, str):
         repairing = load_model(repairing, loaded, calling)
+    if repairing is not None:
+        check_has("repair_model", repairing, "fingerprint", "a spec, a ChatModel, or None")
     answering = with_repairs(first, repairing, max_attempts)
     taught = await asyncio.to_thread(make_policy, policy, repairing or first)
     check_whole("concurrency", concurrency, 1)
