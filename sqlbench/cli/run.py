@@ -11,6 +11,7 @@ from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import run_stoppable
 from sqlbench.models.calling.options import Calling
 from sqlbench.runs.config import RunConfig
+from sqlbench.words import counted
 
 _DEFAULT = RunConfig()
 
@@ -141,6 +142,7 @@ def run(
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
     from sqlbench.analysis import run_table
     from sqlbench.runs.experiment import run_experiment
+    from sqlbench.runs.missing import failure_lines
     from sqlbench.suites import load_suite
 
     loaded = load_suite(suite, database, allow_superuser=allow_superuser)
@@ -200,7 +202,13 @@ def run(
         )
     )
     print(run_table(finished))
+    if finished.failed:
+        lost, all_of = len(finished.failed), finished.config.episodes
+        print(f"\n{lost} of {counted(all_of, 'episode')} failed. Repeat the command to try again:")
+        print("\n".join(f"  {line}" for line in failure_lines(finished)))
     print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
+    if not finished.log:
+        raise typer.Exit(1)  # nothing came of it: a script should not go on
 
 
 def default_folder(suite: str, model: str, policy: str, seed: int) -> Path:

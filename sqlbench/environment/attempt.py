@@ -67,6 +67,7 @@ def make_step(
         breakdown=compute_reward(verdict.match, attempt, judged.error_class, before),
         reproducible=outcome.reproducible if isinstance(outcome, QueryError) else True,
         answer=completion.text if completion and completion.sql is None and not sql else None,
+        cut=completion.cut if completion else False,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         known=known,

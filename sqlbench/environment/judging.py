@@ -7,15 +7,14 @@ an oracle says that rows are wrong.
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlbench.checks import check_whole
+from sqlbench.checks import check_number, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.episodes.errors import ErrorClass, classify_error
-from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.exceptions import UnknownNameError
 from sqlbench.grading import Gold, Verdict, compare, failed, find_metric, task_score
 
 Feedback = Literal["oracle", "execution", "always", "signals"]
@@ -42,8 +41,7 @@ def check_options(
     check_whole("seed", seed)
     check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
     check_whole("samples", samples, 1)
-    if not 0 <= temperature < math.inf:
-        raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+    check_number("temperature", temperature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ class Step:
         Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
     answer : str or None
         The model's answer where no SQL was found in it; None wherever there was some.
+    cut : bool
+        Whether the limit on its length cut the model's answer off.
     known : Known or None
         What the signals said of it, where they were measured.
     latency, elapsed : float
@@ -79,6 +81,7 @@ class Step:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     answer: str | None = None
+    cut: bool = False
     known: Known | None = None
     latency: float = field(default=0.0, compare=False)
     elapsed: float = field(default=0.0, compare=False)
@@ -108,7 +111,9 @@ class Step:
         """Return the step as JSON values, without wall-clock facts."""
         c, b = self.context, self.breakdown
         # Only where there is one: a log in which all answers held SQL knows no such field.
-        answer = {} if self.answer is None else {"answer": self.answer}
+        answer: dict[str, Any] = {} if self.answer is None else {"answer": self.answer}
+        if self.cut:
+            answer["cut"] = True
         known = {} if self.known is None else {"known": self.known.record()}
         return {
             "attempt": self.attempt,
@@ -276,6 +281,7 @@ class Episode(Shown):
                 Text(f"Attempt {step.attempt}: {step.action}"),
                 Sql(step.sql, step.offending_token),
                 *([Text(f"No SQL in the answer: {step.answer}")] if step.answer else []),
+                *([Text("The answer was cut off at its limit of tokens.")] if step.cut else []),
                 Text(f"→ {step.outcome.removesuffix('.')}; reward {step.reward:+.2f}"),
                 *([Text(f"Doubt {step.known.doubt:.0%}")] if step.known else []),
                 *([Text(f"· {line}") for line in step.known.evidence] if step.known else []),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sqlbench.checks import check_whole
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grids.comparison import Comparison, comparison_table
@@ -72,6 +73,8 @@ def compare(
     """
     import pandas as pd
 
+    for seed in seeds:
+        check_whole("seed", seed)
     if len(set(seeds)) < 2:
         raise ConfigError(f"Intervals need at least two seeds, not {len(set(seeds))}.")
     if not variants:

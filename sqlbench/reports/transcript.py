@@ -10,6 +10,7 @@ from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import extract_offending_token
 from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, Message
 from sqlbench.exceptions import UnknownNameError
+from sqlbench.runs.missing import why_missing
 from sqlbench.runs.run import Run
 from sqlbench.suites import Suite
 from sqlbench.words import counted
@@ -69,11 +70,15 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     prompts : bool
         Whether to print exactly what was sent at each attempt.
 
+    An episode that the run has lost, or not come to, says why it is missing.
+
     Raises
     ------
     UnknownNameError
         If the run has no such episode.
     """
+    if (missing := why_missing(run, index)) is not None:
+        return missing
     episode = find_episode(run, index)
     question = suite.question(episode.question_id)
     lines = [
@@ -101,6 +106,8 @@ def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = Tr
     lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
     if step.answer is not None:
         lines += ["  --- answer ---", _indented(step.answer, 4), "  --- end of answer ---"]
+    if step.cut:
+        lines.append("  (the answer was cut off at its limit of tokens)")
     return "\n".join([*lines, *_outcome_lines(step)[: None if reward else -1]])
 
 

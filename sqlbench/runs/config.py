@@ -77,11 +77,14 @@ class RunConfig(BaseModel):
         models = dict.fromkeys((self.model, self.repair_model))
         return tuple(m for m in models if m and m.startswith("openai"))
 
-    @field_validator("episodes", "seed", "lag", "max_attempts", "samples", mode="before")
+    @field_validator(
+        *("episodes", "seed", "lag", "max_attempts", "samples", "temperature", "hindsight"),
+        mode="before",
+    )
     @classmethod
     def _no_truth_value(cls, value: Any) -> Any:
         if isinstance(value, bool):  # which Python counts as 0 or 1
-            raise ValueError("a whole number is expected")
+            raise ValueError("a number is expected")
         return value
 
     @field_validator("database")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from sqlbench.checks import check_has, check_whole
+from sqlbench.checks import as_path, check_has, check_kind, check_whole
 from sqlbench.environment.doubting import Ground, is_grounded
 from sqlbench.environment.environment import Feedback, SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
@@ -23,13 +23,14 @@ from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.calling.budget import load_prices
 from sqlbench.models.calling.caller import Caller
+from sqlbench.models.endpoint.openai import OpenAIModel
 from sqlbench.models.predictions import check_samples, with_repairs
 from sqlbench.paths import located
 from sqlbench.policies import Policy, make_policy
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
-from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas
+from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas, why_bound
 from sqlbench.runs.run import Run
 from sqlbench.runs.start import Start
 from sqlbench.runs.writer import RunWriter
@@ -110,7 +111,8 @@ async def run_experiment(
     ground, max_doubt, signals
         See `SQLAgentEnv`.
     out : path or None
-        The run's folder. A run of the same configuration there is gone on with. None keeps the
+        The run's folder. A run of the same configuration there is gone on with, and extended by a
+        larger number of episodes; one without a finished episode binds nothing. None keeps the
         run in memory.
     progress : bool
         Whether to show a progress bar.
@@ -140,7 +142,13 @@ async def run_experiment(
     UnseenRequestError
         In replay, if a request was never stored.
     """
-    calling = calling or Calling()
+    calling = Calling() if calling is None else calling
+    check_kind("calling", calling, Calling, "a Calling, or None")
+    check_kind("policy", policy, str, "a spec like 'linucb'")
+    check_kind("progress", progress, bool, "True or False")
+    check_kind("database", database, (str, type(None)), "a URL, pg-embedded, or None")
+    as_path("out", out)  # before anything takes long
+    prompts, start_from = as_path("prompts", prompts), as_path("start_from", start_from)
     # What may take more than a moment is done in a thread: the loop may have other work.
     loaded = suite
     if isinstance(loaded, str):
@@ -151,6 +159,8 @@ async def run_experiment(
     repairing = repair_model
     if isinstance(repairing, str):
         repairing = load_model(repairing, loaded, calling)
+    if repairing is not None:
+        check_has("repair_model", repairing, "fingerprint", "a spec, a ChatModel, or None")
     answering = with_repairs(first, repairing, max_attempts)
     taught = await asyncio.to_thread(make_policy, policy, repairing or first)
     check_whole("concurrency", concurrency, 1)
@@ -187,14 +197,20 @@ async def run_experiment(
     texts = Prompts.load(prompts, ground=is_grounded(ground, repairing or first))
     golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+    folder = as_path("out", out)
     writer = await asyncio.to_thread(
         RunWriter,
         make_meta(config, loaded, answering, texts, questions, invalid, start),
         texts,
-        located(out) if out is not None else None,
+        None if folder is None else located(folder),
         start,
+        why_bound((first, repairing), taught),
     )
+    parameters = {m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)}
     try:
+        for spec, changes in writer.run.changes.items():
+            if spec in parameters:
+                parameters[spec].resume(changes)
         caller = await asyncio.to_thread(Caller.prepare, answering, calling, concurrency, writer)
     except BaseException:
         writer.close()
@@ -232,6 +248,7 @@ async def run_experiment(
         ) as bar:
             driver = Driver(make_env, taught, writer, config, bar, caller.meter)
             driver.on_episode = on_episode
+            driver.changes = lambda: {s: p.changes for s, p in parameters.items() if p.changes}
             with driver.collector:
                 await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
         await asyncio.to_thread(writer.finish, taught)

@@ -139,6 +139,26 @@ class Run(Shown):
         return bool(self.meta["simulated"])
 
     @property
+    def changes(self) -> dict[str, dict[str, str | None]]:
+        """What servers made of models' parameters, by spec: another name, or None for left out.
+
+        Raises
+        ------
+        RunFolderError
+            If the record is damaged.
+        """
+        found = self.meta.get("parameters", {})
+        models = found.values() if isinstance(found, dict) else [None]
+        if not all(
+            isinstance(m, dict) and all(isinstance(n, str | None) for n in m.values())
+            for m in models
+        ):
+            raise RunFolderError(
+                f"The run.json in {str(self.folder)!r} is damaged: its parameters are {found!r}."
+            )
+        return dict(found)
+
+    @property
     def without_gold(self) -> int:
         """How many of the questions that could be asked have no gold query."""
         return int(self.meta["without_gold"])
@@ -173,7 +193,7 @@ class Run(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: its rates and costs."""
-        from sqlbench.runs.summary import rates
+        from sqlbench.runs.summary import notes_of, rates
 
         c, found = self.config, self.summary
         about = facts(
@@ -189,10 +209,9 @@ class Run(Shown):
         )
         rows = [(name, str(r)) for name, r in rates(self).items()] if self.log else []
         header = ("", "rate [95% interval, by question] (count/n)")
-        notes = [*self.meta["notes"], *self.meta["invalid_questions"].values()]
         return Card(
             f"Run {self.label}{self.mark}",
-            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes)],
+            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes_of(self))],
         )
 
     @cached_property

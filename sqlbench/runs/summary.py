@@ -14,8 +14,11 @@ from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.repair import ARMS
 from sqlbench.episodes.sample import Sample
 from sqlbench.models.base import Usage
+from sqlbench.models.endpoint.parameters import describe_changes
+from sqlbench.runs.missing import survivors_note
 from sqlbench.runs.pass_at import pass_at_k
 from sqlbench.stats import Rate, rate
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     from sqlbench.runs.run import Run
@@ -60,6 +63,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "model_errors": len(run.failed) - lost,
         "database_errors": lost,
         "invalid_questions": len(run.meta["invalid_questions"]),
+        **({"cut_answers": cut} if (cut := cut_answers(run)) else {}),
         "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
         "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
@@ -69,6 +73,25 @@ def summarize(run: Run) -> dict[str, Any]:
         "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
         **_passed(run),
     }
+
+
+def notes_of(run: Run) -> list[str]:
+    """Return what a table of a run must say below its numbers."""
+    found = run.changes.items()
+    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    notes += [describe_changes(spec, changes) for spec, changes in found]
+    if cut := cut_answers(run):
+        notes.append(
+            f"{counted(cut, 'answer')} cut off at the limit of tokens: raise it with "
+            "openai:NAME?max_tokens=N."
+        )
+    note = survivors_note(run)
+    return notes if note is None else [*notes, note]
+
+
+def cut_answers(run: Run) -> int:
+    """Count the answers that the limit on their length cut off."""
+    return sum(s.cut for e in run.log for s in e.steps)
 
 
 def _passed(run: Run) -> dict[str, Any]:
