@@ -183,6 +183,7 @@ async def run_experiment(
         Path(out) if out is not None else None,
         start,
     )
+    writer.run._suite = loaded
     try:
         caller = await asyncio.to_thread(Caller.prepare, answering, calling, concurrency, writer)
     except BaseException:
