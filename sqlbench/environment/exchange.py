@@ -48,7 +48,8 @@ class Observation(Shown, BaseModel):
 
     def card(self) -> Card:
         """Return what a notebook shows of it."""
-        token = extract_offending_token(self.error_message) if self.error_message else None
+        message, sql = self.error_message, self.current_sql
+        token = extract_offending_token(message, sql) if message else None
         tried = [Sql(self.current_sql, token)] if self.current_sql is not None else []
         told = [Text(f"{self.error_class or 'told'}: {self.error_message}")]
         return Card(

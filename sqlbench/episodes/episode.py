@@ -89,7 +89,7 @@ class Step:
         """What the error's message names in the SQL; None if it ran, or names nothing."""
         if self.row_count is not None or self.error_message is None:
             return None
-        return extract_offending_token(self.error_message)
+        return extract_offending_token(self.error_message, self.sql)
 
     @property
     def outcome(self) -> str:
