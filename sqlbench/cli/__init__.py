@@ -22,6 +22,7 @@ from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.runs import runs
 from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.stopping import Stopped
@@ -64,6 +65,7 @@ app.command()(replay)
 app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
+app.command()(runs)
 app.command()(sweep)
 app.command()(ask)
 app.command()(grade)

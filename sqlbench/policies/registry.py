@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import parse_qsl
 from zipfile import BadZipFile
 
@@ -16,6 +17,7 @@ from sqlbench.episodes.context import feature_names
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
+from sqlbench.plugins import declared, entry_point, import_path, is_path
 from sqlbench.policies.base import Policy
 from sqlbench.policies.epsilon_greedy import EpsilonGreedyPolicy
 from sqlbench.policies.lints import LinTSPolicy
@@ -53,8 +55,8 @@ def register_policy(name: str, builder: Builder) -> None:
     """Let specs name a policy of your own: ``NAME``, or ``NAME?parameter=number&…``.
 
     Local worker processes (`compare`, `run_grid`, `run_sweep`) are told of it if it comes from a
-    module that they can import. For one that is defined in a notebook or script give them threads:
-    ``workers=lambda: ThreadPoolExecutor(2)``.
+    module that they can import; runs of one that is defined in a notebook or script are made in
+    threads, and a warning says so. A spec may name the import path instead, ``MODULE:NAME``.
 
     Parameters
     ----------
@@ -88,6 +90,16 @@ def register_policy(name: str, builder: Builder) -> None:
     _OWN[name] = builder
 
 
+def _foreign(head: str) -> Builder | None:
+    """Return a policy of another package: declared by a name, or named by its import path."""
+    found = entry_point("policy", head)
+    if found is None and is_path(head):
+        found = import_path(head, "policy")
+    if found is not None and not callable(found):
+        raise ConfigError(f"The policy {head!r} needs a class or function, not {found!r}.")
+    return cast("Builder | None", found)
+
+
 def is_own(name: str) -> bool:
     """Return whether a name was registered with `register_policy`."""
     return name in _OWN
@@ -95,7 +107,26 @@ def is_own(name: str) -> bool:
 
 def own_policies() -> dict[str, Builder]:
     """Return the registered policies that another process can import."""
-    return {n: b for n, b in _OWN.items() if getattr(b, "__module__", "__main__") != "__main__"}
+    return {name: builder for name, builder in _OWN.items() if _travels(builder)}
+
+
+def stuck_here(spec: str) -> bool:
+    """Return whether a spec names a policy that no other process can be told of.
+
+    Such is one that a notebook or a script defines: another process cannot import it.
+    """
+    name = spec.partition("?")[0].partition(":")[0]
+    return name in _OWN and not _travels(_OWN[name])
+
+
+def _travels(builder: Builder) -> bool:
+    if getattr(builder, "__module__", "__main__") == "__main__":
+        return False
+    try:
+        pickle.dumps(builder)
+    except Exception:  # whatever it is, it would be raised in the worker, too
+        return False
+    return True
 
 
 def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
@@ -104,7 +135,8 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     Parameters
     ----------
     spec : str
-        ``NAME``, ``NAME:ARGUMENT``, each with ``?parameter=value&…`` behind it.
+        ``NAME``, ``NAME:ARGUMENT``, or ``MODULE:NAME``, the import path of a policy of your own,
+        each with ``?parameter=value&…`` behind it.
     model : ChatModel or None
         The model of the experiment: `oracle` reads its repair matrix.
 
@@ -124,15 +156,20 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     name, _, argument = head.partition(":")
     parameters = parse_parameters(spec, query)
     builders = _BUILDERS | _OWN
+    foreign = None if name in (*builders, "oracle") else _foreign(head)
+    if foreign is not None:
+        name, argument, builders = head, "", {head: foreign}
     if name not in (*builders, "oracle") or (name == "fixed") != bool(argument):
-        raise UnknownNameError("policy", spec, (*POLICY_NAMES, *_OWN))
+        raise UnknownNameError("policy", spec, (*POLICY_NAMES, *_OWN, *declared("policy")))
     builder = _oracle(model) if name == "oracle" else builders[name]
     known = [p for p in inspect.signature(builder).parameters if p != "arm"]
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError(f"parameter of policy {name!r}", parameter, known)
     policy = builder(*([argument] if argument else []), **parameters)
-    if name in _OWN and (lacking := [m for m in _METHODS if not hasattr(policy, m)]):
+    if (name in _OWN or foreign is not None) and (
+        lacking := [m for m in _METHODS if not hasattr(policy, m)]
+    ):
         raise ConfigError(
             f"The policy {name!r} is no sqlbench.policies.Policy: what its builder returned, "
             f"{policy!r}, lacks {', '.join(lacking)}."

@@ -90,9 +90,21 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     for step in episode.steps:
         sent = sent_messages(run, suite, episode, step) if prompts else ()
         lines += ["", step_text(step, sent)]
+        if step.attempt == 1 and episode.samples:
+            lines += ["", samples_text(episode)]
     outcome = "success" if episode.success else "failure"
     lines += ["", f"{outcome} after {counted(len(episode.steps), 'attempt')}, "
               f"total reward {episode.total_reward:+.2f}"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def samples_text(episode: Episode) -> str:
+    """Return the other first answers of an episode as readable text."""
+    lines = [f"Other samples of the first answer ({len(episode.others)}):"]
+    for sample in episode.others:
+        verdict = "right" if sample.success else f"{sample.error_class} ({sample.reason})"
+        rows = "" if sample.row_count is None else f", {counted(sample.row_count, 'row')}"
+        lines += [_indented(sample.sql or "(no SQL in the answer)", 4), f"  -> {verdict}{rows}"]
     return "\n".join(lines)
 
 

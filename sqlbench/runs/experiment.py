@@ -207,6 +207,7 @@ async def run_experiment(
         why_bound((first, repairing), taught),
     )
     parameters = {m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)}
+    writer.run._suite = loaded
     try:
         for spec, changes in writer.run.changes.items():
             if spec in parameters:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
     from sqlbench.runs.start import Start
+    from sqlbench.suites import Suite
 
 SCHEMA_VERSION = 1
 START = "start.npz"
@@ -87,6 +88,7 @@ class Run(Shown):
         self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
         self.start: Start | None = None
+        self._suite: Suite | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -281,6 +283,40 @@ class Run(Shown):
             columns.insert(columns.index("any"), "gated")
         frame = pd.DataFrame(rows, columns=columns)
         return frame.sort_values("episode", kind="stable", ignore_index=True)
+
+    @property
+    def suite(self) -> Suite:
+        """What was asked: the suite that it ran on, or its spec loaded anew.
+
+        Raises
+        ------
+        UnknownNameError, SuiteError, DatabaseFailure
+            If the suite cannot be loaded any more.
+        RunFolderError
+            If it has changed since the run.
+        """
+        if self._suite is None:
+            from sqlbench.suites import load_suite
+
+            suite = load_suite(self.config.suite, self.config.database)
+            if suite.content_hash != self.meta["suite_hash"]:
+                raise RunFolderError(
+                    f"The suite {self.config.suite!r} has changed since the run: its questions, "
+                    "golds or databases are others now."
+                )
+            self._suite = suite
+        return self._suite
+
+    @property
+    def questions(self) -> pd.DataFrame:
+        """A row a question: how often it was asked, how it went, the last answer and the gold.
+
+        The columns are those of `sqlbench.runs.questions.question_frame`; raises what `suite`
+        raises. Gold queries are for reading: nothing of it reaches a prompt.
+        """
+        from sqlbench.runs.questions import question_frame
+
+        return question_frame(self, self.suite)
 
     @property
     def steps(self) -> pd.DataFrame:
