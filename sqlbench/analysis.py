@@ -17,12 +17,11 @@ from sqlbench.episodes.context import featurize
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
 from sqlbench.runs.summary import rates as rates
-from sqlbench.stats import wilson_arrays
+from sqlbench.stats import interval_text, wilson_arrays
 from sqlbench.words import counted, markdown_table
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     """
     import pandas as pd
 
-    policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
+    policy = run.untaught() if run.config.policy.startswith("linucb") else None
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
     size = bin_size(run, bins)
@@ -168,6 +167,10 @@ def run_table(run: Run) -> str:
         ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
         ["model calls", f"{summary['model_calls']:,}"],
         *_cost_rows(summary),
+        *[
+            [f"pass@{k}", interval_text(*values)]
+            for k, values in summary.get("pass_at", {}).items()
+        ],
         ["model errors", str(summary["model_errors"])],
     ]
     if summary["database_errors"]:

@@ -59,6 +59,11 @@ class Completion:
     reasoning: str = ""
     sql: str | None = None
 
+    @property
+    def cut(self) -> bool:
+        """Whether the limit on its length cut it off."""
+        return self.finish_reason == "length"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.repair import ARMS
+from sqlbench.episodes.sample import Sample
 from sqlbench.models.base import Usage
+from sqlbench.runs.pass_at import pass_at_k
 from sqlbench.stats import Rate, rate
 
 if TYPE_CHECKING:
@@ -63,18 +65,28 @@ def summarize(run: Run) -> dict[str, Any]:
         "model_calls": int(frame["model_calls"].sum()),
         **costs(run),
         "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
+        **_passed(run),
     }
+
+
+def _passed(run: Run) -> dict[str, Any]:
+    """Return pass@k of a run with several samples a question; others know no such field."""
+    if run.config.samples == 1:
+        return {}
+    rows = pass_at_k(run).itertuples() if run.log else ()
+    return {"pass_at": {str(r.Index): [_rounded(v) for v in (r.rate, r.low, r.high)] for r in rows}}
 
 
 def costs(run: Run) -> dict[str, Any]:
     """Return a run's tokens, what they cost, and both for each solved question.
 
     They are those of the answers in the log, whether they were called for or came from a store; a
-    solved question is one with an episode that succeeded. Without a price costs are None.
+    solved question is one with an episode that succeeded, or with a right sample. Without a price
+    costs are None.
     """
     first, later = usages(run.log)
     usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
-    solved = len({e.question_id for e in run.log if e.success})
+    solved = len({e.question_id for e in run.log if e.solved})
     cost = cost_of(run, first, later)
     tokens = usage.prompt_tokens + usage.completion_tokens
     return {
@@ -89,7 +101,8 @@ def costs(run: Run) -> dict[str, Any]:
 def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
     """Return the tokens of first answers, and those of repairs: two models may have made them."""
     log = list(log)
-    return _usage(e.steps[:1] for e in log), _usage(e.steps[1:] for e in log)
+    first: Iterable[Sequence[Step | Sample]] = ((*e.steps[:1], *e.others) for e in log)
+    return _usage(first), _usage(e.steps[1:] for e in log)
 
 
 def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
@@ -101,7 +114,7 @@ def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
     return sum(prices[model].cost(used) for model, used in who if model in prices)
 
 
-def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:
+def _usage(episodes: Iterable[Sequence[Step | Sample]]) -> Usage:
     steps = [s for steps in episodes for s in steps]
     return Usage(
         sum(s.prompt_tokens for s in steps),
