@@ -9,6 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 _MASK = 2**64 - 1
+# Where nothing is to be replaced, newer versions return a number as text.
+_NEW_REPLACE = (
+    sqlite3.connect(":memory:").execute("SELECT typeof(replace(5, '', ''))").fetchone()[0] == "text"
+)
 _DIGITS = re.compile(r"\d+")
 
 
@@ -129,7 +133,7 @@ def _replacer(max_value_bytes: int, text: Callable[[Any], str]) -> Callable[[Any
             return None
         before = text(old)
         if before[:1] in ("", "\0"):  # as SQLite, to which a NUL ends a text here
-            return text(value) if isinstance(value, bytes) else value
+            return text(value) if isinstance(value, bytes) or _NEW_REPLACE else value
         if new is None:
             return None
         whole, after = text(value), text(new)

@@ -148,10 +148,10 @@ def test_a_query_that_takes_too_much_memory_is_stopped(path: Path) -> None:
 def test_the_clock_stops_a_query_whose_steps_are_slow(path: Path, sql: str) -> None:
     """500 steps of these are seconds, and the progress handler comes only after them."""
     with SQLiteDatabase(path, limits=Limits(vm_steps=10**12, wall_clock=0.1)) as database:
-        started = time.thread_time()
+        started = time.process_time()
         with pytest.raises(QueryError, match=r"^timeout: the query was stopped after 0\.1 s$"):
             database.execute(sql)
-        assert time.thread_time() - started < 1  # a hundred rows or calls: it takes minutes
+        assert time.process_time() - started < 1  # a hundred rows or calls: it takes minutes
         assert good_query_runs(database)
 
 
@@ -373,10 +373,10 @@ def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
     ]
     with SQLiteDatabase(path) as database:
         for sql in statements:
-            started = time.thread_time()
+            started = time.process_time()
             with pytest.raises(QueryError, match=r"^not authorized: with its WITH clauses"):
                 database.execute(sql)
-            assert time.thread_time() - started < 0.5
+            assert time.process_time() - started < 0.5
         assert good_query_runs(database)
 
 
@@ -405,11 +405,11 @@ def test_expressions_that_do_not_multiply_are_not_refused(path: Path) -> None:
     "text", ["[", "'", '"', "`", "/*", "(", ")", "with ", "as (", "a as (", "--", "x,", "from a,"]
 )
 def test_the_length_of_any_text_is_found_in_linear_time(text: str) -> None:
-    started = time.thread_time()
+    started = time.process_time()
     sql = "WITH " + text * (100_000 // len(text))
     assert written_out(sql) >= 0
     assert isinstance(is_longer(sql, 10), bool)
-    assert time.thread_time() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_length_written_out_counts_each_copy() -> None:

@@ -9,10 +9,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from folders import ROOT
 
 from sqlbench.exceptions import MissingExtraError
-
-from folders import ROOT
 
 NAME = "sqlbench-repair"
 # An extra of that name, an installation of it, a package of a project or lock file, its wheel.
