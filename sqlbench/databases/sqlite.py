@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
@@ -111,7 +112,8 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         SuiteError
             The file cannot be used.
         """
-        return self._wait_for(sql)
+        kept = self._kept(sql)
+        return self._wait_for(sql) if kept is None else kept
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         connection = self._take()
