@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from scripted import Scripted
@@ -91,7 +92,7 @@ def test_what_is_known_of_an_answer_is_known_without_its_gold(suite):
     sql = "SELECT count(*) FROM orders"
     outcome = database.execute(sql)
     with_gold = asyncio.run(know(question, sql, database, outcome))
-    hidden = type(question)(**{f: getattr(question, f) for f in question.__slots__} | {"gold": None})
+    hidden = replace(question, gold=None)
     assert asyncio.run(know(hidden, sql, database, outcome)) == with_gold
 
 
