@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
@@ -92,6 +93,14 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         return self._sibling(
             limits, lambda: SQLiteDatabase(self.path, self.db_id, limits=limits, workers=1)
         )
+
+    def _content(self) -> Hashable:
+        """Return the file as it is now, and the limits: they decide what a statement gives."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None  # the sandbox says what is wrong with it
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, self.limits)
 
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"

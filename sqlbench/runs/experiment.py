@@ -144,7 +144,12 @@ async def run_experiment(
     """
     calling = Calling() if calling is None else calling
     check_kind("calling", calling, Calling, "a Calling, or None")
-    check_kind("policy", policy, str, "a spec like 'linucb'")
+    check_kind(
+        "policy",
+        policy,
+        str,
+        "a spec like 'linucb' (sqlbench.register_policy gives a class of your own one)",
+    )
     check_kind("progress", progress, bool, "True or False")
     check_kind("database", database, (str, type(None)), "a URL, pg-embedded, or None")
     as_path("out", out)  # before anything takes long
