@@ -15,6 +15,8 @@ import typer
 
 from sqlbench import __version__
 from sqlbench.cli.ask import ask
+from sqlbench.cli.check import check
+from sqlbench.cli.choose import choose
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
 from sqlbench.cli.evaluate import evaluate
@@ -69,6 +71,8 @@ app.command()(runs)
 app.command()(sweep)
 app.command()(ask)
 app.command()(grade)
+app.command()(check)
+app.command()(choose)
 app.add_typer(suites, name="suites")
 
 

@@ -160,7 +160,7 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
             action = env.next_action or GENERATE
             sent = env.messages(action) if prompts else ()
             await env.step()
-            print("\n" + _plain(step_text(episode.steps[-1], sent, reward=False)))
+            print("\n" + plain(step_text(episode.steps[-1], sent, reward=False)))
     except ModelError as error:
         raise ModelSetupError(f"The model {model.spec!r} gave no answer: {error}") from None
     finally:
@@ -188,10 +188,10 @@ def _doubt(env: SQLAgentEnv) -> str:
 
 
 def _cell(value: object) -> str:
-    text = "NULL" if value is None else _plain(" ".join(str(value).split()))
+    text = "NULL" if value is None else plain(" ".join(str(value).split()))
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Take out what could steer a terminal: the text comes from a model or a database."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

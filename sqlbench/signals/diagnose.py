@@ -10,6 +10,7 @@ import numpy as np
 from sqlbench.databases.base import Database
 from sqlbench.signals.base import Diagnosis, Outcome, Signal
 from sqlbench.signals.doubt import Floats, Weights, fit_of, load_weights
+from sqlbench.signals.facts import gather_facts
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import measure
 from sqlbench.signals.skeleton import elements
@@ -59,7 +60,8 @@ def diagnose(
     doubts = known.probability(without)
     order = sorted(range(len(speaking)), key=lambda k: (doubts[k + 1], k))
     evidence = tuple(signals[speaking[k]].evidence for k in order[:_SENTENCES])
-    return Diagnosis(round(float(doubts[0]), 6), signals, evidence)
+    facts = gather_facts(reading.statement, reading.catalogue, question, outcome)
+    return Diagnosis(round(float(doubts[0]), 6), signals, evidence, facts)
 
 
 def inputs_of(reading: Reading, signals: Sequence[Signal], weights: Weights) -> Floats:

@@ -80,6 +80,10 @@ class _Search:
     def _of_select(self, select: exp.Select) -> Iterator[Emptying]:
         bare = _bare(select)
         conditions = list(_conditions(bare))[:_CONDITIONS]
+        if self._rows(_without_any(bare)) == 0:
+            for inner in _sources(bare):
+                yield from self.of(inner)
+            return
         alone: list[int | None] = []
         helped = False
         for place, (clause, part) in enumerate(conditions):

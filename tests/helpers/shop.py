@@ -10,7 +10,8 @@ CREATE TABLE customers (customer_id integer PRIMARY KEY, full_name varchar(40), 
 CREATE TABLE products (product_id integer PRIMARY KEY, title varchar(40), unit_price numeric,
   category varchar(20));
 CREATE TABLE orders (order_id integer PRIMARY KEY,
-  customer_id integer REFERENCES customers (customer_id), status varchar(20), placed_on varchar(10));
+  customer_id integer REFERENCES customers (customer_id), status varchar(20),
+  placed_on varchar(10));
 CREATE TABLE order_lines (order_id integer REFERENCES orders (order_id),
   product_id integer REFERENCES products (product_id), quantity integer);
 INSERT INTO customers VALUES (1, 'Ann Lee', 'Paris'), (2, 'Bob Ray', 'Berlin'), (3, 'Cy Fox', NULL);
