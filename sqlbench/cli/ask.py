@@ -183,7 +183,7 @@ def _doubt(env: SQLAgentEnv) -> str:
     assert env.episode is not None
     known = env.episode.steps[-1].known
     assert known is not None
-    why = "".join(f"\n- {_plain(line)}" for line in (*known.evidence, *known.facts))
+    why = "".join(f"\n- {plain(line)}" for line in (*known.evidence, *known.facts))
     return f"Doubt {known.doubt:.0%} (the chance that it is wrong, by its signals){why}"
 
 

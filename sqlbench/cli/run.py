@@ -97,6 +97,13 @@ def run(
             "give pass@k."
         ),
     ] = _DEFAULT.samples,
+    choose: Annotated[
+        str,
+        typer.Option(
+            help="Which of the samples is repaired: first, agreement (the result most of them "
+            "have), or doubt (agreement, doubt and order together)."
+        ),
+    ] = _DEFAULT.choose,
     start_from: Annotated[
         Path | None,
         typer.Option(
@@ -168,6 +175,7 @@ def run(
             metric=metric,
             temperature=temperature,
             samples=samples,
+            choose=choose,
             prompts=None if prompts is None else str(prompts),
             start_from=None if start_from is None else str(start_from),
             ground=ground,
@@ -192,6 +200,7 @@ def run(
             metric=metric,
             temperature=temperature,
             samples=samples,
+            choose=choose,  # type: ignore[arg-type]
             prompts=prompts,
             start_from=start_from,
             ground=ground,  # type: ignore[arg-type]

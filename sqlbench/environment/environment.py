@@ -21,7 +21,7 @@ from sqlbench.environment.exchange import (
     resolve_action,
 )
 from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
-from sqlbench.environment.sampling import draw, judge_drawn, run_aside
+from sqlbench.environment.sampling import draw, judge_drawn, pick, run_aside
 from sqlbench.environment.under_way import UnderWay
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
@@ -35,6 +35,7 @@ from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.policies.learning import learn
 from sqlbench.seeds import Role, generator
+from sqlbench.signals.choice import Rule, check_rule
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
@@ -68,7 +69,10 @@ class SQLAgentEnv(UnderWay):
     golds : Golds or None
         Gold results to share between environments of one metric.
     samples : int
-        How many first answers are drawn; attempt 1 is the first of them.
+        How many first answers are drawn; attempt 1 is one of them.
+    choose : {"first", "agreement", "doubt"}
+        Which one: the first, the one whose result most of them have, or the one that agreement,
+        doubt and order together speak for (`sqlbench.signals.choice`).
     ground : {"on", "off"} or None
         Whether repair prompts tell what the signals found. None: unless the model is simulated,
         which reads no prompt. ``prompts``, where given, say it themselves (`Prompts.grounded`).
@@ -98,6 +102,7 @@ class SQLAgentEnv(UnderWay):
         learn: bool = False,
         golds: Golds | None = None,
         samples: int = 1,
+        choose: Rule = "first",
         ground: Ground | None = None,
         max_doubt: float = MAX_DOUBT,
         signals: bool = False,
@@ -113,7 +118,8 @@ class SQLAgentEnv(UnderWay):
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
         check_doubting(ground, max_doubt)
-        self.max_doubt, self.samples = max_doubt, samples
+        check_rule(choose)
+        self.max_doubt, self.samples, self.choose = max_doubt, samples, choose
         self.prompts = prompts or Prompts.load(ground=is_grounded(ground, self.model))
         self._measured = is_measured(self.prompts.grounded, feedback, self.policy, signals)
         self.golds = golds or Golds(self.suite, metric)
@@ -267,6 +273,7 @@ class SQLAgentEnv(UnderWay):
         assert self.episode is not None and self.model is not None
         requests = [self.request(sample=i) for i in range(self.samples)]
         drawn = await draw(self.model, requests, self._database, self.metric)
+        self.episode.chosen = await pick(drawn, self.question, self._database, self.choose)
         self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
         return drawn[self.episode.chosen].completion
 

@@ -34,6 +34,7 @@ from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas, why
 from sqlbench.runs.run import Run
 from sqlbench.runs.start import Start
 from sqlbench.runs.writer import RunWriter
+from sqlbench.signals.choice import Rule
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["MAX_LOST", "askable", "make_config", "make_slots", "run_experiment"]
@@ -61,6 +62,7 @@ async def run_experiment(
     hindsight: float = DEFAULT_HINDSIGHT,
     learner: str = "standard",
     samples: int = 1,
+    choose: Rule = "first",
     prompts: str | Path | None = None,
     start_from: str | Path | None = None,
     ground: Ground | None = None,
@@ -101,8 +103,10 @@ async def run_experiment(
         How the policy learns from an episode; others than ``standard`` are for ablations
         (`sqlbench.runs.ablation`).
     samples : int
-        How many independent first answers a question gets; the first one is attempt 1, the others
+        How many independent first answers a question gets; one of them is attempt 1, the others
         are graded beside it (`sqlbench.analysis.pass_at_k`).
+    choose : {"first", "agreement", "doubt"}
+        Which of the samples is attempt 1, see `SQLAgentEnv`.
     prompts : path or None
         A folder whose texts override the package's.
     start_from : path or None
@@ -190,6 +194,7 @@ async def run_experiment(
         hindsight=hindsight,
         learner=learner,
         samples=samples,
+        choose=choose,
         prompts=None if prompts is None else str(prompts),
         start_from=None if start_from is None else str(start_from),
         ground=ground,
@@ -236,6 +241,7 @@ async def run_experiment(
             prompts=texts,
             golds=golds,
             samples=config.samples,
+            choose=config.choose,
             max_doubt=config.max_doubt,
             signals=config.signals,
         )
