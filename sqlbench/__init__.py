@@ -28,7 +28,7 @@ _HOMES = {
     "make_policy": "policies",
     "register_policy": "policies",
     "SQLBenchError": "exceptions",
-    "check_parameters": "parameters",
+    "check_parameters": "reports.parameters",
 }
 # What needs an extra is no part of `from sqlbench import *`.
 _EXTRAS = {"make_environment": "server"}
@@ -56,10 +56,10 @@ if TYPE_CHECKING:
     from sqlbench.exceptions import SQLBenchError as SQLBenchError
     from sqlbench.grids import sweep as sweep
     from sqlbench.models import load_model as load_model
-    from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
     from sqlbench.policies import register_policy as register_policy
     from sqlbench.policies.learning import learn as learn
+    from sqlbench.reports.parameters import check_parameters as check_parameters
     from sqlbench.runs.config import RunConfig as RunConfig
     from sqlbench.runs.experiment import run_experiment as run_experiment
     from sqlbench.runs.run import Run as Run

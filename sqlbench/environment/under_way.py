@@ -1,47 +1,66 @@
-"""Where an environment's episode stands: what its agent sees, and what a model would be asked."""
+"""What can be asked of an episode that is under way; nothing here moves it on."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sqlbench.databases.base import Database, QueryResult
-from sqlbench.environment.exchange import Observation, episode_state
+from sqlbench.environment.asking import make_messages
+from sqlbench.environment.exchange import (
+    Observation,
+    RewardInfo,
+    episode_state,
+    observe,
+    reward_info,
+)
 from sqlbench.environment.judging import Feedback
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass
-from sqlbench.episodes.repair import (
-    AUTO,
-    GENERATE,
-    FailedAttempt,
-    Message,
-    Prompts,
-    RepairAction,
-)
+from sqlbench.episodes.known import Known
+from sqlbench.episodes.repair import AUTO, GENERATE, FailedAttempt, Message, Prompts
+from sqlbench.models import ModelRequest
+from sqlbench.models.base import ChatModel
 from sqlbench.policies import Decision, Policy
-from sqlbench.seeds import Role, generator
+from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Question, Suite
 
 
-class Standing:
-    """The half of `SQLAgentEnv` that changes nothing: it only looks at the open episode."""
+class UnderWay:
+    """The readable side of `sqlbench.environment.environment.SQLAgentEnv`, which fills it."""
 
     suite: Suite
+    model: ChatModel | None
     policy: Policy
     prompts: Prompts
     seed: int
+    temperature: float
     feedback: Feedback
     max_attempts: int
-    episode: Episode | None
     question: Question
+    episode: Episode | None
     _database: Database
     _schema: str
     _history: list[tuple[str, ErrorClass | None]]
     _told: list[FailedAttempt]
     _token: str | None
+    _known: Known | None
     _context: Context | None
     _next: Decision | None
     _result: QueryResult | None
+    _progress: float
+
+    def last_result(self) -> tuple[Observation, RewardInfo]:
+        """Return what the last attempt brought, as `step` did: for those who streamed it.
+
+        Raises
+        ------
+        RuntimeError
+            Before the episode's first attempt.
+        """
+        if self.episode is None or not self.episode.steps:
+            raise RuntimeError("last_result() before an attempt: call step() first.")
+        return self._observation(), reward_info(self.episode, self._result)
 
     def state(self) -> dict[str, Any]:
         """Return where the episode stands, as a dict of JSON values."""
@@ -93,17 +112,8 @@ class Standing:
 
     def messages(self, action: str) -> tuple[Message, ...]:
         """Return the messages that an action would send now."""
-        facts = {
-            "schema": self._schema,
-            "dialect": self._database.dialect,
-            "question": self.question.text,
-            "evidence": self.question.evidence,
-        }
-        if action == GENERATE:
-            return self.prompts.generate(**facts)
-        return self.prompts.repair(
-            RepairAction(action), attempts=self._told, token=self._token, **facts
-        )
+        asked = self.question, self._schema, self._database.dialect
+        return make_messages(self.prompts, action, *asked, self._told, self._token, self._known)
 
     def _open_episode(self) -> Episode:
         if self.episode is None:
@@ -111,6 +121,23 @@ class Standing:
         if self.episode.done:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
+
+    def request(self, name: str = GENERATE, attempt: int = 1, sample: int = 0) -> ModelRequest:
+        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
+        assert self.episode is not None
+        repair = name != GENERATE
+        return ModelRequest(
+            messages=self.messages(name),
+            question_id=self.question.id,
+            repeat=self.episode.repeat,
+            attempt=attempt,
+            action=name,
+            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
+            temperature=self.temperature,
+            context=self._context if repair else None,
+            failing_sql=self._told[-1].sql if repair else None,
+            progress=self._progress,
+        )
 
     def _select(self, context: Context) -> Decision:
         assert self.episode is not None
@@ -125,16 +152,11 @@ class Standing:
 
     def _observation(self) -> Observation:
         assert self.episode is not None
-        last = self.episode.steps[-1] if self.episode.steps else None
-        failing = self._failing()
-        return Observation(
-            question=self.question.text,
-            schema_info=self._schema,
-            current_sql=last.sql if last else None,
-            error_message=self._told[-1].message if failing else None,
-            error_class=self._history[-1][1] if failing else None,
-            attempt_number=len(self.episode.steps),
-            max_attempts=self.max_attempts,
-            task_id=self.episode.task_id,
-            task_difficulty=self.suite.task(self.episode.task_id).difficulty,
+        return observe(
+            self.episode,
+            self.question,
+            self._schema,
+            self.suite.task(self.episode.task_id).difficulty,
+            self.max_attempts,
+            (self._told[-1].message, self._history[-1][1]) if self._failing() else None,
         )
