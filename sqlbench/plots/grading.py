@@ -166,7 +166,8 @@ def risk_coverage(
         curves.items(), cycle((BLUE, ORANGE, GREEN, PINK, SKY, RED)), strict=False
     ):
         coverage, risk = coverage_and_risk(doubt, wrong)
-        ax.plot(coverage, risk, color=colour, label=name, drawstyle="steps-post")
+        # Among answers of one doubt any are kept: the line to them is straight, the first level.
+        ax.plot(np.append(0.0, coverage), np.append(risk[0], risk), color=colour, label=name)
         ax.axhline(float(np.mean(np.asarray(wrong, dtype=float))), color=colour, lw=1, ls=":")
     ax.set(xlabel="answers kept, least doubtful first", ylabel="wrong of those kept")
     ax.set(xlim=(0, 1), ylim=(0, None), title="Risk against coverage (dotted: all are kept)")
