@@ -8,23 +8,22 @@ Wilson's (1927).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sqlbench.episodes.context import featurize
-from sqlbench.episodes.episode import Episode, Step
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.base import Usage
-from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
-from sqlbench.stats import Rate, rate, wilson_arrays
-from sqlbench.words import counted
+from sqlbench.runs.summary import notes_of
+from sqlbench.runs.summary import rates as rates
+from sqlbench.stats import interval_text, wilson_arrays
+from sqlbench.words import counted, markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,107 +33,25 @@ if TYPE_CHECKING:
 COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
 
 
-def rates(run: Run) -> dict[str, Rate]:
-    """Return the rates that every report gives, clustered by question.
-
-    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``any``: any
-    attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
-    ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
-    right ones.
-    """
-    frame = run.episodes
-    result = {
-        name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
-        for name in ("first", "field", "any")
-    }
-    wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
-    repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
-    if run.config.feedback == "always":
-        broken = rate(~right["success"].to_numpy(bool), right["question_id"].tolist())
-        return result | {"fixed": repaired, "broken": broken}
-    return result | {"repaired": repaired}
-
-
-def summarize(run: Run) -> dict[str, Any]:
-    """Return what ``summary.json`` holds: rates, costs, and what was left out."""
-    frame, config = run.episodes, run.config
-    arms = run.steps["action"].value_counts()
-    n = len(frame)
-    lost = sum(f["error_class"] == "database_error" for f in run.failed)
-    return {
-        "run": run.label,
-        "simulated": run.simulated,
-        "caveat": run.caveat,
-        "feedback": config.feedback,
-        "episodes": n,
-        "questions": int(frame["question_id"].nunique()),
-        "model_errors": len(run.failed) - lost,
-        "database_errors": lost,
-        "invalid_questions": len(run.meta["invalid_questions"]),
-        "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
-        "rates": {name: asdict(r) for name, r in rates(run).items()},
-        "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
-        "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
-        "model_calls": int(frame["model_calls"].sum()),
-        **costs(run),
-        "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
-    }
-
-
-def costs(run: Run) -> dict[str, Any]:
-    """Return a run's tokens, what they cost, and both for each solved question.
-
-    They are those of the answers in the log, whether they were called for or came from a store; a
-    solved question is one with an episode that succeeded. Without a price costs are None.
-    """
-    first, later = usages(run.log)
-    usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
-    solved = len({e.question_id for e in run.log if e.success})
-    cost = cost_of(run, first, later)
-    tokens = usage.prompt_tokens + usage.completion_tokens
-    return {
-        **asdict(usage),
-        "cost": None if cost is None else _rounded(cost),
-        "questions_solved": solved,
-        "tokens_per_solved": _rounded(tokens / solved) if solved else None,
-        "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
-    }
-
-
-def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
-    """Return the tokens of first answers, and those of repairs: two models may have made them."""
-    log = list(log)
-    return _usage(e.steps[:1] for e in log), _usage(e.steps[1:] for e in log)
-
-
-def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
-    """Return what so many tokens of a run's models cost; None without a price for each."""
-    prices, config = run.prices, run.config
-    if not config.paid_models or not prices.keys() >= set(config.paid_models):
-        return None
-    who = (config.model, first), (config.repair_model or config.model, later)
-    return sum(prices[model].cost(used) for model, used in who if model in prices)
-
-
-def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:
-    steps = [s for steps in episodes for s in steps]
-    return Usage(
-        sum(s.prompt_tokens for s in steps),
-        sum(s.completion_tokens for s in steps),
-        sum(s.cached_tokens for s in steps),
-        sum(s.reasoning_tokens for s in steps),
-    )
+# With fewer failures a curve begins at its first full window, which is short.
+FEW_FAILURES = 50
+SHORT_WINDOW = 10
+FEW_QUESTIONS = 5
 
 
 def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     """Return the share of failures that were repaired, over a moving window of failures.
 
     Columns: episode, repaired (0 or 1), rate (the mean of the last ``window`` failures), low and
-    high (its Wilson interval). One row for each episode whose first attempt failed.
+    high (its Wilson interval). One row for each episode whose first attempt failed. A curve begins
+    with all failures so far; one of fewer than `FEW_FAILURES` looks back on `SHORT_WINDOW`, and its
+    rates before the first full window are NaN.
     """
     frame = run.episodes
     failed = frame[~frame["first"].astype(bool)]
     hits = failed["success"].astype(int).to_numpy()
+    few = len(hits) < FEW_FAILURES
+    window = min(window, SHORT_WINDOW) if few else window
     totals = np.concatenate([[0], np.cumsum(hits)])
     ends = np.arange(1, len(hits) + 1)
     starts = np.maximum(ends - window, 0)
@@ -142,15 +59,18 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     bounds = wilson_arrays(counts, sizes)
     import pandas as pd
 
-    return pd.DataFrame(
+    curve = pd.DataFrame(
         {
             "episode": failed["episode"].to_numpy(dtype=int),
             "repaired": hits,
             "rate": counts / sizes if len(hits) else counts.astype(float),
-            "low": bounds[0],
-            "high": bounds[1],
+            "low": np.clip(bounds[0], 0, 1),
+            "high": np.clip(bounds[1], 0, 1),
         }
     )
+    if few:
+        curve.loc[sizes < window, ["rate", "low", "high"]] = np.nan
+    return curve
 
 
 def bin_size(run: Run, bins: int) -> int:
@@ -162,7 +82,8 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
     Index: the first episode of each bin. Columns: the four components, reward, and the 95% interval
-    of that (low, high), clustered by question; NaN where a bin holds one question alone.
+    of that (low, high), clustered by question; NaN where a bin holds fewer than `FEW_QUESTIONS`,
+    of which an interval would be wider than any reward.
 
     References
     ----------
@@ -179,7 +100,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     questions = steps["episode"].map({e.index: e.question_id for e in run.log})
     residuals = (steps["reward"] - start.map(means["reward"])).groupby([start, questions]).sum()
     clusters = (residuals**2).groupby(level=0).agg(["sum", "size"])
-    k = clusters["size"].where(clusters["size"] > 1)
+    k = clusters["size"].where(clusters["size"] >= FEW_QUESTIONS)
     half = stdtrit(k - 1, 0.975) * np.sqrt(clusters["sum"] * k / (k - 1)) / groups.size()
     return means.assign(low=means["reward"] - half, high=means["reward"] + half)
 
@@ -234,7 +155,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     """
     import pandas as pd
 
-    policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
+    policy = run.untaught() if run.config.policy.startswith("linucb") else None
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
     size = bin_size(run, bins)
@@ -261,11 +182,17 @@ def run_table(run: Run) -> str:
         ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
         ["model calls", f"{summary['model_calls']:,}"],
         *_cost_rows(summary),
+        *[
+            [f"pass@{k}", interval_text(*values)]
+            for k, values in summary.get("pass_at", {}).items()
+        ],
         ["model errors", str(summary["model_errors"])],
     ]
+    if "cut_answers" in summary:
+        rows.append(["answers cut off", str(summary["cut_answers"])])
     if summary["database_errors"]:
         rows.append(["database errors", str(summary["database_errors"])])
-    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    notes = notes_of(run)
     if summary["not_reproducible"]:
         notes.append(
             f"{summary['not_reproducible']} queries were stopped by the clock or the memory limit, "
@@ -309,11 +236,16 @@ class Halves:
     late: float
 
 
-def halves(run: Run) -> Halves:
-    """Compare the first half of a run with the second, which shows whether the policy learned."""
+def halves(run: Run) -> Halves | None:
+    """Compare the first half of a run with the second, which shows whether the policy learned.
+
+    None where a half has no failure: nothing can be said of it.
+    """
     frame = run.episodes
     failed = frame[~frame["first"].astype(bool)]
     early = failed["episode"] < run.config.episodes / 2
+    if early.all() or not early.any():
+        return None
     return Halves(
         float(failed.loc[early, "success"].mean()), float(failed.loc[~early, "success"].mean())
     )
@@ -332,20 +264,3 @@ def repaired_episodes(run: Run, n: int = 3) -> list[Episode]:
         if len(found) == n:
             break
     return found
-
-
-def _rounded(value: Any) -> float:
-    return round(float(value), 6)
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a plain table with aligned columns, readable in a terminal and as Markdown."""
-    cells = [[str(c) for c in row] for row in rows]
-    widths = [max(len(r[i]) for r in [list(header), *cells]) for i in range(len(header))]
-
-    def line(values: Sequence[str]) -> str:
-        return "| " + " | ".join(v.ljust(w) for v, w in zip(values, widths, strict=True)) + " |"
-
-    return "\n".join(
-        [line(header), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, cells)]
-    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -23,12 +24,14 @@ from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.runs import runs
 from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
 from sqlbench.cli.sweep import sweep
 from sqlbench.exceptions import BudgetReachedError, SQLBenchError
+from sqlbench.paths import base_folder
 
 app = typer.Typer(
     name="sqlbench",
@@ -64,6 +67,7 @@ app.command()(replay)
 app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
+app.command()(runs)
 app.command()(sweep)
 app.command()(ask)
 app.command()(grade)
@@ -77,6 +81,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale may lack · and ×
+    os.chdir(base_folder())  # elsewhere only where a notebook's cell runs the command
     try:
         app()
     except BudgetReachedError as error:

@@ -44,6 +44,20 @@ def ask(
     max_attempts: Annotated[int, typer.Option(help="Attempts, 1 to 5.")] = 5,
     seed: Annotated[int, typer.Option(help="All randomness derives from it.")] = 0,
     temperature: Annotated[float, typer.Option(help="The model's sampling temperature.")] = 0.1,
+    max_doubt: Annotated[
+        float | None,
+        typer.Option(
+            help="Go on repairing while the answer's doubt is at least this. Default: stop at the "
+            "first rows."
+        ),
+    ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(
+            help="on or off: whether repair prompts tell what the database holds instead. Default: "
+            "on, unless the model is simulated."
+        ),
+    ] = None,
     rows: Annotated[int, typer.Option(help="Rows to show.")] = 20,
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Print exactly what is sent at each attempt.")
@@ -54,9 +68,10 @@ def ask(
 ) -> None:
     """Ask a question: its SQL is repaired until it runs and returns rows (else exit code 1).
 
-    Nothing in the database can be changed by it.
+    With the answer comes how doubtful it is, and why. Nothing in the database can be changed.
     """
     from sqlbench.environment.environment import SQLAgentEnv
+    from sqlbench.episodes.known import MAX_DOUBT
     from sqlbench.exceptions import ConfigError
     from sqlbench.models import load_model
     from sqlbench.models.predictions import with_repairs
@@ -75,9 +90,12 @@ def ask(
             with_repairs(first, repairing, max_attempts),
             make_policy(policy, repairing or first),
             seed=seed,
-            feedback="execution",
+            feedback="execution" if max_doubt is None else "signals",
             max_attempts=max_attempts,
             temperature=temperature,
+            ground=ground,  # type: ignore[arg-type]
+            max_doubt=MAX_DOUBT if max_doubt is None else max_doubt,
+            signals=True,
         )
         answered = asyncio.run(_answer(env, asked, prompts=prompt))
         if answered and env.result is not None:
@@ -92,7 +110,7 @@ def ask(
 
 def result_table(result: QueryResult, limit: int) -> str:
     """Return rows as a table; what is left out is counted below it."""
-    from sqlbench.analysis import markdown_table
+    from sqlbench.words import markdown_table
 
     shown = [[_cell(v) for v in row] for row in result.rows[:limit]]
     table = markdown_table([_cell(c) for c in result.columns], shown)
@@ -130,9 +148,11 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
     from sqlbench.models import ModelError
     from sqlbench.reports.transcript import step_text
 
+    model = env.model
+    assert model is not None
     env.reset_with_question(asked.task_id, asked.id)
-    mark = " (simulated)" if env.model.simulated else ""
-    print(f"Question: {asked.text}\nDatabase: {asked.db_id}\nModel: {env.model.spec}{mark}")
+    mark = " (simulated)" if model.simulated else ""
+    print(f"Question: {asked.text}\nDatabase: {asked.db_id}\nModel: {model.spec}{mark}")
     episode = env.episode
     assert episode is not None
     try:
@@ -142,9 +162,9 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
             await env.step()
             print("\n" + plain(step_text(episode.steps[-1], sent, reward=False)))
     except ModelError as error:
-        raise ModelSetupError(f"The model {env.model.spec!r} gave no answer: {error}") from None
+        raise ModelSetupError(f"The model {model.spec!r} gave no answer: {error}") from None
     finally:
-        await env.model.aclose()
+        await model.aclose()
     return bool(env.result and env.result.rows)
 
 
@@ -153,9 +173,18 @@ def _verdict(env: SQLAgentEnv, asked: Question) -> str:
     count = counted(len(env.result.rows), "row")
     if asked.gold is None:
         answers = "it answers" if len(env.result.rows) == 1 else "they answer"
-        return f"{count}. Nobody has checked whether {answers} the question."
+        return f"{count}. Nobody has checked whether {answers} the question.\n{_doubt(env)}"
     same = "the same" if env.episode.success else "not the same"
-    return f"{count}, {same} as the gold query's."
+    return f"{count}, {same} as the gold query's.\n{_doubt(env)}"
+
+
+def _doubt(env: SQLAgentEnv) -> str:
+    """Return how doubtful the last answer is, and why."""
+    assert env.episode is not None
+    known = env.episode.steps[-1].known
+    assert known is not None
+    why = "".join(f"\n- {plain(line)}" for line in (*known.evidence, *known.facts))
+    return f"Doubt {known.doubt:.0%} (the chance that it is wrong, by its signals){why}"
 
 
 def _cell(value: object) -> str:

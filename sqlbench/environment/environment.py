@@ -2,52 +2,60 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.environment.agent import AgentSQL, agent_sql
+from sqlbench.environment.attempt import make_step, next_context
+from sqlbench.environment.doubting import Ground, check_doubting, is_grounded, is_measured, know
 from sqlbench.environment.exchange import (
     ACTIONS,
+    CUSTOM,
     Action,
     Event,
     Observation,
     RewardInfo,
+    chunk_event,
     outcome_events,
     resolve_action,
-    reward_info,
 )
-from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
+from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
+from sqlbench.environment.sampling import draw, judge_drawn, pick, run_aside
+from sqlbench.environment.under_way import UnderWay
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
-from sqlbench.episodes.episode import Episode, Step, learn
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
-from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
-from sqlbench.episodes.reward import clamp_score, compute_reward
-from sqlbench.episodes.seeds import Role, call_seed, generator
-from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import Golds, find_metric
-from sqlbench.models import Completion, ModelRequest, Usage, load_model
-from sqlbench.models.base import ChatModel, Message, Restart
+from sqlbench.episodes.known import MAX_DOUBT, Known
+from sqlbench.episodes.repair import ARMS, AUTO, FailedAttempt, Prompts
+from sqlbench.grading import Golds
+from sqlbench.models import Completion, load_model
+from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
+from sqlbench.policies.learning import learn
+from sqlbench.seeds import Role, generator
+from sqlbench.signals.choice import Rule, check_rule
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
 
 
-class SQLAgentEnv:
+class SQLAgentEnv(UnderWay):
     """Episodes of up to five attempts at a question, on a real database.
 
     Parameters
     ----------
     suite, model, policy : Suite, ChatModel, Policy, or the spec of one
-        What is asked, who answers, and who chooses repairs for the action ``auto``.
+        What is asked, who answers, and who chooses repairs for the action ``auto``. The model
+        None is for agents that bring their own: an action is then SQL, `prompt` has the messages
+        that a model would get, and a bad action is an attempt that failed, not an exception.
     seed : int
         The experiment's seed; every decision derives its own from it.
-    feedback : {"oracle", "execution", "always"}
+    feedback : {"oracle", "execution", "always", "signals"}
         What ends an episode. ``oracle``: the right result. ``execution``: any result with rows,
         where an agent without an oracle stops. ``always``: exactly one repair, whatever happened.
+        ``signals``: a result that is doubted less than ``max_doubt``.
     max_attempts : int
         1 to 5.
     metric : str
@@ -60,6 +68,18 @@ class SQLAgentEnv:
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
         Gold results to share between environments of one metric.
+    samples : int
+        How many first answers are drawn; attempt 1 is one of them.
+    choose : {"first", "agreement", "doubt"}
+        Which one: the first, the one whose result most of them have, or the one that agreement,
+        doubt and order together speak for (`sqlbench.signals.choice`).
+    ground : {"on", "off"} or None
+        Whether repair prompts tell what the signals found. None: unless the model is simulated,
+        which reads no prompt. ``prompts``, where given, say it themselves (`Prompts.grounded`).
+    max_doubt : float
+        For ``feedback="signals"``: the doubt from which on an answer is repaired.
+    signals : bool
+        Whether to measure every attempt's signals, though nothing here needs them.
 
     Raises
     ------
@@ -70,7 +90,7 @@ class SQLAgentEnv:
     def __init__(
         self,
         suite: Suite | str = "marketplace",
-        model: ChatModel | str = "simulated",
+        model: ChatModel | str | None = "simulated",
         policy: Policy | str = "linucb",
         *,
         seed: int = 0,
@@ -81,23 +101,27 @@ class SQLAgentEnv:
         prompts: Prompts | None = None,
         learn: bool = False,
         golds: Golds | None = None,
+        samples: int = 1,
+        choose: Rule = "first",
+        ground: Ground | None = None,
+        max_doubt: float = MAX_DOUBT,
+        signals: bool = False,
     ) -> None:
-        if feedback not in FEEDBACKS:
-            raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        find_metric(metric)  # refuses what is none
-        check_whole("seed", seed)
-        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
-        if not 0 <= temperature < math.inf:
-            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+        check_options(feedback, metric, seed, max_attempts, samples, temperature)
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
-        check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
+        if self.model is not None:
+            check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
         self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
-        self.prompts = prompts or Prompts.load()
+        check_doubting(ground, max_doubt)
+        check_rule(choose)
+        self.max_doubt, self.samples, self.choose = max_doubt, samples, choose
+        self.prompts = prompts or Prompts.load(ground=is_grounded(ground, self.model))
+        self._measured = is_measured(self.prompts.grounded, feedback, self.policy, signals)
         self.golds = golds or Golds(self.suite, metric)
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
@@ -161,11 +185,12 @@ class SQLAgentEnv:
         self._history: list[tuple[str, ErrorClass | None]] = []
         self._told: list[FailedAttempt] = []
         self._token: str | None = None
+        self._known: Known | None = None
         self._context: Context | None = None
         self._next: Decision | None = None
         return self._observation()
 
-    async def step(self, action: Action | str = AUTO) -> tuple[Observation, RewardInfo]:
+    async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
 
         Raises
@@ -181,7 +206,9 @@ class SQLAgentEnv:
             pass
         return self.last_result()
 
-    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
+    async def step_streaming(
+        self, action: Action | AgentSQL | str = AUTO
+    ) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
 
         The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
@@ -196,92 +223,33 @@ class SQLAgentEnv:
         finally:
             await events.aclose()
 
-    def last_result(self) -> tuple[Observation, RewardInfo]:
-        """Return what the last attempt brought, as `step` did: for those who streamed it.
-
-        Raises
-        ------
-        RuntimeError
-            Before the episode's first attempt.
-        """
-        if self.episode is None or not self.episode.steps:
-            raise RuntimeError("last_result() before an attempt: call step() first.")
-        return self._observation(), self._reward_info()
-
-    def state(self) -> dict[str, Any]:
-        """Return where the episode stands, as a dict of JSON values."""
-        if self.episode is None:
-            return {"active": False}
-        episode, last = self.episode, self.episode.steps[-1] if self.episode.steps else None
-        scores = [clamp_score(s.score) for s in episode.steps]
-        return {
-            "active": not episode.done,
-            "task_id": episode.task_id,
-            "question_id": episode.question_id,
-            "question": self.question.text,
-            "attempt_number": len(episode.steps),
-            "max_attempts": self.max_attempts,
-            "current_sql": last.sql if last else None,
-            "error_message": self._told[-1].message if self._failing() else None,
-            "error_class": self._history[-1][1] if self._failing() else None,
-            "done": episode.done,
-            "success": episode.success,
-            "step_rewards": scores,
-            "total_reward": clamp_score(sum(scores) / len(scores) if scores else None),
-        }
-
-    @property
-    def result(self) -> QueryResult | None:
-        """All rows of the last attempt; None if it did not run, or there was none."""
-        return self._result if self.episode is not None and self.episode.steps else None
-
-    @property
-    def next_action(self) -> str | None:
-        """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
-        return str(self._next.action) if self.episode is not None and self._next else None
-
-    @property
-    def context(self) -> Context | None:
-        """What the policy sees now; None before attempt 1 and when the episode is over."""
-        return self._context if self.episode is not None else None
-
-    @property
-    def suggestion(self) -> Decision | None:
-        """What `auto` would do next; None before attempt 1 and when the episode is over."""
-        return self._next if self.episode is not None else None
-
-    def messages(self, action: str) -> tuple[Message, ...]:
-        """Return the messages that an action would send now."""
-        facts = {
-            "schema": self._schema,
-            "dialect": self._database.dialect,
-            "question": self.question.text,
-            "evidence": self.question.evidence,
-        }
-        if action == GENERATE:
-            return self.prompts.generate(**facts)
-        return self.prompts.repair(
-            RepairAction(action), attempts=self._told, token=self._token, **facts
-        )
-
     async def _attempt(
-        self, action: Action | str, *, streamed: bool
+        self, action: Action | AgentSQL | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
-        name, decision, custom = resolve_action(action, self._next, first=not self._history)
+        refusal: str | None = None
+        custom: str | None
+        if self.model is None:
+            asked = agent_sql(action)
+            name, decision, custom, refusal = CUSTOM, None, asked.sql, asked.refusal
+        else:
+            assert not isinstance(action, AgentSQL), "for environments without a model"
+            name, decision, custom = resolve_action(action, self._next, first=not self._history)
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
+            assert self.model is not None
             request = self.request(name, attempt)
             completion: Completion | None = None
-            if streamed:
+            if attempt == 1 and self.samples > 1:
+                completion = await self._sample()
+                yield {"type": "sql_chunk", "chunk": completion.text}
+            elif streamed:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
-                    elif isinstance(piece, Restart):  # what was shown so far does not count
-                        yield {"type": "sql_chunk", "chunk": "", "restart": True}
                     else:
-                        yield {"type": "sql_chunk", "chunk": piece}
+                        yield chunk_event(piece)
             else:
                 completion = await self.model.complete(request)
             assert completion is not None, "a model's stream ends with its Completion"
@@ -293,36 +261,21 @@ class SQLAgentEnv:
             yield {"type": "executing", "sql": sql}
         finally:
             # Also where the caller closes the stream here: what is executing counts.
-            await self._execute(attempt, name, decision, sql, completion)
+            await self._execute(attempt, name, decision, sql, completion, refusal)
         if not streamed:
             return
         failure = (self._history[-1][1], self._told[-1].message, self._token)
         for event in outcome_events(episode, failure, self._next):
             yield event
 
-    def _open_episode(self) -> Episode:
-        if self.episode is None:
-            raise RuntimeError("step() before reset(): call reset() first.")
-        if self.episode.done:
-            raise RuntimeError("step() after the episode is over: call reset() to start another.")
-        return self.episode
-
-    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
-        """Return what an action would ask the model now."""
-        assert self.episode is not None
-        repair = name != GENERATE
-        return ModelRequest(
-            messages=self.messages(name),
-            question_id=self.question.id,
-            repeat=self.episode.repeat,
-            attempt=attempt,
-            action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
-            temperature=self.temperature,
-            context=self._context if repair else None,
-            failing_sql=self._told[-1].sql if repair else None,
-            progress=self._progress,
-        )
+    async def _sample(self) -> Completion:
+        """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
+        assert self.episode is not None and self.model is not None
+        requests = [self.request(sample=i) for i in range(self.samples)]
+        drawn = await draw(self.model, requests, self._database, self.metric)
+        self.episode.chosen = await pick(drawn, self.question, self._database, self.choose)
+        self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
+        return drawn[self.episode.chosen].completion
 
     async def _execute(
         self,
@@ -331,56 +284,49 @@ class SQLAgentEnv:
         decision: Decision | None,
         sql: str,
         completion: Completion | None,
+        refusal: str | None,
     ) -> None:
         assert self.episode is not None
         outcome: QueryResult | QueryError
-        try:
-            outcome = await self._database.run(await prepare_aside(sql, self.metric))
-        except QueryError as raised:
-            outcome = raised
-        result = outcome if isinstance(outcome, QueryResult) else None
-        error = outcome if isinstance(outcome, QueryError) else None
+        if refusal is None:
+            outcome = await run_aside(self._database, sql, self.metric)
+        else:
+            outcome = QueryError(refusal)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
-        verdict, message, error_class = judged.verdict, judged.message, judged.error_class
-        over = is_over(attempt, self.max_attempts, self.feedback, outcome, verdict.match)
-        before = self.episode.steps[-1].error_class if self.episode.steps else None
-        usage = completion.usage if completion else Usage()
-        step = Step(
-            attempt=attempt,
-            action=name,
-            context=self._context if name in ARMS else None,
-            propensity=decision.propensity if decision else None,
-            scores=self._next.scores if self._next and name in ARMS else None,
-            sql=sql,
-            success=verdict.match,
-            error_class=error_class,
-            error_message=None if verdict.match and over else message,
-            reason=verdict.reason,
-            row_count=len(result.rows) if result else None,
-            score=judged.score,
-            breakdown=compute_reward(verdict.match, attempt, error_class, before),
-            reproducible=error is None or error.reproducible,
-            answer=completion.text if completion and completion.sql is None and not sql else None,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            latency=completion.latency if completion else 0.0,
-            elapsed=outcome.elapsed,
+        right, message = judged.verdict.match, judged.message
+        known = None
+        if self._measured:
+            known = await know(self.question, sql, self._database, outcome)
+        trusted = known is not None and known.doubt < self.max_doubt
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right, trusted=trusted)
+        chosen = name in ARMS
+        step = make_step(
+            attempt,
+            name,
+            self._context if chosen else None,
+            decision.propensity if decision else None,
+            self._next.scores if self._next and chosen else None,
+            sql,
+            completion,
+            outcome,
+            judged,
+            told=None if right and over else message,
+            before=self.episode.steps[-1].error_class if self.episode.steps else None,
+            known=known,
         )
-        self._result = result
+        self._result = outcome if isinstance(outcome, QueryResult) else None
+        self._known = known
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(error) if error else None
+        failed = outcome if isinstance(outcome, QueryError) else None
+        self._token = extract_offending_token(failed, sql) if failed else None
         if over:
             self._close()
         else:
-            self._context = Context.from_history(self._history)
-            rng = generator(
-                self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
-            )
-            self._next = self.policy.select(self._context, rng)
+            self._context = next_context(self.policy, self._history, known)
+            # Without a model nobody may ever ask what the policy would do: then it is not asked.
+            self._next = self._select(self._context) if self.model is not None else None
 
     def _close(self) -> None:
         assert self.episode is not None
@@ -388,29 +334,3 @@ class SQLAgentEnv:
         self._context = self._next = None
         if self.learn:
             learn(self.policy, self.episode)
-
-    def _failing(self) -> bool:
-        """Whether there is anything to tell the agent: only an oracle tells it that it is right."""
-        assert self.episode is not None
-        steps = self.episode.steps
-        return bool(steps) and not (steps[-1].success and self.feedback == "oracle")
-
-    def _observation(self) -> Observation:
-        assert self.episode is not None
-        last = self.episode.steps[-1] if self.episode.steps else None
-        failing = self._failing()
-        return Observation(
-            question=self.question.text,
-            schema_info=self._schema,
-            current_sql=last.sql if last else None,
-            error_message=self._told[-1].message if failing else None,
-            error_class=self._history[-1][1] if failing else None,
-            attempt_number=len(self.episode.steps),
-            max_attempts=self.max_attempts,
-            task_id=self.episode.task_id,
-            task_difficulty=self.suite.task(self.episode.task_id).difficulty,
-        )
-
-    def _reward_info(self) -> RewardInfo:
-        assert self.episode is not None
-        return reward_info(self.episode, self._result)

@@ -25,6 +25,7 @@ from sqlbench.grading.predictions import PredictionFileError
 from sqlbench.signals.choice import Choice, choose_among
 from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio
 from sqlbench.suites.base import Suite
+from sqlbench.words import markdown_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +172,6 @@ def choice_figures(chosen: Sequence[Chosen], *, seed: int = 0) -> list[ChoiceFig
 
 def choice_text(figures: Sequence[ChoiceFigures]) -> str:
     """Return the figures as a table."""
-    from sqlbench.analysis import markdown_table
-
     header = ["source", "questions", "first", "chosen", "any right", "gap closed"]
     rows = [
         [f.source, str(f.questions), *(str(i) for i in (f.first, f.chosen, f.any_right, f.closed))]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlbench.episodes.repair import Message
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.models.base import ChatModel, Completion, Message, ModelError, ModelRequest, Usage
+from sqlbench.models.base import ChatModel, Completion, ModelError, ModelRequest, Usage
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.extract import extract_sql
 
@@ -18,6 +19,7 @@ MODEL_SPECS = (
     "openai",
     "openai:NAME",
     "predictions:FILE",
+    "MODULE:NAME",
 )
 
 __all__ = [
@@ -42,7 +44,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
     spec : str
         ``simulated``, ``simulated:PROFILE``, ``openai:NAME`` (any OpenAI-compatible endpoint;
         ``openai:NAME?max_tokens=N`` limits the length of an answer) or
-        ``predictions:FILE`` (first answers of a prediction file).
+        ``predictions:FILE`` (first answers of a prediction file); or one of your own, see
+        `sqlbench.models.own`.
     suite : Suite
         The simulated model answers from its gold queries.
     calling : Calling or None
@@ -72,4 +75,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
         from sqlbench.models.predictions import PredictionsModel
 
         return PredictionsModel(argument, suite)
+    from sqlbench.models.own import own_model
+
+    if (model := own_model(spec, suite, calling)) is not None:
+        return model
     raise UnknownNameError("model", spec, MODEL_SPECS)

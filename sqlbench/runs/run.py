@@ -2,10 +2,10 @@
 
 ``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
 ``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
-``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
-rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
-results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
-million tokens of each model cost.
+``prompts.json`` the texts that were sent, ``policy.npz`` what was learned (``start.npz`` what was
+known before, if anything), ``summary.json`` the rates. A line counts once it ends in a newline: a
+torn last line is owed again. Beside what the results depend on: ``calls.jsonl``, a line a request
+that was sent, and ``price.json``, what a million tokens of each model cost.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.paths import located
 from sqlbench.runs.collector import no_collection
 from sqlbench.runs.config import make_config
 from sqlbench.runs.files import read_json, read_lines, read_log
@@ -28,10 +29,14 @@ from sqlbench.words import counted
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sqlbench.models import ChatModel
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
+    from sqlbench.runs.start import Start
+    from sqlbench.suites import Suite
 
 SCHEMA_VERSION = 1
+START = "start.npz"
 # What every reader of ``run.json`` relies on.
 _META = {
     "config": dict,
@@ -82,6 +87,8 @@ class Run(Shown):
         self._log: list[Episode] | None = [] if folder is None else None
         self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
+        self.start: Start | None = None
+        self._suite: Suite | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -93,7 +100,7 @@ class Run(Shown):
             If it is no run's folder. A log that is damaged before its last line raises when it is
             first read, which may be now or with the first use of what is in it.
         """
-        path = Path(folder)
+        path = located(folder)
         return cls(read_json(path / "run.json"), path)
 
     @property
@@ -134,6 +141,26 @@ class Run(Shown):
         return bool(self.meta["simulated"])
 
     @property
+    def changes(self) -> dict[str, dict[str, str | None]]:
+        """What servers made of models' parameters, by spec: another name, or None for left out.
+
+        Raises
+        ------
+        RunFolderError
+            If the record is damaged.
+        """
+        found = self.meta.get("parameters", {})
+        models = found.values() if isinstance(found, dict) else [None]
+        if not all(
+            isinstance(m, dict) and all(isinstance(n, str | None) for n in m.values())
+            for m in models
+        ):
+            raise RunFolderError(
+                f"The run.json in {str(self.folder)!r} is damaged: its parameters are {found!r}."
+            )
+        return dict(found)
+
+    @property
     def without_gold(self) -> int:
         """How many of the questions that could be asked have no gold query."""
         return int(self.meta["without_gold"])
@@ -168,7 +195,7 @@ class Run(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: its rates and costs."""
-        from sqlbench.analysis import rates
+        from sqlbench.runs.summary import notes_of, rates
 
         c, found = self.config, self.summary
         about = facts(
@@ -184,10 +211,9 @@ class Run(Shown):
         )
         rows = [(name, str(r)) for name, r in rates(self).items()] if self.log else []
         header = ("", "rate [95% interval, by question] (count/n)")
-        notes = [*self.meta["notes"], *self.meta["invalid_questions"].values()]
         return Card(
             f"Run {self.label}{self.mark}",
-            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes)],
+            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes_of(self))],
         )
 
     @cached_property
@@ -223,6 +249,11 @@ class Run(Shown):
         return Prompts(texts)
 
     @property
+    def measured(self) -> bool:
+        """Whether the signals of every attempt are in the log."""
+        return bool(self.log) and all(s.known is not None for e in self.log for s in e.steps)
+
+    @property
     def episodes(self) -> pd.DataFrame:
         """A row an episode, in order of its number."""
         import pandas as pd
@@ -237,17 +268,55 @@ class Run(Shown):
                 "attempts": len(e.steps),
                 "first": e.first,
                 "field": e.field,
+                "gated": e.gated(self.config.max_doubt),
                 "any": e.any,
                 "total_reward": e.total_reward,
                 "model_calls": e.model_calls,
-                "prompt_tokens": sum(s.prompt_tokens for s in e.steps),
-                "completion_tokens": sum(s.completion_tokens for s in e.steps),
+                "prompt_tokens": e.tokens("prompt"),
+                "completion_tokens": e.tokens("completion"),
                 "simulated": self.simulated,
             }
             for e in self.log
         ]
-        frame = pd.DataFrame(rows, columns=EPISODE_COLUMNS)
+        columns = list(EPISODE_COLUMNS)
+        if self.measured:
+            columns.insert(columns.index("any"), "gated")
+        frame = pd.DataFrame(rows, columns=columns)
         return frame.sort_values("episode", kind="stable", ignore_index=True)
+
+    @property
+    def suite(self) -> Suite:
+        """What was asked: the suite that it ran on, or its spec loaded anew.
+
+        Raises
+        ------
+        UnknownNameError, SuiteError, DatabaseFailure
+            If the suite cannot be loaded any more.
+        RunFolderError
+            If it has changed since the run.
+        """
+        if self._suite is None:
+            from sqlbench.suites import load_suite
+
+            suite = load_suite(self.config.suite, self.config.database)
+            if suite.content_hash != self.meta["suite_hash"]:
+                raise RunFolderError(
+                    f"The suite {self.config.suite!r} has changed since the run: its questions, "
+                    "golds or databases are others now."
+                )
+            self._suite = suite
+        return self._suite
+
+    @property
+    def questions(self) -> pd.DataFrame:
+        """A row a question: how often it was asked, how it went, the last answer and the gold.
+
+        The columns are those of `sqlbench.runs.questions.question_frame`; raises what `suite`
+        raises. Gold queries are for reading: nothing of it reaches a prompt.
+        """
+        from sqlbench.runs.questions import question_frame
+
+        return question_frame(self, self.suite)
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -261,9 +330,32 @@ class Run(Shown):
     @property
     def summary(self) -> dict[str, Any]:
         """The rates with their intervals, the costs and what was left out."""
-        from sqlbench.analysis import summarize
+        from sqlbench.runs.summary import summarize
 
         return summarize(self)
+
+    def untaught(self) -> Policy:
+        """Return the policy as it was before the first episode: new, or what the run started from.
+
+        Raises
+        ------
+        RunFolderError
+            If the file of what it started from is gone.
+        """
+        from sqlbench.policies import make_policy
+        from sqlbench.policies.registry import load_policy
+
+        if self.config.start_from is None:
+            return make_policy(self.config.policy, self._oracles_model())
+        if self.start is not None:
+            return self.start.fresh(self._oracles_model())
+        assert self.folder is not None
+        if not (self.folder / START).is_file():
+            raise RunFolderError(
+                f"The run in {str(self.folder)!r} started from a policy, and its {START} is "
+                "missing."
+            )
+        return load_policy(self.folder / START, self._oracles_model())
 
     @property
     def policy(self) -> Policy:
@@ -278,16 +370,21 @@ class Run(Shown):
             return self._policy
         if self.folder is None or not (self.folder / "policy.npz").exists():
             raise RunFolderError("The run has no policy yet: let it finish first.")
+        from sqlbench.policies.registry import load_policy
+
+        self._policy = load_policy(self.folder / "policy.npz", self._oracles_model())
+        return self._policy
+
+    def _oracles_model(self) -> ChatModel | None:
+        """Return the model whose matrix the policy reads, if it does."""
+        if not self.config.policy.startswith("oracle"):
+            return None
         from sqlbench.models import load_model
-        from sqlbench.policies import load_policy
         from sqlbench.suites import load_suite
 
-        model = None
-        if self.config.policy.startswith("oracle"):
-            suite = load_suite(self.config.suite, self.config.database)
-            model = load_model(self.config.repairing, suite)
-        self._policy = load_policy(self.folder / "policy.npz", model)
-        return self._policy
+        return load_model(
+            self.config.repairing, load_suite(self.config.suite, self.config.database)
+        )
 
 
 def _episode(record: dict[str, Any]) -> Episode:

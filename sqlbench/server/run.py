@@ -12,6 +12,8 @@ from sqlbench.server.app import create_app
 from sqlbench.server.bench import ServerConfig
 from sqlbench.server.gate import MAX_REQUEST_BYTES
 
+PING_GRACE_SECONDS = 30.0
+
 
 def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve until interrupted.
@@ -44,11 +46,22 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
     suite, model = (
         part if isinstance(part, str) else part.spec for part in (config.suite, config.model)
     )
+    whom = (
+        "to agents that bring their own model"
+        if config.agent
+        else f"with model {model} and policy {config.policy}"
+    )
     print(
-        f"Serving {suite} with model {model} and policy {config.policy} at http://{shown}:{bound}",
+        f"Serving {suite} {whom} at http://{shown}:{bound}",
         flush=True,
     )
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            app.close()  # here: what follows is the signal again, and it ends the process
+
+    server = Server(
         uvicorn.Config(
             app,
             log_level="warning",
@@ -56,6 +69,8 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             ws_max_size=4 * MAX_REQUEST_BYTES,
             # Deflating an observation costs more than sending it.
             ws_per_message_deflate=False,
+            # A client that computes answers no ping: its session lives as long as it was promised.
+            ws_ping_timeout=config.session_timeout + PING_GRACE_SECONDS,
             timeout_graceful_shutdown=5,
         )
     )

@@ -63,6 +63,14 @@ def audit(old: Candidate, new: Candidate, *, margin: float = MARGIN) -> Audit:
     return Audit(after - before > margin, after - before)
 
 
+def takes_new(old: float | None, new: float | None, *, margin: float = MARGIN) -> bool:
+    """Say the same from a log, by the two doubts alone; None stands for an answer that raised."""
+    if new is None or old is None:
+        return old is None
+    before, after = log_odds(np.array([old, new])).tolist()
+    return bool(after - before > margin)
+
+
 def audit_chain(answers: Sequence[Candidate], *, margin: float = MARGIN) -> int:
     """Return the place of the answer that stands at the end of a chain of repairs.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sqlite3
 from importlib import resources
 
 import pytest
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 
 import sqlbench as sb
 from sqlbench.cli import app
-from sqlbench.episodes.repair import ARMS, FailedAttempt, Prompts
+from sqlbench.episodes.repair import ARMS, FailedAttempt, Prompts, RepairAction
 from sqlbench.exceptions import ConfigError
 
 FACTS = {"schema": "CREATE TABLE t (x);", "dialect": "sqlite", "question": "How many?"}
@@ -25,7 +27,7 @@ def repair(prompts, arm, question="How many?"):
 
 def test_the_system_prompt_and_the_eight_repairs_are_files_of_the_package():
     names = {p.name for p in (resources.files("sqlbench.episodes") / "prompts").iterdir()}
-    assert names == {f"{name}.txt" for name in ("system", "generate", "repair", *ARMS)}
+    assert names == {f"{name}.txt" for name in ("system", "generate", "repair", "facts", *ARMS)}
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -47,6 +49,23 @@ def test_a_repair_carries_schema_question_query_error_and_token():
     joined = "\n".join(m["content"] for m in repair(Prompts.load(), ARMS[1]))
     for text in (*FACTS.values(), "SELECT nope", "no such column: nope", "complains of: nope"):
         assert text == "sqlite" or text in joined
+
+
+def test_a_grounded_repair_tells_facts_and_doubts_and_another_has_the_hash_of_ever(tmp_path):
+    grounded, plain = Prompts.load(ground=True), Prompts.load()
+    known = {"facts": ["There is no column nope; the nearest: t.x."], "signals": ["It raised."]}
+    asked = {"evidence": "", "attempts": FAILED, "token": None, **FACTS, **known}
+    told = grounded.repair(ARMS[1], **asked)[1]["content"]
+    assert "- There is no column nope; the nearest: t.x.\n" in told + "\n"
+    assert "- It raised." in told and told.endswith("Write a query that answers the question.")
+    assert "nearest" not in plain.repair(ARMS[1], **asked)[1]["content"]
+    assert grounded.hash != plain.hash and "facts" not in plain.texts
+    nothing = asked | {"facts": [], "signals": []}
+    assert grounded.repair(ARMS[1], **nothing) == plain.repair(ARMS[1], **nothing)
+    # A text of one's own places them itself.
+    (tmp_path / "repair.txt").write_text("$question $sql $error $signals|$facts|")
+    own = Prompts.load(tmp_path, ground=True).repair(ARMS[1], **asked)[1]["content"]
+    assert own.endswith("- It raised.\n|- There is no column nope; the nearest: t.x.\n|")
 
 
 def test_a_folder_overrides_single_texts_and_the_hash_tells(tmp_path):
@@ -98,3 +117,29 @@ def test_a_prompt_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "system.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"system\.txt"):
         Prompts.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "LEFT(x, 1)", "RIGHT(x, 1)", "YEAR(x)", "MONTH(x)", "DATE_TRUNC('month', x)",
+        "EXTRACT(YEAR FROM x)", "x ILIKE 'a'", "TOP 1 x", "x::text",
+    ],
+)  # fmt: skip
+def test_what_the_note_on_sqlite_denies_is_not_there(call):
+    note = repair(Prompts.load(), RepairAction.CHANGE_DIALECT)[0]["content"]
+    assert re.search(r"\w+|::", call.removeprefix("x")).group() in note
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite3.connect(":memory:").execute(f"SELECT {call} FROM (SELECT 'a' AS x)")
+
+
+def test_what_the_note_on_sqlite_says_of_its_versions_is_so():
+    note = repair(Prompts.load(), RepairAction.CHANGE_DIALECT)[0]["content"]
+    assert "CONCAT() and STRING_AGG() only from 3.44 on" in note
+    connection = sqlite3.connect(":memory:")
+    for call in ("concat('a', 'b')", "string_agg('a', 'b')"):
+        if sqlite3.sqlite_version_info >= (3, 44):
+            connection.execute(f"SELECT {call}")
+        else:
+            with pytest.raises(sqlite3.OperationalError):
+                connection.execute(f"SELECT {call}")

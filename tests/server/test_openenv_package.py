@@ -22,6 +22,8 @@ from packaging.utils import canonicalize_name
 from serving import ROOT
 
 import sqlbench as sb
+from sqlbench.environment.wire import SQLAgentAction
+from sqlbench.suites.splits import splits
 
 PACKAGE = ROOT / "envs" / "sqlbench_env"
 
@@ -31,6 +33,16 @@ def test_openenv_validates_the_folder():
     command = [openenv, "validate", str(PACKAGE), "--level", "static"]
     out = subprocess.run(command, capture_output=True, text=True)
     assert out.returncode == 0 and "Verdict: PASS" in out.stdout, out.stdout + out.stderr
+    assert "warn" not in out.stdout.lower(), out.stdout
+
+
+def test_an_auditor_finds_the_environment_in_process():
+    env = sb.make_environment()
+    start = env.reset(question_id="simple_01")
+    gold = env.bench.suite.question("simple_01").gold
+    assert start.schema_info and env.step(SQLAgentAction(sql="SELECT 1")).reward == 0.0
+    seen = env.step(SQLAgentAction(sql=gold))
+    assert seen.done and seen.reward == 0.9
 
 
 def test_the_folder_holds_what_publishing_needs():
@@ -43,6 +55,7 @@ def test_the_manifest_counts_the_questions_that_are_served():
     suite = sb.load_suite("marketplace")
     counts = {f"marketplace/{t.id}": len(t.questions) for t in suite.tasks.values()}
     declared = manifest["validation"]["capabilities"]["declared_task_count"]
+    counts |= {name: len(questions) for name, questions in splits(suite).items()}
     assert declared == {"marketplace": len(suite), **counts}
     assert manifest["version"] == sb.__version__
 
@@ -51,7 +64,7 @@ def test_the_lock_was_made_for_what_sqlbench_needs_today():
     """An image installs what is locked, and sqlbench without its dependencies."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = tomllib.loads((PACKAGE / "uv.lock").read_text())
-    (locked,) = (p for p in lock["package"] if p["name"] == "sqlbench")
+    (locked,) = (p for p in lock["package"] if p["name"] == "sqlbench-repair")
     needed = {
         (canonicalize_name(r.name), frozenset(r.extras), r.specifier)
         for r in map(Requirement, project["dependencies"])
@@ -99,7 +112,7 @@ def test_openenv_pushes_all_that_an_image_is_built_from(hub, tmp_path):
     folder = tmp_path / "sqlbench_env"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("wheels", "__pycache__"))
     (folder / "wheels").mkdir()
-    wheel = folder / "wheels" / f"sqlbench-{sb.__version__}-py3-none-any.whl"
+    wheel = folder / "wheels" / f"sqlbench_repair-{sb.__version__}-py3-none-any.whl"
     wheel.write_bytes(b"what `make space` puts here")
     told = {"HF_ENDPOINT": address, "HF_TOKEN": "hf_none", "HF_HOME": str(tmp_path / "hf")}
     out = subprocess.run(
