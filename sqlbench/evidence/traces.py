@@ -18,6 +18,7 @@ import numpy as np
 
 from sqlbench.episodes.errors import ErrorClass, classify_message, extract_offending_token
 from sqlbench.evidence.repair_table import KEEP, RepairTable, TableError
+from sqlbench.words import carried_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +134,7 @@ def load_repairs(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame(_lines(Path(path)))
+    frame = pd.DataFrame(map(carried_values, _lines(Path(path))))
     chain = ["model", "method", "schema_shown", "question_index"]
     missing = [c for c in (*chain, "before_class", "outcome") if c not in frame]
     if missing:
