@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from folders import DATA
+from answering import answering, whole
+from folders import DATA, ROOT
 from served import answers_for, serve
 
 import sqlbench as sb
@@ -471,3 +472,24 @@ def test_a_bad_grid_is_refused_by_name(tmp_path, text, match):
     (tmp_path / "grid.yaml").write_text(text)
     with pytest.raises((ConfigError, UnknownNameError), match=match):
         load_grid(tmp_path / "grid.yaml")
+
+
+def test_a_sweep_and_a_comparison_leave_no_connection_open(tmp_path):
+    """Said by aiohttp when it is collected: on standard error, at the end of the process."""
+    code = (
+        "import sys; from sqlbench.grids.sweep import make_grid, run_sweep\n"
+        "from sqlbench.grids.compare import compare\n"
+        "grid = {'model': 'openai:m', 'policy': ['random', 'rules'], 'episodes': 2,\n"
+        "        'max_attempts': 1}\n"
+        "configs = make_grid(grid)\n"
+        "run_sweep(configs, sys.argv[1] + '/s', workers=1, progress=False)\n"
+        "compare({'a': configs[0]}, [0, 1], sys.argv[1] + '/c', workers=1, progress=False)\n"
+    )
+    with answering(lambda request: (200, whole("SELECT 1"))) as endpoint:
+        out = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True,
+            env={**os.environ, "OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": "k",
+                 "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert out.returncode == 0, out.stderr
+    assert "Unclosed" not in out.stderr and len(endpoint.requests) == 8
