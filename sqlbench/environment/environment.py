@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.environment.agent import AgentSQL, agent_sql
 from sqlbench.environment.attempt import make_step
 from sqlbench.environment.exchange import (
     ACTIONS,
+    CUSTOM,
     Action,
     Event,
     Observation,
@@ -51,7 +53,9 @@ class SQLAgentEnv:
     Parameters
     ----------
     suite, model, policy : Suite, ChatModel, Policy, or the spec of one
-        What is asked, who answers, and who chooses repairs for the action ``auto``.
+        What is asked, who answers, and who chooses repairs for the action ``auto``. The model
+        None is for agents that bring their own: an action is then SQL, `prompt` has the messages
+        that a model would get, and a bad action is an attempt that failed, not an exception.
     seed : int
         The experiment's seed; every decision derives its own from it.
     feedback : {"oracle", "execution", "always"}
@@ -81,7 +85,7 @@ class SQLAgentEnv:
     def __init__(
         self,
         suite: Suite | str = "marketplace",
-        model: ChatModel | str = "simulated",
+        model: ChatModel | str | None = "simulated",
         policy: Policy | str = "linucb",
         *,
         seed: int = 0,
@@ -98,7 +102,8 @@ class SQLAgentEnv:
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
-        check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
+        if self.model is not None:
+            check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
         self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
@@ -171,7 +176,7 @@ class SQLAgentEnv:
         self._next: Decision | None = None
         return self._observation()
 
-    async def step(self, action: Action | str = AUTO) -> tuple[Observation, RewardInfo]:
+    async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
 
         Raises
@@ -187,7 +192,9 @@ class SQLAgentEnv:
             pass
         return self.last_result()
 
-    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
+    async def step_streaming(
+        self, action: Action | AgentSQL | str = AUTO
+    ) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
 
         The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
@@ -228,7 +235,7 @@ class SQLAgentEnv:
     @property
     def next_action(self) -> str | None:
         """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
-        return str(self._next.action) if self.episode is not None and self._next else None
+        return str(self.suggestion.action) if self.suggestion else None
 
     @property
     def context(self) -> Context | None:
@@ -238,7 +245,29 @@ class SQLAgentEnv:
     @property
     def suggestion(self) -> Decision | None:
         """What `auto` would do next; None before attempt 1 and when the episode is over."""
-        return self._next if self.episode is not None else None
+        if self.episode is None or self._context is None:
+            return None
+        if self._next is None:
+            self._next = self._select(self._context)
+        return self._next
+
+    def prompt(self, action: str = AUTO) -> tuple[Message, ...]:
+        """Return the messages that a model would get for its next attempt.
+
+        Parameters
+        ----------
+        action : str
+            From attempt 2 on the repair whose prompt it is; ``auto`` lets the policy choose.
+
+        Raises
+        ------
+        RuntimeError
+            Before a reset, or after the episode is over.
+        """
+        self._open_episode()
+        if action == AUTO:
+            action = str(self.suggestion.action) if self.suggestion else GENERATE
+        return self.messages(action)
 
     def messages(self, action: str) -> tuple[Message, ...]:
         """Return the messages that an action would send now."""
@@ -255,13 +284,21 @@ class SQLAgentEnv:
         )
 
     async def _attempt(
-        self, action: Action | str, *, streamed: bool
+        self, action: Action | AgentSQL | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
-        name, decision, custom = resolve_action(action, self._next, first=not self._history)
+        refusal: str | None = None
+        custom: str | None
+        if self.model is None:
+            asked = agent_sql(action)
+            name, decision, custom, refusal = CUSTOM, None, asked.sql, asked.refusal
+        else:
+            assert not isinstance(action, AgentSQL), "for environments without a model"
+            name, decision, custom = resolve_action(action, self._next, first=not self._history)
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
+            assert self.model is not None
             request = self.request(name, attempt)
             completion: Completion | None = None
             if attempt == 1 and self.samples > 1:
@@ -286,7 +323,7 @@ class SQLAgentEnv:
             yield {"type": "executing", "sql": sql}
         finally:
             # Also where the caller closes the stream here: what is executing counts.
-            await self._execute(attempt, name, decision, sql, completion)
+            await self._execute(attempt, name, decision, sql, completion, refusal)
         if not streamed:
             return
         failure = (self._history[-1][1], self._told[-1].message, self._token)
@@ -302,7 +339,7 @@ class SQLAgentEnv:
 
     async def _sample(self) -> Completion:
         """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
-        assert self.episode is not None
+        assert self.episode is not None and self.model is not None
         requests = [self.request(sample=i) for i in range(self.samples)]
         drawn = await draw(self.model, requests, self._database, self.metric)
         self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
@@ -332,9 +369,14 @@ class SQLAgentEnv:
         decision: Decision | None,
         sql: str,
         completion: Completion | None,
+        refusal: str | None,
     ) -> None:
         assert self.episode is not None
-        outcome = await run_aside(self._database, sql, self.metric)
+        outcome: QueryResult | QueryError
+        if refusal is None:
+            outcome = await run_aside(self._database, sql, self.metric)
+        else:
+            outcome = QueryError(refusal)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         right, message = judged.verdict.match, judged.message
         over = is_over(attempt, self.max_attempts, self.feedback, outcome, right)
@@ -362,10 +404,13 @@ class SQLAgentEnv:
             self._close()
         else:
             self._context = Context.from_history(self._history)
-            rng = generator(
-                self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
-            )
-            self._next = self.policy.select(self._context, rng)
+            # Without a model nobody may ever ask what the policy would do: then it is not asked.
+            self._next = self._select(self._context) if self.model is not None else None
+
+    def _select(self, context: Context) -> Decision:
+        assert self.episode is not None
+        key = (self.question.id, self.episode.repeat, context.attempt_number)
+        return self.policy.select(context, generator(self.seed, Role.POLICY, *key))
 
     def _close(self) -> None:
         assert self.episode is not None

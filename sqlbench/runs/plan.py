@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import sqlbench
 from sqlbench.episodes.repair import Prompts
@@ -22,6 +22,25 @@ from sqlbench.runs.run import SCHEMA_VERSION
 from sqlbench.runs.start import Start
 from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite
+
+
+class Answering(Protocol):
+    """Who answers: a `ChatModel`, or an agent that has its own."""
+
+    @property
+    def spec(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether every figure must say that no real model answered."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What its answers depend on, beside its name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ def read_schemas(suite: Suite, slots: Sequence[Slot]) -> None:
 def make_meta(
     config: RunConfig,
     suite: Suite,
-    model: ChatModel,
+    model: Answering,
     prompts: Prompts,
     questions: Sequence[Question],
     invalid: dict[str, str],

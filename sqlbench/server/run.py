@@ -46,8 +46,13 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
     suite, model = (
         part if isinstance(part, str) else part.spec for part in (config.suite, config.model)
     )
+    whom = (
+        "to agents that bring their own model"
+        if config.agent
+        else f"with model {model} and policy {config.policy}"
+    )
     print(
-        f"Serving {suite} with model {model} and policy {config.policy} at http://{shown}:{bound}",
+        f"Serving {suite} {whom} at http://{shown}:{bound}",
         flush=True,
     )
     server = uvicorn.Server(
@@ -63,8 +68,11 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             timeout_graceful_shutdown=5,
         )
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
-        server.run(sockets=[listener])
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
+            server.run(sockets=[listener])
+    finally:
+        app.close()
     print("Stopped.", file=sys.stderr)
 
 

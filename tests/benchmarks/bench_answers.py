@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from folders import SHARED  # noqa: E402
-from wrapped_sql import Taken, real_statements, take_all  # noqa: E402
+from folders import SHARED
+from wrapped_sql import Taken, real_statements, take_all
 
-from sqlbench.models import extract_sql  # noqa: E402
+from sqlbench.models import extract_sql
 
 
 def take(job: tuple[int, list[str]]) -> Taken:

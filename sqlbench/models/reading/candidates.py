@@ -80,9 +80,11 @@ def best_of(text: str, nested: int = 0) -> Candidate | None:
     """
     best: Candidate | None = None
     for found in _candidates(text.lstrip("\ufeff"), nested):
-        if best is None or found.rank < best.rank:
-            best = found
-        elif found.rank == best.rank and found.rank in _LAST_COUNTS:
+        if (
+            best is None
+            or found.rank < best.rank
+            or (found.rank == best.rank and found.rank in _LAST_COUNTS)
+        ):
             best = found
     return best
 

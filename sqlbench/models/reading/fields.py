@@ -13,7 +13,9 @@ OPENS = re.compile(r"[{\[]\s*[\"'{\[]")
 TRIES = 8
 
 _TELLING = re.compile(r"sql|query|queries|statement", re.IGNORECASE)
-_LIKELY = frozenset("code answer finalanswer output result response final arguments input".split())
+_LIKELY = frozenset(
+    ["code", "answer", "finalanswer", "output", "result", "response", "final", "arguments", "input"]
+)
 _EXPLAINS = re.compile(
     r"expla|reason|thought|think|rationale|analysis|comment|note|descri|step|plan|idea|question|"
     r"evidence|schema|draft|previous|wrong|original|error|chain|approach|logic|summary|title|example",

@@ -252,7 +252,8 @@ class Flow:
         if word == "SELECT":
             # Behind a WITH's last bracket, or where the statement or a bracket begins.
             return clause in ("start", "set", "other", "any") or (
-                wants and clause == "args" or not wants and clause == "with" and last.kind == "mark"
+                (wants and clause == "args")
+                or (not wants and clause == "with" and last.kind == "mark")
             )
         if word == "VALUES":
             return clause in ("start", "set", "args", "other", "with")

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import re
 
-_NAMES = (
-    "think thinking thought thoughts reasoning reason analysis scratchpad scratch_pad reflection "
-    "inner_monologue internal_monologue seed:think longcat_think mm:think cot chain_of_thought "
-    "rationale"
-).split()
+_NAMES = [
+    "think",
+    "thinking",
+    "thought",
+    "thoughts",
+    "reasoning",
+    "reason",
+    "analysis",
+    "scratchpad",
+    "scratch_pad",
+    "reflection",
+    "inner_monologue",
+    "internal_monologue",
+    "seed:think",
+    "longcat_think",
+    "mm:think",
+    "cot",
+    "chain_of_thought",
+    "rationale",
+]
 # In the order of the models' age: Magistral, Kimi, Sky-T1 and OpenThinker, Command A, Gemma,
 # openPangu, Apertus.
 PAIRS: tuple[tuple[str, str], ...] = (
