@@ -479,11 +479,12 @@ def test_a_sweep_and_a_comparison_leave_no_connection_open(tmp_path):
     code = (
         "import sys; from sqlbench.grids.sweep import make_grid, run_sweep\n"
         "from sqlbench.grids.compare import compare\n"
+        "from sqlbench.grids.grid import processes\n"
         "grid = {'model': 'openai:m', 'policy': ['random', 'rules'], 'episodes': 2,\n"
         "        'max_attempts': 1}\n"
         "configs = make_grid(grid)\n"
-        "run_sweep(configs, sys.argv[1] + '/s', workers=1, progress=False)\n"
-        "compare({'a': configs[0]}, [0, 1], sys.argv[1] + '/c', workers=1, progress=False)\n"
+        "run_sweep(configs, sys.argv[1] + '/s', workers=processes(1), progress=False)\n"
+        "compare({'a': configs[0]}, [0, 1], sys.argv[1] + '/c', workers=processes(1), progress=False)\n"
     )
     with answering(lambda request: (200, whole("SELECT 1"))) as endpoint:
         out = subprocess.run(
@@ -493,3 +494,8 @@ def test_a_sweep_and_a_comparison_leave_no_connection_open(tmp_path):
         )  # fmt: skip
     assert out.returncode == 0, out.stderr
     assert "Unclosed" not in out.stderr and len(endpoint.requests) == 8
+
+
+def test_workers_that_are_none_are_refused_in_one_sentence(tmp_path):
+    with pytest.raises(ConfigError, match=r"workers is processes\(N\), or a Cluster, and not 2"):
+        run_sweep(make_grid({"episodes": 1}), tmp_path, workers=2, progress=False)
