@@ -484,7 +484,8 @@ def test_a_sweep_and_a_comparison_leave_no_connection_open(tmp_path):
         "        'max_attempts': 1}\n"
         "configs = make_grid(grid)\n"
         "run_sweep(configs, sys.argv[1] + '/s', workers=processes(1), progress=False)\n"
-        "compare({'a': configs[0]}, [0, 1], sys.argv[1] + '/c', workers=processes(1), progress=False)\n"
+        "compare({'a': configs[0]}, [0, 1], sys.argv[1] + '/c', workers=processes(1),\n"
+        "        progress=False)\n"
     )
     with answering(lambda request: (200, whole("SELECT 1"))) as endpoint:
         out = subprocess.run(
