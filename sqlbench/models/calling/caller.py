@@ -15,6 +15,7 @@ from sqlbench.models.calling.calling import PoliteModel
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.totals import Totals
+from sqlbench.paths import located
 
 STORE_NAME = "responses.sqlite"
 
@@ -133,7 +134,7 @@ def store_path(model: ChatModel, calling: Calling, folder: Path | None) -> Path 
     if calling.cache_mode == "off":
         return None
     if calling.cache is not None:
-        return Path(calling.cache)
+        return located(calling.cache)
     if folder is not None and hasattr(model, "address"):
         return folder / STORE_NAME
     return None

@@ -9,7 +9,7 @@ import pytest
 from folders import NOTEBOOKS
 
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.parameters import check_parameters
+from sqlbench.reports.parameters import check_parameters
 
 DEFAULTS = """episodes: int = 300  # how many
 temperature: float = 0.1
