@@ -21,6 +21,7 @@ from sqlbench.episodes.errors import ErrorClass, classify_message, extract_offen
 from sqlbench.evidence.repair_table import KEEP, RepairTable, TableError
 from sqlbench.evidence.static_signals import record_signals
 from sqlbench.paths import located, shown
+from sqlbench.words import carried_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +144,7 @@ def load_repairs(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame(_lines(located(path)))
+    frame = pd.DataFrame(map(carried_values, _lines(located(path))))
     chain = ["model", "method", "schema_shown", "question_index"]
     missing = [c for c in (*chain, "before_class", "outcome") if c not in frame]
     if missing:
