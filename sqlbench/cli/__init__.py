@@ -17,6 +17,7 @@ from sqlbench.cli.ask import ask
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
 from sqlbench.cli.evaluate import evaluate
+from sqlbench.cli.export import export
 from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
@@ -64,6 +65,7 @@ app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
 app.command()(runs)
+app.command()(export)
 app.command()(sweep)
 app.command()(ask)
 app.command()(grade)

@@ -16,6 +16,7 @@ from sqlbench.grading.official import (
     prepare_spider,
     spider_reason,
 )
+from sqlbench.plugins import declared, entry_point, import_path, is_path
 
 
 @dataclass(frozen=True, slots=True)
