@@ -28,7 +28,7 @@ def write_inspect(run: Run, folder: Path) -> Path:
         If ``inspect_ai`` is not installed.
     """
     try:
-        from inspect_ai import log, scorer
+        from inspect_ai import log
     except ImportError:
         raise MissingExtraError("Inspect's log format", "inspect") from None
     try:
@@ -38,17 +38,12 @@ def write_inspect(run: Run, folder: Path) -> Path:
     c, name = run.config, run.folder.name if run.folder is not None else "run"
     when = _when(run)
     samples = [_sample(run, suite, e) for e in sorted(run.log, key=lambda e: e.index)]
-    scores = [
-        log.EvalScore(
-            name=key, scorer=key, metrics={
-                part: log.EvalMetric(name=part, value=value)
-                for part, value in (("accuracy", found.rate), ("low", found.low), ("high", found.high))
-                if value is not None
-            },
-        )
-        for key, found in rates(run).items()
-        if key in _SCORES
-    ]  # fmt: skip
+    scores = []
+    for key, found in rates(run).items():
+        parts = {"accuracy": found.rate, "low": found.low, "high": found.high}
+        metrics = {n: log.EvalMetric(name=n, value=v) for n, v in parts.items() if v is not None}
+        if key in _SCORES:
+            scores.append(log.EvalScore(name=key, scorer=key, metrics=metrics))
     written = log.EvalLog(
         status="success" if run.finished else "cancelled",
         eval=log.EvalSpec(
@@ -66,7 +61,6 @@ def write_inspect(run: Run, folder: Path) -> Path:
         stats=log.EvalStats(started_at=when, completed_at=when),
         samples=samples,
     )
-    del scorer
     target = folder / f"{when[:19].replace(':', '-')}_{name}.eval"
     log.write_eval_log(written, str(target))
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ def write_mlflow(run: Run, folder: Path) -> Path:
         import mlflow
     except ImportError:
         raise MissingExtraError("A run in MLflow", "mlflow") from None
-    import os
-
-    address = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlruns").resolve().as_uri()
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    if not address:
+        # A folder needs no database; newer versions of MLflow have to be told that it may be one.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        address = (folder / "mlruns").resolve().as_uri()
     client: Any = mlflow.MlflowClient(tracking_uri=address)
     name = f"sqlbench {run.config.suite}"
     known = client.get_experiment_by_name(name)

@@ -39,8 +39,9 @@ def test_the_tables_hold_what_the_runs_hold(folder, tmp_path):
     assert len(episodes) == 40 and len(questions) == 2 * len(runs[0].suite)
     assert len(steps) == sum(len(e.steps) for r in runs for e in r.log)
     assert set(episodes["policy"]) == {"linucb", "random"} and episodes["simulated"].all()
-    needed = {"text", "difficulty", "reason", "row_count", "prompt_tokens", "model_seconds",
-              "query_seconds", "cost", "model", "policy", "seed", *(f"score_{a}" for a in ARMS)}  # fmt: skip
+    needed = {"text", "difficulty", "reason", "row_count", "prompt_tokens", "model_seconds"}
+    needed |= {"query_seconds", "cost", "model", "policy", "seed"}
+    needed |= {f"score_{arm}" for arm in ARMS}
     assert needed <= set(steps.columns)
     logged = [s.scores for e in runs[0].log for s in e.steps if s.scores]
     shown = steps[(steps["policy"] == "linucb") & steps["propensity"].notna()]
