@@ -20,6 +20,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
+from sqlbench.runs.summary import notes_of
 from sqlbench.runs.summary import rates as rates
 from sqlbench.stats import interval_text, wilson_arrays
 from sqlbench.words import counted, markdown_table
@@ -187,9 +188,11 @@ def run_table(run: Run) -> str:
         ],
         ["model errors", str(summary["model_errors"])],
     ]
+    if "cut_answers" in summary:
+        rows.append(["answers cut off", str(summary["cut_answers"])])
     if summary["database_errors"]:
         rows.append(["database errors", str(summary["database_errors"])])
-    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    notes = notes_of(run)
     if summary["not_reproducible"]:
         notes.append(
             f"{summary['not_reproducible']} queries were stopped by the clock or the memory limit, "

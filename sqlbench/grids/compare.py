@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sqlbench.checks import check_whole
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grids.comparison import Comparison, comparison_table
@@ -74,6 +75,8 @@ def compare(
     """
     import pandas as pd
 
+    for seed in seeds:
+        check_whole("seed", seed)
     if not variants:
         raise ConfigError("There is nothing to compare: name at least one policy.")
     # What a bandit learns differs from seed to seed; models and prompts can be asked once.

@@ -36,6 +36,7 @@ RATES = {
     "oracle": ("repair_rate", "first", "field", "any"),
     "execution": ("repair_rate", "first", "field", "any"),
     "always": ("net", "fixed", "broken", "first"),
+    "signals": ("repair_rate", "gated", "first", "field", "any"),
 }
 RATES_APART = {
     "oracle": ("any", "field", "first", "repair_rate"),

@@ -36,6 +36,7 @@ from sqlbench.grids.workers import RUNS, LocalWorkers
 from sqlbench.models import Calling
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.totals import Totals
+from sqlbench.paths import located
 from sqlbench.policies.registry import stuck_here
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.files import read_log
@@ -123,12 +124,12 @@ def run_grid(
     BudgetReachedError
         If the next call might pass the budget. What was finished is kept.
     """
-    cells = plan(configs, Path(out), calling)
+    cells = plan(configs, located(out), calling)
     workers = workers or _default_workers(configs)
     todo = {cell.folder: cell for cell in cells}
     collected: dict[Path, T] = {}
     with (
-        sharing(calling, Path(out), todo.values()) as (calling, count),
+        sharing(calling, located(out), todo.values()) as (calling, count),
         tqdm(
             total=sum(c.config.episodes for c in todo.values()),
             desc=f"{len(todo)} runs",

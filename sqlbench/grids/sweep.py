@@ -19,6 +19,7 @@ from sqlbench.grids.cells import Cell, plan
 from sqlbench.grids.grid import Workers, run_grid
 from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import Calling
+from sqlbench.paths import located, shown
 from sqlbench.runs.config import RunConfig, make_config, parse_seeds
 from sqlbench.runs.run import Run
 from sqlbench.stats import interval_text
@@ -45,10 +46,10 @@ def load_grid(path: str | Path) -> list[RunConfig]:
         If the file cannot be read, or a field or value has the wrong form.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = yaml.safe_load(located(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"The grid {str(path)!r} cannot be read: {reason}") from None
+        raise ConfigError(f"The grid {shown(path)} cannot be read: {reason}") from None
     if not isinstance(values, dict) or not values:
         raise ConfigError(
             f"The grid {str(path)!r} is a YAML mapping of fields to values or lists of values, "
@@ -119,7 +120,7 @@ def run_sweep(
     """
     import pandas as pd
 
-    cells = plan(configs, Path(out) / "runs", calling)
+    cells = plan(configs, located(out) / "runs", calling)
     sweep = Sweep(cells, out)
     view = None if watch is None else (lambda: watch(sweep.status))
     with sweep.writing():

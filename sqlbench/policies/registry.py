@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from sqlbench.episodes.context import FEATURE_NAMES
+from sqlbench.episodes.context import feature_names
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
@@ -178,15 +178,15 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     return policy
 
 
-def parse_parameters(spec: str, query: str) -> dict[str, float]:
-    """Read the ``parameter=number&…`` behind a spec's question mark.
+def parse_parameters(spec: str, query: str) -> dict[str, Any]:
+    """Read the ``parameter=number&…`` behind a spec's question mark; ``features`` is a text.
 
     Raises
     ------
     ConfigError
         If it has another form: the message names the spec.
     """
-    parameters = {}
+    parameters: dict[str, Any] = {}
     try:
         pairs = parse_qsl(query, strict_parsing=True) if query else []
     except ValueError:
@@ -196,6 +196,9 @@ def parse_parameters(spec: str, query: str) -> dict[str, float]:
             raise ConfigError(
                 f"The policy {spec!r} gives the parameter {key} twice; give one value."
             )
+        if key == "features":
+            parameters[key] = text
+            continue
         try:
             parameters[key] = float(text)
         except ValueError:
@@ -205,13 +208,19 @@ def parse_parameters(spec: str, query: str) -> dict[str, float]:
     return parameters
 
 
+def blocks_of(policy: Policy) -> tuple[str, ...]:
+    """Return the blocks of features that a policy sees (`sqlbench.episodes.context.BLOCKS`)."""
+    blocks: tuple[str, ...] = getattr(policy, "blocks", ("class",))
+    return blocks
+
+
 def save_policy(policy: Policy, path: Path) -> None:
     """Save what a policy learned, with the names that its numbers stand for, as one ``.npz``."""
     arrays: dict[str, Any] = dict(policy.state())
     np.savez(
         path,
         _spec=np.array(policy.spec),
-        _features=np.array(FEATURE_NAMES),
+        _features=np.array(feature_names(blocks_of(policy))),
         _arms=np.array([str(a) for a in ARMS]),
         **arrays,
     )
@@ -243,12 +252,18 @@ def read_policy(source: Path | IO[bytes], name: str, model: ChatModel | None = N
         features, arms = arrays["_features"].tolist(), arrays["_arms"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ConfigError(f"{name!r} is no saved policy: {error}.") from error
-    if features != list(FEATURE_NAMES) or arms != list(ARMS):
+    policy = make_policy(spec, model)
+    expected = list(feature_names(blocks_of(policy)))
+    if features != expected or arms != list(ARMS):
+        other = [f for f in features if f not in expected] or [
+            f for f in expected if f not in features
+        ]
         raise ConfigError(
             f"The policy in {name!r} was saved for {len(features)} features and {len(arms)} "
-            f"arms that are not today's {len(FEATURE_NAMES)} and {len(ARMS)}; train it anew."
+            f"arms that are not today's {len(expected)} and {len(ARMS)}"
+            + (f" (of the features {other[0]!r} is not in both)" if other else "")
+            + "; train it anew."
         )
-    policy = make_policy(spec, model)
     policy.load_state({k: v for k, v in arrays.items() if not k.startswith("_")})
     return policy
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located
 from sqlbench.reports.title import title_text
 from sqlbench.runs.run import Run
 
@@ -80,7 +81,7 @@ def write_report(run_dir: str | Path) -> Path:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    folder = Path(run_dir).resolve()
+    folder = located(run_dir).resolve()
     run = Run.open(folder)
     executed = folder / "report.ipynb"
     try:

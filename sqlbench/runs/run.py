@@ -19,6 +19,7 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.paths import located
 from sqlbench.runs.collector import no_collection
 from sqlbench.runs.config import make_config
 from sqlbench.runs.files import read_json, read_lines, read_log
@@ -99,7 +100,7 @@ class Run(Shown):
             If it is no run's folder. A log that is damaged before its last line raises when it is
             first read, which may be now or with the first use of what is in it.
         """
-        path = Path(folder)
+        path = located(folder)
         return cls(read_json(path / "run.json"), path)
 
     @property
@@ -140,6 +141,26 @@ class Run(Shown):
         return bool(self.meta["simulated"])
 
     @property
+    def changes(self) -> dict[str, dict[str, str | None]]:
+        """What servers made of models' parameters, by spec: another name, or None for left out.
+
+        Raises
+        ------
+        RunFolderError
+            If the record is damaged.
+        """
+        found = self.meta.get("parameters", {})
+        models = found.values() if isinstance(found, dict) else [None]
+        if not all(
+            isinstance(m, dict) and all(isinstance(n, str | None) for n in m.values())
+            for m in models
+        ):
+            raise RunFolderError(
+                f"The run.json in {str(self.folder)!r} is damaged: its parameters are {found!r}."
+            )
+        return dict(found)
+
+    @property
     def without_gold(self) -> int:
         """How many of the questions that could be asked have no gold query."""
         return int(self.meta["without_gold"])
@@ -174,7 +195,7 @@ class Run(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: its rates and costs."""
-        from sqlbench.runs.summary import rates
+        from sqlbench.runs.summary import notes_of, rates
 
         c, found = self.config, self.summary
         about = facts(
@@ -190,10 +211,9 @@ class Run(Shown):
         )
         rows = [(name, str(r)) for name, r in rates(self).items()] if self.log else []
         header = ("", "rate [95% interval, by question] (count/n)")
-        notes = [*self.meta["notes"], *self.meta["invalid_questions"].values()]
         return Card(
             f"Run {self.label}{self.mark}",
-            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes)],
+            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes_of(self))],
         )
 
     @cached_property
@@ -229,6 +249,11 @@ class Run(Shown):
         return Prompts(texts)
 
     @property
+    def measured(self) -> bool:
+        """Whether the signals of every attempt are in the log."""
+        return bool(self.log) and all(s.known is not None for e in self.log for s in e.steps)
+
+    @property
     def episodes(self) -> pd.DataFrame:
         """A row an episode, in order of its number."""
         import pandas as pd
@@ -243,6 +268,7 @@ class Run(Shown):
                 "attempts": len(e.steps),
                 "first": e.first,
                 "field": e.field,
+                "gated": e.gated(self.config.max_doubt),
                 "any": e.any,
                 "total_reward": e.total_reward,
                 "model_calls": e.model_calls,
@@ -252,7 +278,10 @@ class Run(Shown):
             }
             for e in self.log
         ]
-        frame = pd.DataFrame(rows, columns=EPISODE_COLUMNS)
+        columns = list(EPISODE_COLUMNS)
+        if self.measured:
+            columns.insert(columns.index("any"), "gated")
+        frame = pd.DataFrame(rows, columns=columns)
         return frame.sort_values("episode", kind="stable", ignore_index=True)
 
     @property

@@ -11,8 +11,8 @@ import pytest
 from folders import NOTEBOOKS
 
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.parameters import check_parameters
 from sqlbench.reports.index import write_index
+from sqlbench.reports.parameters import check_parameters
 from sqlbench.reports.report import find_notebook, write_report
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.run import Run
