@@ -14,6 +14,7 @@ COMMANDS = {
     "report": "Write a run's report: a page that opens offline.",
     "show": "Show one episode, or a run question by question.",
     "runs": "List the runs of a folder, compare two, tag one.",
+    "export": "Get a run or sweep out: CSV, Parquet, LaTeX, MLflow, Inspect.",
     "compare": "Compare policies, models or prompts on the same questions.",
     "sweep": "Run a grid of configurations, and print one table.",
     "collect": "Make a repair table: all 8 repairs of each first failure.",
