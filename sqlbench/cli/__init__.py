@@ -15,6 +15,8 @@ import typer
 
 from sqlbench import __version__
 from sqlbench.cli.ask import ask
+from sqlbench.cli.check import check
+from sqlbench.cli.choose import choose
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
 from sqlbench.cli.evaluate import evaluate
@@ -22,6 +24,7 @@ from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.runs import runs
 from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.stopping import Stopped
@@ -64,9 +67,12 @@ app.command()(replay)
 app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
+app.command()(runs)
 app.command()(sweep)
 app.command()(ask)
 app.command()(grade)
+app.command()(check)
+app.command()(choose)
 app.add_typer(suites, name="suites")
 
 

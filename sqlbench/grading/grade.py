@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 import sqlbench
+from sqlbench.checks import check_whole
 from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_limits import Limits
@@ -140,8 +141,8 @@ def _grade(
     progress: bool,
 ) -> list[Graded]:
     find_metric(metric)
-    if neighbours < 0 or seed < 0:
-        raise ConfigError(f"neighbours and seed are at least 0, not {neighbours!r} and {seed!r}.")
+    check_whole("neighbours", neighbours)
+    check_whole("seed", seed)
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     files = [_read(p, loaded) for p in predictions]
     luck_meta: dict[str, Any] = {"neighbours": neighbours}

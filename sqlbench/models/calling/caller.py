@@ -92,8 +92,9 @@ class Caller:
             prices = load_prices(paid, calling.prices)
         if prices:
             books.keep_prices(prices)
-        before = Totals()
+        before, answered = Totals(), False
         for call in books.calls():
+            answered = answered or call.get("failure") is None
             before.calls += 1
             before.spent += call["cost"]
         ledger = None
@@ -103,7 +104,7 @@ class Caller:
         try:
             meter = Meter(prices, calling.budget, calling.max_calls, books.note_call, paid, ledger)
             meter.resume(before.calls, before.spent)
-            polite: ChatModel = PoliteModel(model, calling, concurrency, meter)
+            polite = PoliteModel(model, calling, concurrency, meter, answered=answered)
             path = store_path(model, calling, folder)
             if path is None:
                 return cls(polite, meter, None, ledger)
