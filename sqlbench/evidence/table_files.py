@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.databases.base import Database
 from sqlbench.episodes.context import FEATURE_NAMES, Context, featurize
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.evidence.repair_table import RepairTable, TableError, obvious_rules
 from sqlbench.evidence.traces import load_bird_table
+from sqlbench.paths import located, shown
 from sqlbench.words import counted
 
 TABLE_VERSION = 1
 
 
-def load_table(path: str | Path) -> RepairTable:
+def load_table(
+    path: str | Path, *, signals: bool = False, databases: Mapping[str, Database] | None = None
+) -> RepairTable:
     """Load a repair table: a folder that `sqlbench collect` filled, or a file of real records.
 
     Raises
@@ -26,9 +31,9 @@ def load_table(path: str | Path) -> RepairTable:
     TableError
         If there is none, or it is damaged.
     """
-    place = Path(path)
+    place = located(path)
     if place.is_file():
-        return load_bird_table(place)
+        return load_bird_table(place, signals=signals, databases=databases)
     try:
         return _load_collected(place)
     except (KeyError, TypeError) as error:
@@ -105,7 +110,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TableError(
-            f"{str(folder)!r} holds no repair table: {path.name} is missing; "
+            f"{shown(folder)} holds no repair table: {path.name} is missing; "
             "make one with `sqlbench collect --out DIR`."
         ) from None
     except (OSError, ValueError) as error:

@@ -19,7 +19,8 @@ class Verdict:
         Execution accuracy of this one prediction.
     reason : str
         ``match``, ``row_count``, ``column_count``, ``order``, ``values``, ``duplicates``, ``type``
-        (the same but for numbers that are spelt as text), ``truncated`` (longer than the sandbox's cap, so it cannot be known), ``pred_error`` or
+        (the same but for numbers that are spelt as text), ``truncated`` (longer
+        than the sandbox's cap, so it cannot be known), ``pred_error`` or
         ``timeout``.
     vacuous : bool
         True for a match of two empty results, which proves little.

@@ -2,8 +2,9 @@
 
 Two results agree if one permutation of the prediction's columns makes its rows the gold's, as a
 multiset, or in order if the gold's outermost statement has ORDER BY. NULL equals only NULL, 1
-equals 1.0, and '1' equals neither (where that alone parts them, the reason is ``type``). Where the results differ only by the dust of floats, numbers
-that lie within a relative 1e-9 of each other count as one number. The idea is the execution
+equals 1.0, and '1' equals neither (where that alone parts them, the reason is ``type``). Where the
+results differ only by the dust of floats, numbers that lie within a relative 1e-9 of each other
+count as one number. The idea is the execution
 accuracy of Zhong et al. (2020, "Semantic Evaluation for Text-to-SQL with Distilled Test Suites"),
 with DISTINCT respected and order taken from the gold's syntax tree.
 """

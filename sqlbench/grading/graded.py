@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sqlbench.exceptions import RunFolderError
 from sqlbench.html import Card, Shown
+from sqlbench.paths import located, shown
+from sqlbench.words import carried, carried_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,11 +104,11 @@ class Graded(Shown):
         RunFolderError
             If it is no such folder, or is damaged before its last line.
         """
-        path = Path(folder)
+        path = located(folder)
         try:
             meta = json.loads((path / "grade.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"{str(path)!r} holds no graded predictions: {error}.") from None
+            raise RunFolderError(f"{shown(path)} holds no graded predictions: {error}.") from None
         if meta.get("schema_version") != SCHEMA_VERSION:
             raise RunFolderError(
                 f"The verdicts in {str(path)!r} have schema version "
@@ -140,9 +142,9 @@ class Graded(Shown):
         """A row a question with a valid gold: the fields of `Grade`, and the file's name."""
         import pandas as pd
 
-        rows = [g.record() for g in self.grades if g.correct is not None]
+        rows = [carried_values(g.record()) for g in self.grades if g.correct is not None]
         frame = pd.DataFrame(rows, columns=_FIELDS)
-        frame.insert(0, "predictions", self.name)
+        frame.insert(0, "predictions", carried(self.name))
         return frame.astype({"correct": bool})
 
 

@@ -38,24 +38,10 @@ def thought(opens: str, closes: str) -> Callable[[str], str]:
     return lambda sql: f"{opens}{DRAFT}{closes}{sql}"
 
 
-KEYS = [
-    "sql",
-    "query",
-    "sql_query",
-    "sqlQuery",
-    "SQL",
-    "generated_sql",
-    "final_sql_query",
-    "statement",
-    "code",
-    "answer",
-    "output",
-    "response",
-    "result",
-    "sqlite_query",
-    "sql_statement",
-    "predicted_sql",
-]
+KEYS = (
+    *("sql", "query", "sql_query", "sqlQuery", "SQL", "generated_sql", "final_sql_query", "code"),
+    *("statement", "answer", "output", "response", "result", "sqlite_query", "predicted_sql"),
+)
 
 BLOCKS: dict[str, Callable[[str], str]] = {
     "fence with sql": fenced(),

@@ -171,7 +171,7 @@ def _in_fields(fields: list[Field], nested: int) -> Iterator[Candidate]:
     for field in fields:
         start = after_blanks(field.text, 0)
         if starts_at(field.text, start):
-            found = read_statement(field.text, start, Where.BLOCK)
+            found = _read_field(field.text, start)
             if field.says is Says.QUERY or (field.says is Says.NOTHING and found.fits):
                 yield Candidate(Rank.FIELD, found.sql)
             elif found.fits and found.reached:
@@ -180,6 +180,15 @@ def _in_fields(fields: list[Field], nested: int) -> Iterator[Candidate]:
             inner = best_of(field.text, nested + 1)
             if inner is not None and (field.says is Says.QUERY or inner.rank < Rank.SENTENCE):
                 yield Candidate(max(Rank.FIELD, inner.rank), inner.sql)
+
+
+def _read_field(text: str, start: int) -> Statement:
+    """Return the statement of a field, whose line breaks may have been escaped twice."""
+    found = read_statement(text, start, Where.BLOCK)
+    if not found.fits and "\\" in found.sql:
+        again = read_statement(unescaped(text[start:]), 0, Where.BLOCK)
+        return again if again.fits else found
+    return found
 
 
 def _in_span(text: str, mark: re.Match[str]) -> tuple[Candidate | None, int]:

@@ -21,6 +21,10 @@ _EXPLAINS = re.compile(
     r"evidence|schema|draft|previous|wrong|original|error|chain|approach|logic|summary|title|example",
     re.IGNORECASE,
 )
+_NOT_THE_ONE = re.compile(
+    r"original|wrong|incorrect|previous|failed|faulty|old_|draft|user|natural|input_q",
+    re.IGNORECASE,
+)
 _END = r"\s*(?:[}\])]|,\s*(?:[\"'][\w $-]+[\"']\s*[:=]|[}\]{])|\Z)"
 _PAIR = re.compile(
     r"(?P<mark>[\"']?)(?P<key>[A-Za-z_][\w $-]{0,60})(?P=mark)\s*[:=]\s*(?:"
@@ -70,6 +74,8 @@ def fields_at(text: str, i: int) -> tuple[list[Field], int]:
 
 def says(key: str) -> Says:
     """Return what a key says about its text."""
+    if _NOT_THE_ONE.search(key):
+        return Says.EXPLANATION
     plain = re.sub(r"[^a-z]", "", key.lower())
     if _EXPLAINS.search(key) and not re.search(r"sql\Z|query\Z", plain):
         return Says.EXPLANATION

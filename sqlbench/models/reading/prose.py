@@ -185,10 +185,10 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
 
 def _is_named(text: str, start: int, dot: int) -> bool:
     """Whether the name before a dot stands elsewhere in the statement."""
-    name = re.compile(r"\w+\Z").search(text, max(start, dot - 128), dot)
+    name = re.compile(r"(\w+)[\"`\]]?\Z").search(text, max(start, dot - 128), dot)
     if name is None:
         return False
-    again = re.compile(rf"\b{re.escape(name[0])}\b", re.IGNORECASE)
+    again = re.compile(rf"\b{re.escape(name[1])}\b", re.IGNORECASE)
     return (
         again.search(text, max(start, dot - NEAR), name.start()) is not None
         or again.search(text, dot, dot + NEAR) is not None

@@ -108,9 +108,16 @@ class _Reader:
 
     def _step(self, token: Token) -> int | None:
         """Keep a token and return where the next begins, or None where the statement is over."""
+        if token.kind in ("space", "comment"):
+            return self._keep(token)
+        if token.kind == "word":
+            return self._feed(token)
         text, i, loose = self.text, token.start, self.where is not Where.BLOCK
-        if self.quote and text.startswith(self.quote, i) and self._closes(i):
-            return None
+        if self.quote and text.startswith(self.quote, i):
+            if self._closes(i):
+                return None
+            if len(self.quote) == 1:
+                token = self._within(token)
         if token.text == ";" and token.kind == "mark":
             following = after_blanks(text, i + 1)
             if not starts_at(text, following) or (loose and _is_sentence(text, following)):
@@ -176,6 +183,21 @@ class _Reader:
             return False
         return not self.text[i + 1 : i + 2].isalnum()
 
+    def _within(self, token: Token) -> Token:
+        """Return a string or name in the same marks as those around the statement.
+
+        Its last mark may stand beside the closing one, where two are not a doubled one.
+        """
+        text, end = self.text, self.text.find(self.quote, token.start + 1)
+        while (
+            end >= 0 and text.startswith(self.quote, end + 1) and text[end + 2 : end + 3].isalnum()
+        ):
+            end = text.find(self.quote, end + 2)
+        if end < 0:
+            return token
+        kind = "string" if self.quote == "'" else "name"
+        return Token(kind, token.start, text[token.start : end + 1])
+
     def _full_stop(self, token: Token) -> bool:
         """Whether a dot ends a sentence, and is neither a number's nor between two names."""
         if not token.text.endswith(".") or token.kind not in ("mark", "number"):
@@ -184,13 +206,15 @@ class _Reader:
         following = end
         while following < len(text) and text[following] in " \t\r\n":
             following += 1
-        if following == end < len(text) and text[end] not in "\"'`)*<[":
-            return False  # a name or a digit follows at once
+        if following == end < len(text):
+            closes = self.quote != "" and text.startswith(self.quote, end)
+            if not closes and token_at(text, end).kind in ("word", "name", "string", "number"):
+                return False
+            if text[end] in ";*" or token.kind == "number":
+                return False
         if following == len(text):
             number = token.kind == "number" and self.where is Where.LINE
             return not (number and self.start == 0 and self.flow.last.word != "LIMIT")
-        if following == end:
-            return not goes_on_behind_dot(text, token, self.flow, self.start)
         return not goes_on_behind_dot(text, token, self.flow, self.start)
 
 

@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import re
 
-_NAMES = [
-    "think",
-    "thinking",
-    "thought",
-    "thoughts",
-    "reasoning",
-    "reason",
-    "analysis",
-    "scratchpad",
-    "scratch_pad",
-    "reflection",
-    "inner_monologue",
-    "internal_monologue",
-    "seed:think",
-    "longcat_think",
-    "mm:think",
-    "cot",
-    "chain_of_thought",
-    "rationale",
-]
+_TAGS = (
+    "think|thinking|thought|thoughts|reasoning|reason|analysis|scratchpad|scratch_pad|reflection"
+    "|inner_monologue|internal_monologue|seed:think|longcat_think|mm:think|cot|chain_of_thought"
+    "|rationale"
+)
 # In the order of the models' age: Magistral, Kimi, Sky-T1 and OpenThinker, Command A, Gemma,
 # openPangu, Apertus.
 PAIRS: tuple[tuple[str, str], ...] = (
-    *((f"<{name}>", f"</{name}>") for name in _NAMES),
+    *((f"<{name}>", f"</{name}>") for name in re.split(r"\|", _TAGS)),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),

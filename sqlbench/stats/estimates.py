@@ -2,7 +2,7 @@
 
 Intervals over independent trials are Wilson's (1927), bands over seeds are Student's. Episodes on
 one question are not independent: what an interval over them is, and what is said of few clusters
-or of such as are all alike, is the rule of `sqlbench.intervals`.
+or of such as are all alike, is the rule of `sqlbench.stats.intervals`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sqlbench.exceptions import ConfigError
-from sqlbench.intervals import bootstrap_ends, cluster_sums, paired_interval, share_interval
 from sqlbench.seeds import Role, generator
+from sqlbench.stats.intervals import bootstrap_ends, cluster_sums, paired_interval, share_interval
 
 RESAMPLES = 2000
 Array = NDArray[np.float64]
@@ -152,7 +152,7 @@ def cluster_bootstrap(
     References
     ----------
     B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapters 8 and 13; the
-    tails as in `sqlbench.intervals`.
+    tails as in `sqlbench.stats.intervals`.
     """
     rows = np.asarray(columns, dtype=float)
     sums = cluster_sums(rows, clusters)
@@ -333,7 +333,7 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
 
 
 def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
-    """Return a share with its interval, clustered: see `sqlbench.intervals` for the rule."""
+    """Return a share with its interval, clustered: see `sqlbench.stats.intervals` for the rule."""
     array = np.asarray(hits, dtype=bool)
     n, count = len(array), int(array.sum())
     if not n:
