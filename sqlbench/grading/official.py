@@ -8,7 +8,10 @@ results match, and otherwise the rows must agree as a multiset under one column 
 compared by Python's ``==``. ``bird`` follows ``calculate_ex`` of bird-bench/mini_dev (Li et al.
 2023): the same set of rows, columns in order.
 
-One departure, on purpose: a statement that is no query (DROP, an empty line) is an error here. The
+A second departure: where a text is not UTF-8, BIRD's evaluator fails on the pair, which counts as
+wrong; ``bird`` reads such a text with U+FFFD in place of what cannot be read.
+
+The first departure, on purpose: a statement that is no query (DROP, an empty line) is an error here. The
 official evaluators run it and score it 1 where the gold is empty.
 """
 
