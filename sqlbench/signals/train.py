@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlbench.databases.base import Database
 from sqlbench.exceptions import ConfigError, MissingExtraError
 from sqlbench.signals.base import Outcome
-from sqlbench.signals.doubt import Weights, fit_of
+from sqlbench.signals.doubt import FITS, Weights, fit_of
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import NAMES, measure
 from sqlbench.signals.skeleton import ELEMENTS, elements
@@ -177,16 +177,16 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
             f"these {len(answers.wrong)} are all {'wrong' if answers.wrong.all() else 'right'}."
         )
     folds = _folds(answers)
-    inputs = _crossed(answers, folds)
+    read = _read(_crossed(answers, folds))
     held_out = np.zeros(len(answers.wrong))
     for fold in sorted(set(folds)):
         test = folds == fold
-        model = _boosted(inputs[~test], answers.wrong[~test], answers.weight[~test], seed)
-        held_out[test] = model.decision_function(inputs[test])
+        model = _boosted(read[~test], answers.wrong[~test], answers.weight[~test], seed)
+        held_out[test] = model.decision_function(read[test])
     slope, offset = _platt(held_out, answers.wrong, answers.weight)
-    final = _boosted(inputs, answers.wrong, answers.weight, seed)
+    final = _boosted(read, answers.wrong, answers.weight, seed)
     skeleton = _skeletons(answers)
-    trees = _export(final)
+    trees = _export(final, answers.values.shape[1])
     notes: dict[str, Any] = {
         "answers": len(answers.wrong),
         "given": float(answers.weight.sum()),
@@ -279,7 +279,7 @@ def expecting(model: Any) -> Weights:
     )  # fmt: skip
 
 
-def _boosted(x: Floats, wrong: Floats, weight: Floats, seed: int) -> Any:
+def _boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -> Any:
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError:
@@ -291,7 +291,19 @@ def _boosted(x: Floats, wrong: Floats, weight: Floats, seed: int) -> Any:
     return model.fit(x, wrong, sample_weight=weight)
 
 
-def _export(model: Any) -> dict[str, Any]:
+def _read(inputs: Floats) -> NDArray[np.float32]:
+    """Return the inputs that trees read: the signals and how well the whole skeleton fits.
+
+    What is unlike what was expected, element by element, would fit the databases that it was
+    learned on better, and others worse.
+    """
+    skipped = inputs.shape[1] - len(ELEMENTS) - FITS
+    read = np.hstack([inputs[:, :skipped], inputs[:, -FITS:]]).astype(np.float32)
+    read[:, np.isnan(read).all(axis=0)] = 0.0  # nothing is known of it here, so nothing is learned
+    return read
+
+
+def _export(model: Any, signals: int) -> dict[str, Any]:
     """Return a boosted model's trees as complete trees of `DEPTH`."""
     inner = 2**DEPTH - 1
     count = len(model._predictors)
@@ -311,7 +323,8 @@ def _export(model: Any) -> dict[str, Any]:
                 place(node, 2 * at + 1)
                 place(node, 2 * at + 2)
             else:
-                feature[t, at] = n["feature_idx"]
+                index = int(n["feature_idx"])
+                feature[t, at] = index if index < signals else index + len(ELEMENTS)
                 threshold[t, at] = n["num_threshold"]
                 missing[t, at] = bool(n["missing_go_to_left"])
                 place(int(n["left"]), 2 * at + 1)

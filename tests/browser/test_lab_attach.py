@@ -1,4 +1,4 @@
-"""What a person does in JupyterLab beside the plan: a cell run again, an interrupt, a double click."""
+"""What a person does beside the plan: a cell run again, an interrupt, a double click."""
 
 from __future__ import annotations
 
