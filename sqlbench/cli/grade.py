@@ -44,12 +44,24 @@ def grade(
             "the suite has golds, grade too and draw risk against coverage.",
         ),
     ] = False,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(help="For CI: exit with 2 if a file's share ends below this, e.g. right=0.7."),
+    ] = None,
 ) -> None:
     """Grade prediction files: tables by hardness and database, reasons, paired comparison."""
+    from sqlbench.grading.breakdown import breakdown_text, only_one_text
     from sqlbench.grading.grade import grade as grade_one
     from sqlbench.grading.grade import grade_many
+    from sqlbench.grading.graded import GradedFiles
+    from sqlbench.grading.leaderboard import share
+    from sqlbench.grading.predictions import read_predictions
     from sqlbench.grading.report import comparison_text, grade_text
+    from sqlbench.runs.threshold import check_threshold, parse_threshold
+    from sqlbench.suites import load_suite
 
+    threshold = None if fail_under is None else parse_threshold(fail_under)
+    loaded = load_suite(suite)
     several = len(predictions) > 1
     stem = "-".join(p.stem for p in predictions)
     folder = out or Path("results") / f"grade-{stem}-{metric}"
@@ -58,18 +70,26 @@ def grade(
         return
     if several:
         graded = grade_many(
-            suite, predictions, metric, neighbours=neighbours, seed=seed, out=folder
+            loaded, predictions, metric, neighbours=neighbours, seed=seed, out=folder
         )
         for one in graded:
-            _write(folder / one.name / "report.md", grade_text(one))
-        text = comparison_text(graded)
+            whole = f"{grade_text(one)}\n\n{breakdown_text(one, loaded)}"
+            _write(folder / one.name / "report.md", whole)
+        read = [read_predictions(p, loaded) for p in predictions]
+        text = f"{comparison_text(graded)}\n\n{only_one_text(graded, loaded, read)}"
     else:
-        text = grade_text(
-            grade_one(suite, predictions[0], metric, neighbours=neighbours, seed=seed, out=folder)
+        one = grade_one(
+            loaded, predictions[0], metric, neighbours=neighbours, seed=seed, out=folder
         )
+        graded = GradedFiles([one])
+        text = f"{grade_text(graded[0])}\n\n{breakdown_text(graded[0], loaded)}"
     _write(folder / "report.md", text)
     print(text)
     print(f"\nVerdicts: {folder}{'/*' if several else ''}/verdicts.jsonl")
+    if threshold is not None:
+        for one in graded:
+            right = share(int(one.frame["correct"].sum()), len(one.frame))
+            check_threshold({"right": right, "any": right}, *threshold)
 
 
 def _doubts(suite: str, predictions: list[Path], metric: str, folder: Path) -> None:

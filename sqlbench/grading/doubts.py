@@ -21,6 +21,7 @@ from sqlbench.signals.base import Outcome
 from sqlbench.signals.diagnose import diagnose
 from sqlbench.signals.doubt import Weights, load_weights
 from sqlbench.suites.base import Suite
+from sqlbench.words import markdown_table
 
 Floats = NDArray[np.float64]
 
@@ -124,8 +125,6 @@ def write_doubts(doubted: Sequence[Doubted], path: str | Path) -> None:
 
 def doubts_text(name: str, doubted: Sequence[Doubted], wrong: Sequence[bool] | None = None) -> str:
     """Return what the doubts say of a file and, where verdicts are known, what they are worth."""
-    from sqlbench.analysis import markdown_table
-
     doubts = np.array([d.doubt for d in doubted])
     lines = [
         f"{name}: {len(doubts)} answers; by their doubts {1 - doubts.mean():.1%} of them are right."
