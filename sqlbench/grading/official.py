@@ -11,8 +11,8 @@ compared by Python's ``==``. ``bird`` follows ``calculate_ex`` of bird-bench/min
 A second departure: where a text is not UTF-8, BIRD's evaluator fails on the pair, which counts as
 wrong; ``bird`` reads such a text with U+FFFD in place of what cannot be read.
 
-The first departure, on purpose: a statement that is no query (DROP, an empty line) is an error here. The
-official evaluators run it and score it 1 where the gold is empty.
+The first departure, on purpose: a statement that is no query (DROP, an empty line) is an error
+here. The official evaluators run it and score it 1 where the gold is empty.
 """
 
 from __future__ import annotations
