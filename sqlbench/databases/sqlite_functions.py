@@ -11,10 +11,17 @@ from typing import Any
 
 _MASK = 2**64 - 1
 _DIGITS = re.compile(r"\d+")
+_FORMATTER = re.compile(r"printf|format", re.IGNORECASE)
+_FORMAT = re.compile(r"\b(?:printf|format)\s*\(\s*'((?:[^']++|'')*+)'\s*[,)]", re.IGNORECASE)
 
 
 def install_functions(
-    connection: sqlite3.Connection, max_value_bytes: int, go_on: Callable[[], None]
+    connection: sqlite3.Connection,
+    max_value_bytes: int,
+    go_on: Callable[[], None],
+    raised: Callable[[], None],
+    *,
+    of_text: bool = True,
 ) -> Callable[[], None]:
     """Replace ``random``, ``randomblob``, ``printf``, ``instr``, ``replace`` and ``trim(x, y)``.
 
@@ -26,6 +33,12 @@ def install_functions(
         No blob is made much longer than this; SQLite refuses it as too big.
     go_on : callable
         Raises if the statement is to stop.
+    raised : callable
+        Called where a function raises: else it was Python's sqlite3, which gives no function a
+        text that is not UTF-8.
+    of_text : bool
+        False leaves SQLite's own functions of texts: they take such texts, and the connection has
+        to keep them short.
 
     Returns
     -------
@@ -55,13 +68,19 @@ def install_functions(
 
     def define(name: str, arguments: int, function: Callable[..., Any]) -> None:
         def guarded(*values: Any) -> Any:
-            go_on()
-            return function(*values)
+            try:
+                go_on()
+                return function(*values)
+            except BaseException:
+                raised()
+                raise
 
         connection.create_function(name, arguments, guarded, deterministic=True)
 
     connection.create_function("random", 0, random)
     connection.create_function("randomblob", 1, randomblob)
+    if not of_text:
+        return restart
     # SQLite compares each letter with each letter to trim: a minute for two long strings, in
     # one step that nothing can interrupt.
     for name, strip in (("trim", str.strip), ("ltrim", str.lstrip), ("rtrim", str.rstrip)):
@@ -74,6 +93,22 @@ def install_functions(
     for name in ("printf", "format"):
         define(name, -1, printf)
     return restart
+
+
+def has_short_formats(sql: str, max_value_bytes: int) -> bool:
+    """Whether each format in a statement stands in it, and asks for no long text.
+
+    Parameters
+    ----------
+    sql : str
+        The statement.
+    max_value_bytes : int
+        What widths and precisions may come to together.
+    """
+    formats = _FORMAT.findall(sql)
+    widths = sum(int(digits) for text in formats for digits in _DIGITS.findall(text[:10_000]))
+    named = len(_FORMATTER.findall(sql))
+    return 0 < named == len(formats) and widths <= max_value_bytes and "*" not in "".join(formats)
 
 
 def _formatter(max_value_bytes: int) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ from weakref import WeakMethod
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.memory import release_memory
 from sqlbench.databases.sqlite_ctes import is_longer
-from sqlbench.databases.sqlite_functions import install_functions
+from sqlbench.databases.sqlite_functions import has_short_formats, install_functions
 from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.exceptions import SuiteError
 
@@ -42,6 +42,10 @@ _MAX_CALLS = 1_000
 _MAX_WORDS = 200_000  # 50 ms of compiling
 _MAX_SLOW_CALLS = 50
 _SLOW_FUNCTIONS = {"glob", "json_patch", "like", "match", "matchinfo"}  # quadratic
+
+# SQLite's own functions of texts serve those that are not UTF-8. At this length the slowest
+# (trim, quadratic) takes half a second a call.
+_MAX_NATIVE_BYTES = 16 * 2**10
 
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
@@ -129,6 +133,10 @@ class Limits:
     max_heap_bytes: int = 128 * 2**20
 
 
+class _NotUTF8(Exception):
+    """Raised where a function of ours was to take a text that is not UTF-8."""
+
+
 class _Full(Exception):
     """Raised when a row is larger than what may still be fetched, before all of it is."""
 
@@ -136,8 +144,11 @@ class _Full(Exception):
 class SandboxedConnection:
     """One sandboxed connection; used by one thread at a time, not always by the same."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, path: Path, limits: Limits, *, native: bool = False) -> None:
+        self._path, self._limits, self._is_native = path, limits, native
+        self._native: SandboxedConnection | None = None
+        self._max_value = min(limits.max_value_bytes, _MAX_NATIVE_BYTES if native else 2**31 - 1)
+        self._raised = False  # a function of ours did, in this statement
         self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
         self._ticket = Ticket()
         self._denied: str | None = None
@@ -149,13 +160,18 @@ class SandboxedConnection:
         connection.execute(f"PRAGMA hard_heap_limit = {limits.max_heap_bytes}")
         connection.execute("PRAGMA query_only = ON")
         _load_virtual_tables(connection)
+        self._denied_tables = _denied_tables(connection)
         self._restart_random = install_functions(
-            connection, limits.max_value_bytes, _weakly(self._go_on)
+            connection,
+            limits.max_value_bytes,
+            _weakly(self._go_on),
+            _weakly(self._has_raised),
+            of_text=not native,
         )
         # After the schema is read: a wide table may be in the file, only not all in one result.
         for limit, value in _LIMITS.items():
             connection.setlimit(limit, value)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.max_value_bytes)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._max_value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.max_sql_bytes)
         connection.text_factory = self._text
         connection.set_authorizer(self._authorize)
@@ -163,8 +179,18 @@ class SandboxedConnection:
 
     def execute(self, sql: str, ticket: Ticket) -> QueryResult:
         """Run one statement; raises nothing but `QueryError` whatever the statement is."""
-        self._ticket, self._denied = ticket, None
+        try:
+            return self._execute(sql, ticket)
+        except _NotUTF8:
+            # Rare, so that only then a second connection is worth its memory.
+            if self._native is None:
+                self._native = SandboxedConnection(self._path, self._limits, native=True)
+            return self._native.execute(sql, ticket)
+
+    def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
+        self._ticket, self._denied, self._raised = ticket, None, False
         self._names = self._calls = self._slow_calls = self._fetched = self.checks = 0
+        self._short_formats = self._is_native and has_short_formats(sql, self._max_value)
         self._restart_random()
         started = time.monotonic()
         ticket.deadline = started + self._limits.wall_clock
@@ -173,6 +199,9 @@ class SandboxedConnection:
         cursor = self._connection.cursor()
         try:
             text = sql.lower()
+            if "pragma" in text and _first_word(sql) == "PRAGMA":
+                self._denied = "action PRAGMA"
+                raise sqlite3.Error
             if "explain" in text and _first_word(sql) == "EXPLAIN":
                 # It reads, but what it returns are memory addresses, and never an answer.
                 self._denied = "action EXPLAIN"
@@ -192,6 +221,8 @@ class SandboxedConnection:
             columns = tuple([c[0] for c in cursor.description])  # faster than a generator
             rows, truncated = self._fetch(cursor, len(columns))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
+            if self._met_other_bytes(error):
+                raise _NotUTF8 from None
             failure = self._query_error(sql, error)
             failure.elapsed = time.monotonic() - started
             raise failure from None
@@ -206,6 +237,23 @@ class SandboxedConnection:
     def close(self) -> None:
         """Close the connection, from any thread."""
         self._connection.close()
+        if self._native is not None:
+            self._native.close()
+
+    def _met_other_bytes(self, error: Exception) -> bool:
+        """Whether a function was to take a text that is not UTF-8, which Python's sqlite3 refuses.
+
+        It says the same of a function that raised; ours say so themselves.
+        """
+        return (
+            not self._is_native
+            and not self._raised
+            and self._ticket.stopped is None
+            and str(error) == "user-defined function raised exception"
+        )
+
+    def _has_raised(self) -> None:
+        self._raised = True
 
     def _fetch(self, cursor: sqlite3.Cursor, width: int) -> tuple[list[Row], bool]:
         limits = self._limits
@@ -255,17 +303,26 @@ class SandboxedConnection:
             self._slow_calls += name in _SLOW_FUNCTIONS
             if name in _DENIED_FUNCTIONS:
                 self._denied = f"the function {name}() may not be used"
+            elif self._is_native and name in ("printf", "format") and not self._short_formats:
+                # A width of a billion fills the memory in one step.
+                self._denied = (
+                    f"{name}() takes a text that is not UTF-8 only with a format that stands in "
+                    "the statement, without *"
+                )
             elif self._slow_calls > _MAX_SLOW_CALLS:
                 self._denied = f"a statement may call {name}() at most {_MAX_SLOW_CALLS} times"
             elif self._calls > _MAX_CALLS:
                 self._denied = f"a statement may call at most {_MAX_CALLS} functions"
         elif action == sqlite3.SQLITE_READ:
             name = str(first).lower()
-            if name in _DENIED_TABLES or name.startswith("pragma_"):
+            if name in self._denied_tables:
                 self._denied = f"the table {name} may not be read"
         elif action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
             # What SQLite does to load a virtual table; json_each and json_tree are loaded.
             self._denied = "this virtual table or table-valued function may not be used"
+        elif action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None:
+            # FTS5 asks for it before it reads; a statement of its own returns no rows' data.
+            pass
         elif action not in _READING:
             self._denied = f"action {_ACTIONS.get(action, '')}"
         if self._ticket.stopped is not None:
@@ -291,7 +348,7 @@ class SandboxedConnection:
             return QueryError(f"not authorized: {self._denial(sql)}")
         if isinstance(error, MemoryError):
             return out_of_memory()
-        return QueryError(_plain(message, self._limits))
+        return QueryError(_plain(message, self._limits, self._max_value))
 
     def _denial(self, sql: str) -> str:
         denied = str(self._denied)
@@ -343,7 +400,24 @@ def _load_virtual_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f"SELECT 1 FROM {quoted} LIMIT 0").fetchall()
 
 
-def _plain(message: str, limits: Limits) -> str:
+def _denied_tables(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the tables that tell of more than the database's own rows.
+
+    They are modules of SQLite's, or functions that stand for a pragma. A name that is neither
+    here is the user's, as is an ordinary table's of the same name, which hides the module.
+    """
+    modules = {name.lower() for (name,) in connection.execute("PRAGMA module_list")}
+    pragmas = {f"pragma_{name.lower()}" for (name,) in connection.execute("PRAGMA pragma_list")}
+    own = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+        " AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
+    ours = {name.lower() for (name,) in own if isinstance(name, str)}
+    known = _DENIED_TABLES & modules if modules else _DENIED_TABLES
+    return frozenset((known | pragmas) - ours)
+
+
+def _plain(message: str, limits: Limits, max_value: int) -> str:
     """Return a message of Python's sqlite3 module in words that fit a statement's author."""
     if message.startswith("You can only execute one statement"):
         return "syntax error: only one statement may be run at a time"
@@ -351,6 +425,11 @@ def _plain(message: str, limits: Limits) -> str:
         return "syntax error: parameters (?, :name, @name, $name) have no values here"
     if message.startswith("query string is too large"):
         return f"the statement is longer than {limits.max_sql_bytes} bytes"
+    if message.startswith("string or blob too big"):
+        return (
+            f"string or blob too big: the sandbox takes values of at most {max_value} bytes "
+            "(Limits.max_value_bytes of sqlbench, which SQLiteDatabase(path, limits=...) sets)"
+        )
     if "null character" in message:
         return "syntax error: the statement contains a NUL character"
     if "surrogates not allowed" in message:
