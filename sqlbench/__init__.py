@@ -19,7 +19,7 @@ _HOMES = {
     "SQLAgentEnv": "environment.environment",
     "Episode": "episodes.episode",
     "Step": "episodes.episode",
-    "learn": "episodes.episode",
+    "learn": "policies.learning",
     "run_experiment": "runs.experiment",
     "Run": "runs.run",
     "RunConfig": "runs.config",
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
     from sqlbench.environment.environment import SQLAgentEnv as SQLAgentEnv
     from sqlbench.episodes.episode import Episode as Episode
     from sqlbench.episodes.episode import Step as Step
-    from sqlbench.episodes.episode import learn as learn
     from sqlbench.exceptions import SQLBenchError as SQLBenchError
     from sqlbench.grids import sweep as sweep
     from sqlbench.models import load_model as load_model
     from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
     from sqlbench.policies import register_policy as register_policy
+    from sqlbench.policies.learning import learn as learn
     from sqlbench.runs.config import RunConfig as RunConfig
     from sqlbench.runs.experiment import run_experiment as run_experiment
     from sqlbench.runs.run import Run as Run

@@ -8,23 +8,21 @@ Wilson's (1927).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sqlbench.episodes.context import featurize
-from sqlbench.episodes.episode import Episode, Step
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.base import Usage
-from sqlbench.policies import make_policy
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
-from sqlbench.stats import Rate, rate, wilson_arrays
-from sqlbench.words import counted
+from sqlbench.runs.summary import rates as rates
+from sqlbench.stats import interval_text, wilson_arrays
+from sqlbench.words import counted, markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,98 +30,6 @@ if TYPE_CHECKING:
     from sqlbench.runs.run import Run
 
 COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
-
-
-def rates(run: Run) -> dict[str, Rate]:
-    """Return the rates that every report gives, clustered by question.
-
-    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``any``: any
-    attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
-    ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
-    right ones.
-    """
-    frame = run.episodes
-    result = {
-        name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
-        for name in ("first", "field", "any")
-    }
-    wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
-    repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
-    if run.config.feedback == "always":
-        broken = rate(~right["success"].to_numpy(bool), right["question_id"].tolist())
-        return result | {"fixed": repaired, "broken": broken}
-    return result | {"repaired": repaired}
-
-
-def summarize(run: Run) -> dict[str, Any]:
-    """Return what ``summary.json`` holds: rates, costs, and what was left out."""
-    frame, config = run.episodes, run.config
-    arms = run.steps["action"].value_counts()
-    n = len(frame)
-    lost = sum(f["error_class"] == "database_error" for f in run.failed)
-    return {
-        "run": run.label,
-        "simulated": run.simulated,
-        "caveat": run.caveat,
-        "feedback": config.feedback,
-        "episodes": n,
-        "questions": int(frame["question_id"].nunique()),
-        "model_errors": len(run.failed) - lost,
-        "database_errors": lost,
-        "invalid_questions": len(run.meta["invalid_questions"]),
-        "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
-        "rates": {name: asdict(r) for name, r in rates(run).items()},
-        "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
-        "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
-        "model_calls": int(frame["model_calls"].sum()),
-        **costs(run),
-        "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
-    }
-
-
-def costs(run: Run) -> dict[str, Any]:
-    """Return a run's tokens, what they cost, and both for each solved question.
-
-    They are those of the answers in the log, whether they were called for or came from a store; a
-    solved question is one with an episode that succeeded. Without a price costs are None.
-    """
-    first, later = usages(run.log)
-    usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
-    solved = len({e.question_id for e in run.log if e.success})
-    cost = cost_of(run, first, later)
-    tokens = usage.prompt_tokens + usage.completion_tokens
-    return {
-        **asdict(usage),
-        "cost": None if cost is None else _rounded(cost),
-        "questions_solved": solved,
-        "tokens_per_solved": _rounded(tokens / solved) if solved else None,
-        "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
-    }
-
-
-def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
-    """Return the tokens of first answers, and those of repairs: two models may have made them."""
-    log = list(log)
-    return _usage(e.steps[:1] for e in log), _usage(e.steps[1:] for e in log)
-
-
-def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
-    """Return what so many tokens of a run's models cost; None without a price for each."""
-    prices, config = run.prices, run.config
-    if not config.paid_models or not prices.keys() >= set(config.paid_models):
-        return None
-    who = (config.model, first), (config.repair_model or config.model, later)
-    return sum(prices[model].cost(used) for model, used in who if model in prices)
-
-
-def _usage(episodes: Iterable[Sequence[Step]]) -> Usage:
-    steps = [s for steps in episodes for s in steps]
-    return Usage(
-        sum(s.prompt_tokens for s in steps),
-        sum(s.completion_tokens for s in steps),
-        sum(s.cached_tokens for s in steps),
-        sum(s.reasoning_tokens for s in steps),
-    )
 
 
 def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
@@ -234,7 +140,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
     """
     import pandas as pd
 
-    policy = make_policy(run.config.policy) if run.config.policy.startswith("linucb") else None
+    policy = run.untaught() if run.config.policy.startswith("linucb") else None
     if not isinstance(policy, LinUCBPolicy):
         raise ConfigError(f"Only linucb has estimates with widths, not {run.config.policy!r}.")
     size = bin_size(run, bins)
@@ -261,6 +167,10 @@ def run_table(run: Run) -> str:
         ["mean total reward", f"{summary['mean_total_reward']:+.3f}" if run.log else "—"],
         ["model calls", f"{summary['model_calls']:,}"],
         *_cost_rows(summary),
+        *[
+            [f"pass@{k}", interval_text(*values)]
+            for k, values in summary.get("pass_at", {}).items()
+        ],
         ["model errors", str(summary["model_errors"])],
     ]
     if summary["database_errors"]:
@@ -332,20 +242,3 @@ def repaired_episodes(run: Run, n: int = 3) -> list[Episode]:
         if len(found) == n:
             break
     return found
-
-
-def _rounded(value: Any) -> float:
-    return round(float(value), 6)
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a plain table with aligned columns, readable in a terminal and as Markdown."""
-    cells = [[str(c) for c in row] for row in rows]
-    widths = [max(len(r[i]) for r in [list(header), *cells]) for i in range(len(header))]
-
-    def line(values: Sequence[str]) -> str:
-        return "| " + " | ".join(v.ljust(w) for v, w in zip(values, widths, strict=True)) + " |"
-
-    return "\n".join(
-        [line(header), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, cells)]
-    )

@@ -8,7 +8,9 @@ exception to the user: see `sqlbench.databases.base.QueryError`.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class SQLBenchError(Exception):
@@ -141,4 +143,12 @@ class MissingExtraError(SQLBenchError, ImportError):
         super().__init__(feature, extra)
 
     def __str__(self) -> str:
-        return f"{self.feature} needs an extra: run  pip install 'sqlbench[{self.extra}]'"
+        # By the checkout's or wheel's path: an index knows another project by the name "sqlbench".
+        checkout = Path(__file__).resolve().parents[1]
+        if (checkout / "pyproject.toml").is_file():
+            what, where = f"-e '{checkout}[{self.extra}]'", ""
+        else:
+            what = f"'WHEEL[{self.extra}]'"
+            where = "  (WHEEL: the sqlbench_repair-….whl that sqlbench was installed from)"
+        pip = f"{sys.executable} -m pip install"
+        return f"{self.feature} needs an extra: run  {pip} {what}{where}"

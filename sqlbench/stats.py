@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.exceptions import ConfigError
+from sqlbench.seeds import Role, generator
 
 RESAMPLES = 2000
 Array = NDArray[np.float64]

@@ -92,7 +92,7 @@ def ask(
 
 def result_table(result: QueryResult, limit: int) -> str:
     """Return rows as a table; what is left out is counted below it."""
-    from sqlbench.analysis import markdown_table
+    from sqlbench.words import markdown_table
 
     shown = [[_cell(v) for v in row] for row in result.rows[:limit]]
     table = markdown_table([_cell(c) for c in result.columns], shown)
@@ -130,9 +130,11 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
     from sqlbench.models import ModelError
     from sqlbench.reports.transcript import step_text
 
+    model = env.model
+    assert model is not None
     env.reset_with_question(asked.task_id, asked.id)
-    mark = " (simulated)" if env.model.simulated else ""
-    print(f"Question: {asked.text}\nDatabase: {asked.db_id}\nModel: {env.model.spec}{mark}")
+    mark = " (simulated)" if model.simulated else ""
+    print(f"Question: {asked.text}\nDatabase: {asked.db_id}\nModel: {model.spec}{mark}")
     episode = env.episode
     assert episode is not None
     try:
@@ -142,9 +144,9 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
             await env.step()
             print("\n" + _plain(step_text(episode.steps[-1], sent, reward=False)))
     except ModelError as error:
-        raise ModelSetupError(f"The model {env.model.spec!r} gave no answer: {error}") from None
+        raise ModelSetupError(f"The model {model.spec!r} gave no answer: {error}") from None
     finally:
-        await env.model.aclose()
+        await model.aclose()
     return bool(env.result and env.result.rows)
 
 

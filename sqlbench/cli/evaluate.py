@@ -24,10 +24,10 @@ def evaluate(
     ] = "success",
 ) -> None:
     """Estimate policies' first repairs off-policy: IPS, SNIPS, direct method, doubly robust."""
-    from sqlbench.analysis import markdown_table
     from sqlbench.evidence.offpolicy import LoggedDecisions, evaluate_policies
     from sqlbench.exceptions import UnknownNameError
     from sqlbench.runs.run import Run
+    from sqlbench.words import markdown_table
 
     if outcome not in ("success", "reward"):
         raise UnknownNameError("outcome", outcome, ("success", "reward"))

@@ -40,7 +40,7 @@ def replay(
     csv: Annotated[Path | None, typer.Option(help="Write the summary to this file too.")] = None,
 ) -> None:
     """Replay any policy's first repair on a repair table, with its regret."""
-    from sqlbench.evidence.repair_table import load_table
+    from sqlbench.evidence.table_files import load_table
     from sqlbench.exceptions import ConfigError
     from sqlbench.runs.config import parse_seeds
 
@@ -90,6 +90,6 @@ def _held_out(table: RepairTable, specs: list[str], seeds: list[int]) -> pd.Data
 
 
 def _markdown(grid: Grid) -> str:
-    from sqlbench.analysis import markdown_table
+    from sqlbench.words import markdown_table
 
     return markdown_table(list(map(str, grid.header)), grid.rows)

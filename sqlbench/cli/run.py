@@ -89,6 +89,20 @@ def run(
     temperature: Annotated[
         float, typer.Option(help="The model's sampling temperature.")
     ] = _DEFAULT.temperature,
+    samples: Annotated[
+        int,
+        typer.Option(
+            help="Independent first answers a question; the first one is repaired, all of them "
+            "give pass@k."
+        ),
+    ] = _DEFAULT.samples,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="A finished run's folder, or its policy.npz: the policy starts with what it "
+            "learned there."
+        ),
+    ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(help="A folder of .txt files that override the package's prompts."),
@@ -132,8 +146,11 @@ def run(
             max_attempts=max_attempts,
             metric=metric,
             temperature=temperature,
+            samples=samples,
+            prompts=None if prompts is None else str(prompts),
+            start_from=None if start_from is None else str(start_from),
         )
-        print(estimate_run(config, calling, out=folder, prompts=prompts).table())
+        print(estimate_run(config, calling, out=folder).table())
         return
     finished = run_stoppable(
         run_experiment(
@@ -150,7 +167,9 @@ def run(
             max_attempts=max_attempts,
             metric=metric,
             temperature=temperature,
+            samples=samples,
             prompts=prompts,
+            start_from=start_from,
             out=folder,
             calling=calling,
         )

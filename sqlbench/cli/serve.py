@@ -38,10 +38,25 @@ def serve(
     reward: Annotated[
         str,
         typer.Option(
-            help="What OpenEnv's reward is: score (the task score, 0.05 to 0.95) or shaped.",
+            help="What OpenEnv's reward is: gain (what an attempt added), final (all at the end), "
+            "shaped (the breakdown's sum) or score (0.05 to 0.95, not for adding up).",
             envvar="SQLBENCH_REWARD",
         ),
-    ] = "score",
+    ] = "gain",
+    agent: Annotated[
+        bool,
+        typer.Option(
+            "--agent",
+            help="For agents that bring their own model: an action is SQL, no model is served.",
+            envvar="SQLBENCH_AGENT",
+        ),
+    ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep every finished episode in this folder, as a run.", envvar="SQLBENCH_LOG"
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="The address to bind; all but loopback need a token.")
     ] = "127.0.0.1",
@@ -76,7 +91,9 @@ def serve(
             repair_model=repair_model,
             database=database,
             policy=policy,
+            agent=agent,
             reward=reward,
+            log=log,
             max_sessions=max_sessions,
             session_timeout=session_timeout,
             token=token,

@@ -58,8 +58,8 @@ def show(
     ] = False,
 ) -> None:
     """Show the tasks of a suite, with their questions counted, and its databases."""
-    from sqlbench.analysis import markdown_table
     from sqlbench.suites import load_suite
+    from sqlbench.words import markdown_table
 
     suite = load_suite(spec)
     rows = [[t.id, t.difficulty, len(t.questions)] for t in suite.tasks.values()]
@@ -74,9 +74,9 @@ def show(
 @suites.command()
 def check(spec: Spec) -> None:
     """Run every gold query and say what is wrong; exit 1 if anything is."""
-    from sqlbench.analysis import markdown_table
     from sqlbench.grading.check import check_suite
     from sqlbench.suites import load_suite
+    from sqlbench.words import markdown_table
 
     suite = load_suite(spec)
     findings = check_suite(suite)
@@ -141,7 +141,7 @@ def new(
 
 def mutation_text(mutation: Mutation, survivors: int = -1) -> str:
     """Return the shares by kind and by question, and the survivors with both queries."""
-    from sqlbench.analysis import markdown_table
+    from sqlbench.words import markdown_table
 
     invalid = mutation.invalid()
     rows = [[kind, str(r), invalid[kind]] for kind, r in mutation.by(lambda m: m.kind).items()]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlbench.analysis import markdown_table
 from sqlbench.grids.sweep_status import counts, listed
+from sqlbench.words import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from sqlbench.databases.base import (
     Table,
 )
 from sqlbench.databases.sqlite import SQLiteDatabase
-from sqlbench.databases.sqlite_sandbox import Limits
+from sqlbench.databases.sqlite_limits import Limits
 
 __all__ = [
     "Column",

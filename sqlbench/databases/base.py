@@ -46,14 +46,20 @@ class QueryError(Exception):
         True if a limit on work or time stopped the query.
     reproducible : bool
         False if the wall-clock backstop stopped it, which depends on the machine.
+    fault : str or None
+        The error's class (`sqlbench.episodes.errors.ErrorClass`), where the database knows it
+        better than its code or its message says it.
 
     Attributes
     ----------
     elapsed : float
         Wall-clock seconds until it failed, for `timings.jsonl` only.
+    sql : str or None
+        The statement, where a database ran it.
     """
 
     elapsed: float = 0.0
+    sql: str | None = None
 
     def __init__(
         self,
@@ -62,12 +68,14 @@ class QueryError(Exception):
         sqlstate: str | None = None,
         timeout: bool = False,
         reproducible: bool = True,
+        fault: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.sqlstate = sqlstate
         self.timeout = timeout
         self.reproducible = reproducible
+        self.fault = fault
 
 
 def out_of_time(seconds: float) -> QueryError:

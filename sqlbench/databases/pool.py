@@ -142,9 +142,10 @@ class PooledDatabase(Generic[C]):
         try:
             self._check_open()
             return self._execute(sql, ticket)
-        except QueryError:
+        except QueryError as error:
             if ticket.stopped is not None:
                 self._check_open()
+            error.sql = sql
             raise
         finally:
             self._running.discard(ticket)

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sqlbench.databases.base import QueryResult, Schema
+from sqlbench.databases.base import QueryError, QueryResult, Schema
 from sqlbench.databases.pool import PooledDatabase
+from sqlbench.databases.postgres_faults import argument_count
 from sqlbench.databases.postgres_schema import read_schema
 from sqlbench.databases.postgres_session import ConnectionLost, PostgresLimits, PostgresSession
 from sqlbench.databases.postgres_url import PostgresURL
@@ -20,6 +21,12 @@ T = TypeVar("T")
 # as STABLE or IMMUTABLE, and what runs with the rights of the one who calls it.
 _VOLATILE = (
     "SELECT DISTINCT proname::text FROM pg_catalog.pg_proc WHERE provolatile = 'v' OR prosecdef"
+)
+_NO_FUNCTION = "42883"
+_NAMESAKES = (
+    "SELECT provariadic <> 0 OR {count} BETWEEN pronargs - pronargdefaults AND pronargs, "
+    "coalesce(aggkind, 'n') <> 'n' FROM pg_catalog.pg_proc p LEFT JOIN pg_catalog.pg_aggregate a "
+    "ON a.aggfnoid = p.oid WHERE proname = '{name}'"
 )
 
 
@@ -100,7 +107,24 @@ class PostgresDatabase(PooledDatabase[PostgresSession]):
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         unsafe = self._unsafe()
-        return self._on_session(lambda session: session.execute(sql, ticket, unsafe))
+        try:
+            return self._on_session(lambda session: session.execute(sql, ticket, unsafe))
+        except QueryError as error:
+            if error.sqlstate == _NO_FUNCTION and error.fault is None:
+                error.fault = self._ill_called(error.message)
+            raise
+
+    def _ill_called(self, message: str) -> str | None:
+        """Return the class of a call to a function that is there, and is called in another way."""
+        call = argument_count(message)
+        if call is None:
+            return None
+        name, count = call
+        sql = _NAMESAKES.format(name=name.replace("'", "''"), count=count)
+        rows = self._on_session(lambda session: session.read(sql))
+        if any(ordered_set for _, ordered_set in rows):
+            return "aggregation_error"  # it takes its values WITHIN GROUP
+        return "datatype_mismatch" if any(fits for fits, _ in rows) else None
 
     def _unsafe(self) -> frozenset[str]:
         """Return the functions that may have effects, as the database knows them."""

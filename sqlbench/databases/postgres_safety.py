@@ -75,6 +75,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE_STRING = re.compile("[eE]'")
+_SHOWN = 100  # letters of a text that is never closed
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -196,7 +197,7 @@ def _tokens(sql: str) -> Iterator[tuple[str, str, int]]:
     while position < len(sql):
         match = _TOKEN.match(sql, position)
         if match is None:
-            raise broken(f"unterminated or stray {sql[position]} in the statement")
+            raise broken(f'unterminated or stray quote at or near "{sql[position:][:_SHOWN]}"')
         kind, end = str(match.lastgroup), match.end()
         if kind == "comment":
             kind, end = "space", _comment_end(sql, end)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
+from sqlbench.databases.postgres_faults import fault_class
 from sqlbench.databases.postgres_safety import broken, check_names, check_tree, denied
 from sqlbench.databases.postgres_url import PostgresURL, import_psycopg
 from sqlbench.databases.postgres_values import cut_rows, load_rows, pointer
@@ -367,7 +368,8 @@ class PostgresSession:
         for label, name in (("DETAIL", fields.MESSAGE_DETAIL), ("HINT", fields.MESSAGE_HINT)):
             if more := read(name):
                 text += f"\n{label}:  {more[:_MAX_MESSAGE]}"
-        return QueryError(text, sqlstate=state)
+        fault = fault_class(state, read(fields.SOURCE_FUNCTION), text, sql)
+        return QueryError(text, sqlstate=state, fault=fault)
 
 
 def _failed(pq: Any, result: Any) -> bool:

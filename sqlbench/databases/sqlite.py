@@ -8,12 +8,9 @@ from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
 from sqlbench.databases.pool import PooledDatabase
-from sqlbench.databases.sqlite_sandbox import (
-    Limits,
-    SandboxedConnection,
-    open_readonly,
-    out_of_memory,
-)
+from sqlbench.databases.sqlite_file import open_readonly
+from sqlbench.databases.sqlite_limits import Limits
+from sqlbench.databases.sqlite_sandbox import SandboxedConnection, out_of_memory
 from sqlbench.databases.sqlite_schema import read_schema
 from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import SuiteError

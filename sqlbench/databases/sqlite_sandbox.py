@@ -13,124 +13,31 @@ real clock, so a query that asks for today's date has today's answer. ``random()
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 import time
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from weakref import WeakMethod
 
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.memory import release_memory
+from sqlbench.databases.sqlite_authorizer import Authorizer, denied_tables, first_word
 from sqlbench.databases.sqlite_ctes import is_longer
+from sqlbench.databases.sqlite_file import open_readonly
 from sqlbench.databases.sqlite_functions import has_short_formats, install_functions
+from sqlbench.databases.sqlite_limits import NATIVE_LIMITS, Limits
 from sqlbench.databases.watch import WATCH, Ticket
-from sqlbench.exceptions import SuiteError
 
 # The progress handler runs every so many steps. At 500 it costs 5% of a query's time.
 _STEPS_PER_CHECK = 500
 _CELL = 64  # bytes that Python needs for a cell, beside its letters
 _LONG = 0.1  # seconds after which a statement's memory is given back to the system
 
-# No step is interrupted, and straight-line code is not checked between its steps. So what bounds
-# it is the number of calls in one statement, as `Limits.max_value_bytes` bounds each of them.
-_MAX_NAMES = 5_000  # columns, tables and functions that a statement refers to, views expanded
-_MAX_CALLS = 1_000
 _MAX_WORDS = 200_000  # 50 ms of compiling
-_MAX_SLOW_CALLS = 50
-_SLOW_FUNCTIONS = {"glob", "json_patch", "like", "match", "matchinfo"}  # quadratic
-
 # SQLite's own functions of texts serve those that are not UTF-8. At this length the slowest
 # (trim, quadratic) takes half a second a call.
 _MAX_NATIVE_BYTES = 16 * 2**10
-
-_LIMITS = {
-    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
-    sqlite3.SQLITE_LIMIT_COLUMN: 400,  # a row of the longest blobs is there twice, in Python too
-    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 200,
-    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 500,
-    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 100,
-    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 250,
-    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: 1_000,
-    sqlite3.SQLITE_LIMIT_VDBE_OP: 500_000,
-    sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
-}
-
-_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE}
-_DENIED_FUNCTIONS = {
-    "edit",
-    "eval",
-    "fts3_tokenizer",
-    "fts5",
-    "load_extension",
-    "optimize",
-    "readfile",
-    "rtreecheck",
-    "sqlite_log",
-    "writefile",
-}
-_DENIED_TABLES = {
-    "bytecode",
-    "completion",
-    "csv",
-    "dbstat",
-    "fsdir",
-    "fts3tokenize",
-    "sqlite_dbpage",
-    "sqlite_dbdata",
-    "sqlite_dbptr",
-    "sqlite_memstat",
-    "sqlite_stmt",
-    "tables_used",
-    "zipfile",
-}
-# What the authorizer calls a denied action, where the statement's first word does not say it.
-_ACTIONS = {
-    sqlite3.SQLITE_ATTACH: "ATTACH",
-    sqlite3.SQLITE_DELETE: "DELETE",
-    sqlite3.SQLITE_INSERT: "INSERT",
-    sqlite3.SQLITE_PRAGMA: "PRAGMA",
-    sqlite3.SQLITE_UPDATE: "UPDATE",
-}
-# Possessive, so that a statement of comments alone costs no more than its length.
-_FIRST_WORD = re.compile(r"(?:[\s;\ufeff]|--[^\n]*+|(?>/\*.*?\*/))*+([A-Za-z]+)", re.DOTALL)
 _MAX_MESSAGE = 500  # SQLite repeats a bad token whole, and a message goes into a prompt
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one statement may cost.
-
-    Attributes
-    ----------
-    vm_steps : int
-        Steps of SQLite's virtual machine, counted in units of 500; 50 million take 1 to 2 s.
-        The only limit that normally stops a query, and it is deterministic.
-    wall_clock : float
-        Seconds after which the query is stopped whatever it has counted: not reproducible.
-    max_rows, max_bytes : int
-        Rows fetched, and the memory that they take in Python, counted as 64 bytes a cell and, in
-        text that is not ASCII, 4 a letter; a longer result is cut off and says so.
-    max_value_bytes : int
-        The longest string or blob. Functions such as ``like`` and ``json_patch`` take longer than
-        linear, and cannot be interrupted: 0.3 s a call at 256 KiB, 8 s at 1 MiB.
-    max_sql_bytes : int
-        The longest statement.
-    max_heap_bytes : int
-        What SQLite may allocate, which the system's allocator makes up to a third more. SQLite
-        keeps this limit for the whole process, and it is only ever lowered.
-    """
-
-    vm_steps: int = 50_000_000
-    wall_clock: float = 30.0
-    max_rows: int = 10_000
-    max_bytes: int = 32 * 2**20
-    max_value_bytes: int = 256 * 2**10
-    max_sql_bytes: int = 100_000
-    max_heap_bytes: int = 128 * 2**20
 
 
 class _NotUTF8(Exception):
@@ -151,16 +58,15 @@ class SandboxedConnection:
         self._raised = False  # a function of ours did, in this statement
         self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
         self._ticket = Ticket()
-        self._denied: str | None = None
-        self._names = self._calls = self._slow_calls = self._fetched = self.checks = 0
+        self._fetched = self.checks = 0
         self._connection = connection = open_readonly(path)
+        self._authorizer = Authorizer(denied_tables(connection), native=native)
         # Temporary results stay in memory, so no statement can fill the disk; the heap limit
         # keeps them from filling the memory.
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA hard_heap_limit = {limits.max_heap_bytes}")
         connection.execute("PRAGMA query_only = ON")
         _load_virtual_tables(connection)
-        self._denied_tables = _denied_tables(connection)
         self._restart_random = install_functions(
             connection,
             limits.max_value_bytes,
@@ -169,12 +75,12 @@ class SandboxedConnection:
             of_text=not native,
         )
         # After the schema is read: a wide table may be in the file, only not all in one result.
-        for limit, value in _LIMITS.items():
+        for limit, value in NATIVE_LIMITS.items():
             connection.setlimit(limit, value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._max_value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.max_sql_bytes)
         connection.text_factory = self._text
-        connection.set_authorizer(self._authorize)
+        connection.set_authorizer(self._authorizer)
         connection.set_progress_handler(self._progress, _STEPS_PER_CHECK)
 
     def execute(self, sql: str, ticket: Ticket) -> QueryResult:
@@ -188,9 +94,10 @@ class SandboxedConnection:
             return self._native.execute(sql, ticket)
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
-        self._ticket, self._denied, self._raised = ticket, None, False
-        self._names = self._calls = self._slow_calls = self._fetched = self.checks = 0
-        self._short_formats = self._is_native and has_short_formats(sql, self._max_value)
+        self._ticket, self._raised = ticket, False
+        self._fetched = self.checks = 0
+        short_formats = self._is_native and has_short_formats(sql, self._max_value)
+        self._authorizer.restart(ticket, short_formats=short_formats)
         self._restart_random()
         started = time.monotonic()
         ticket.deadline = started + self._limits.wall_clock
@@ -199,23 +106,23 @@ class SandboxedConnection:
         cursor = self._connection.cursor()
         try:
             text = sql.lower()
-            if "pragma" in text and _first_word(sql) == "PRAGMA":
-                self._denied = "action PRAGMA"
+            if "pragma" in text and first_word(sql) == "PRAGMA":
+                self._authorizer.denied = "action PRAGMA"
                 raise sqlite3.Error
-            if "explain" in text and _first_word(sql) == "EXPLAIN":
+            if "explain" in text and first_word(sql) == "EXPLAIN":
                 # It reads, but what it returns are memory addresses, and never an answer.
-                self._denied = "action EXPLAIN"
+                self._authorizer.denied = "action EXPLAIN"
                 raise sqlite3.Error
             short = len(sql) <= self._limits.max_sql_bytes  # else SQLite refuses it at once
             if "with" in text and short and is_longer(sql, _MAX_WORDS):
-                self._denied = (
+                self._authorizer.denied = (
                     f"with its WITH clauses written out a statement may have {_MAX_WORDS} words"
                 )
                 raise sqlite3.Error
             cursor.execute(sql)
             if cursor.description is None:
-                if word := _first_word(sql):  # REINDEX, where there is nothing to do
-                    self._denied = f"action {word}"
+                if word := first_word(sql):  # REINDEX, where there is nothing to do
+                    self._authorizer.denied = f"action {word}"
                     raise sqlite3.Error
                 raise QueryError("incomplete input: the statement is empty")
             columns = tuple([c[0] for c in cursor.description])  # faster than a generator
@@ -288,49 +195,6 @@ class SandboxedConnection:
         if self._ticket.stopped is not None:
             raise InterruptedError
 
-    def _authorize(
-        self,
-        action: int,
-        first: str | None,
-        second: str | None,
-        database: str | None,
-        trigger: str | None,
-    ) -> int:
-        self._names += 1
-        if action == sqlite3.SQLITE_FUNCTION:
-            name = str(second).lower()
-            self._calls += 1
-            self._slow_calls += name in _SLOW_FUNCTIONS
-            if name in _DENIED_FUNCTIONS:
-                self._denied = f"the function {name}() may not be used"
-            elif self._is_native and name in ("printf", "format") and not self._short_formats:
-                # A width of a billion fills the memory in one step.
-                self._denied = (
-                    f"{name}() takes a text that is not UTF-8 only with a format that stands in "
-                    "the statement, without *"
-                )
-            elif self._slow_calls > _MAX_SLOW_CALLS:
-                self._denied = f"a statement may call {name}() at most {_MAX_SLOW_CALLS} times"
-            elif self._calls > _MAX_CALLS:
-                self._denied = f"a statement may call at most {_MAX_CALLS} functions"
-        elif action == sqlite3.SQLITE_READ:
-            name = str(first).lower()
-            if name in self._denied_tables:
-                self._denied = f"the table {name} may not be read"
-        elif action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
-            # What SQLite does to load a virtual table; json_each and json_tree are loaded.
-            self._denied = "this virtual table or table-valued function may not be used"
-        elif action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None:
-            # FTS5 asks for it before it reads; a statement of its own returns no rows' data.
-            pass
-        elif action not in _READING:
-            self._denied = f"action {_ACTIONS.get(action, '')}"
-        if self._ticket.stopped is not None:
-            self._denied = "it was to stop"  # while it was compiled, which no interrupt ends
-        elif self._names > _MAX_NAMES:
-            self._denied = f"a statement may refer to at most {_MAX_NAMES} names"
-        return sqlite3.SQLITE_OK if self._denied is None else sqlite3.SQLITE_DENY
-
     def _query_error(self, sql: str, error: Exception) -> QueryError:
         """Return what the caller is to see of an error that SQLite or Python raised."""
         message = str(error)
@@ -344,22 +208,11 @@ class SandboxedConnection:
         if message == "interrupted":
             # Ctrl-C, which the progress handler swallowed: nothing else interrupts.
             raise KeyboardInterrupt
-        if self._denied is not None:
-            return QueryError(f"not authorized: {self._denial(sql)}")
+        if self._authorizer.denied is not None:
+            return QueryError(f"not authorized: {self._authorizer.denial(sql)}")
         if isinstance(error, MemoryError):
             return out_of_memory()
         return QueryError(_plain(message, self._limits, self._max_value))
-
-    def _denial(self, sql: str) -> str:
-        denied = str(self._denied)
-        if not denied.startswith("action"):
-            return denied
-        # CREATE TABLE is first of all an INSERT into the schema: the statement's own word is
-        # the one to name.
-        word = _first_word(sql)
-        if word in {"", "SELECT", "WITH", "VALUES"}:
-            word = denied.removeprefix("action").strip()
-        return "only SELECT statements may be run" + (f" ({word} is not allowed)" if word else "")
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:
@@ -375,11 +228,6 @@ def _weakly(method: Callable[[], None]) -> Callable[[], None]:
             found()
 
     return call
-
-
-def _first_word(sql: str) -> str:
-    match = _FIRST_WORD.match(sql)
-    return match.group(1).upper() if match else ""
 
 
 def out_of_memory() -> QueryError:
@@ -398,23 +246,6 @@ def _load_virtual_tables(connection: sqlite3.Connection) -> None:
         # A module that is not installed: queries on its table will say so.
         with contextlib.suppress(sqlite3.Error):
             connection.execute(f"SELECT 1 FROM {quoted} LIMIT 0").fetchall()
-
-
-def _denied_tables(connection: sqlite3.Connection) -> frozenset[str]:
-    """Return the tables that tell of more than the database's own rows.
-
-    They are modules of SQLite's, or functions that stand for a pragma. A name that is neither
-    here is the user's, as is an ordinary table's of the same name, which hides the module.
-    """
-    modules = {name.lower() for (name,) in connection.execute("PRAGMA module_list")}
-    pragmas = {f"pragma_{name.lower()}" for (name,) in connection.execute("PRAGMA pragma_list")}
-    own = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
-        " AND sql NOT LIKE 'CREATE VIRTUAL%'"
-    )
-    ours = {name.lower() for (name,) in own if isinstance(name, str)}
-    known = _DENIED_TABLES & modules if modules else _DENIED_TABLES
-    return frozenset((known | pragmas) - ours)
 
 
 def _plain(message: str, limits: Limits, max_value: int) -> str:
@@ -437,43 +268,3 @@ def _plain(message: str, limits: Limits, max_value: int) -> str:
     if len(message) > _MAX_MESSAGE:
         return f"{message[: _MAX_MESSAGE - 50]} … {message[-47:]}"
     return message
-
-
-def open_readonly(path: Path) -> sqlite3.Connection:
-    """Open a file for reading, without the sandbox.
-
-    ``immutable=1`` promises SQLite that nobody writes: it then takes no lock and makes no -shm
-    or -wal file, so files on read-only media open as well as those left in WAL mode. The price
-    is that a -wal file beside the database is not read, which a warning says.
-    """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(16)
-    except IsADirectoryError:
-        raise SuiteError(f"The database {path} is a directory, not a file.") from None
-    except FileNotFoundError:
-        raise SuiteError(f"The database {path} does not exist.") from None
-    except OSError as error:
-        raise SuiteError(f"The database {path} cannot be read: {error.strerror}.") from None
-    if magic != b"SQLite format 3\0":
-        raise SuiteError(f"The database {path} is not a SQLite file.")
-    wal = Path(f"{path}-wal")
-    if wal.exists() and wal.stat().st_size:
-        warnings.warn(f"The changes in {wal} are not part of {path} and are ignored", stacklevel=2)
-    # Without a cache of statements: SQLite goes on counting the steps of a cached statement,
-    # and the progress handler would stop it elsewhere the second time.
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro&immutable=1",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=0,
-    )
-    # Real databases hold bytes that are not UTF-8; a strange letter is better than an error.
-    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # reads the schema
-    except sqlite3.Error as error:
-        connection.close()
-        raise SuiteError(f"The database {path} cannot be opened: {error}.") from None
-    return connection

@@ -77,9 +77,10 @@ def _foreign_keys(
         named = tuple(to for _, _, to in parts if to is not None)
         # REFERENCES t without columns means t's primary key.
         ref_columns = named or _primary_key(connection, target)
-        # Real schemas name columns and tables that are not there: such a key joins nothing.
+        # Real schemas name columns that are not there: such a key joins nothing.
         there = {column.name.lower() for column in columns.get(target, ())}
-        if len(ref_columns) == len(parts) and there.issuperset(c.lower() for c in ref_columns):
+        exist = target not in columns or there.issuperset(c.lower() for c in ref_columns)
+        if len(ref_columns) == len(parts) and exist:
             result.append(ForeignKey(tuple(source for _, source, _ in parts), target, ref_columns))
     return tuple(result)
 

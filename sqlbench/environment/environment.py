@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.environment.agent import AgentSQL, agent_sql
+from sqlbench.environment.attempt import make_step
 from sqlbench.environment.exchange import (
     ACTIONS,
+    CUSTOM,
     Action,
     Event,
     Observation,
     RewardInfo,
+    episode_state,
     outcome_events,
     resolve_action,
     reward_info,
 )
-from sqlbench.environment.judging import FEEDBACKS, Feedback, is_over, judge_aside, prepare_aside
+from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
+from sqlbench.environment.sampling import draw, judge_drawn, run_aside
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
-from sqlbench.episodes.episode import Episode, Step, learn
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
-from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, FailedAttempt, Prompts, RepairAction
-from sqlbench.episodes.reward import clamp_score, compute_reward
-from sqlbench.episodes.seeds import Role, call_seed, generator
-from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import Golds, find_metric
-from sqlbench.models import Completion, ModelRequest, Usage, load_model
-from sqlbench.models.base import ChatModel, Message, Restart
+from sqlbench.episodes.repair import (
+    ARMS,
+    AUTO,
+    GENERATE,
+    FailedAttempt,
+    Message,
+    Prompts,
+    RepairAction,
+)
+from sqlbench.grading import Golds
+from sqlbench.models import Completion, ModelRequest, load_model
+from sqlbench.models.base import ChatModel, Restart
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
+from sqlbench.policies.learning import learn
+from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
@@ -42,7 +53,9 @@ class SQLAgentEnv:
     Parameters
     ----------
     suite, model, policy : Suite, ChatModel, Policy, or the spec of one
-        What is asked, who answers, and who chooses repairs for the action ``auto``.
+        What is asked, who answers, and who chooses repairs for the action ``auto``. The model
+        None is for agents that bring their own: an action is then SQL, `prompt` has the messages
+        that a model would get, and a bad action is an attempt that failed, not an exception.
     seed : int
         The experiment's seed; every decision derives its own from it.
     feedback : {"oracle", "execution", "always"}
@@ -60,6 +73,8 @@ class SQLAgentEnv:
         Whether the policy learns when an episode ends. `run_experiment` learns itself.
     golds : Golds or None
         Gold results to share between environments of one metric.
+    samples : int
+        How many first answers are drawn; attempt 1 is the first of them.
 
     Raises
     ------
@@ -70,7 +85,7 @@ class SQLAgentEnv:
     def __init__(
         self,
         suite: Suite | str = "marketplace",
-        model: ChatModel | str = "simulated",
+        model: ChatModel | str | None = "simulated",
         policy: Policy | str = "linucb",
         *,
         seed: int = 0,
@@ -81,24 +96,20 @@ class SQLAgentEnv:
         prompts: Prompts | None = None,
         learn: bool = False,
         golds: Golds | None = None,
+        samples: int = 1,
     ) -> None:
-        if feedback not in FEEDBACKS:
-            raise UnknownNameError("feedback", feedback, FEEDBACKS)
-        find_metric(metric)  # refuses what is none
-        check_whole("seed", seed)
-        check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
-        if not 0 <= temperature < math.inf:
-            raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+        check_options(feedback, metric, seed, max_attempts, samples, temperature)
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
         check_has("suite", self.suite, "tasks", "a spec like 'marketplace', or a Suite")
         self.model = load_model(model, self.suite) if isinstance(model, str) else model
-        check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
+        if self.model is not None:
+            check_has("model", self.model, "spec", "a spec like 'simulated', or a ChatModel")
         self.policy = make_policy(policy, self.model) if isinstance(policy, str) else policy
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
         self.prompts = prompts or Prompts.load()
-        self.golds = golds or Golds(self.suite, metric)
+        self.golds, self.samples = golds or Golds(self.suite, metric), samples
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
 
@@ -165,7 +176,7 @@ class SQLAgentEnv:
         self._next: Decision | None = None
         return self._observation()
 
-    async def step(self, action: Action | str = AUTO) -> tuple[Observation, RewardInfo]:
+    async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
 
         Raises
@@ -181,7 +192,9 @@ class SQLAgentEnv:
             pass
         return self.last_result()
 
-    async def step_streaming(self, action: Action | str = AUTO) -> AsyncGenerator[Event, None]:
+    async def step_streaming(
+        self, action: Action | AgentSQL | str = AUTO
+    ) -> AsyncGenerator[Event, None]:
         """Make one attempt, and yield its events as they happen.
 
         The events are dicts with a ``type``: ``attempt_start``, ``sql_chunk``*, ``sql_complete``,
@@ -212,23 +225,7 @@ class SQLAgentEnv:
         """Return where the episode stands, as a dict of JSON values."""
         if self.episode is None:
             return {"active": False}
-        episode, last = self.episode, self.episode.steps[-1] if self.episode.steps else None
-        scores = [clamp_score(s.score) for s in episode.steps]
-        return {
-            "active": not episode.done,
-            "task_id": episode.task_id,
-            "question_id": episode.question_id,
-            "question": self.question.text,
-            "attempt_number": len(episode.steps),
-            "max_attempts": self.max_attempts,
-            "current_sql": last.sql if last else None,
-            "error_message": self._told[-1].message if self._failing() else None,
-            "error_class": self._history[-1][1] if self._failing() else None,
-            "done": episode.done,
-            "success": episode.success,
-            "step_rewards": scores,
-            "total_reward": clamp_score(sum(scores) / len(scores) if scores else None),
-        }
+        return episode_state(self.episode, self._observation())
 
     @property
     def result(self) -> QueryResult | None:
@@ -238,7 +235,7 @@ class SQLAgentEnv:
     @property
     def next_action(self) -> str | None:
         """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
-        return str(self._next.action) if self.episode is not None and self._next else None
+        return str(self.suggestion.action) if self.suggestion else None
 
     @property
     def context(self) -> Context | None:
@@ -248,7 +245,29 @@ class SQLAgentEnv:
     @property
     def suggestion(self) -> Decision | None:
         """What `auto` would do next; None before attempt 1 and when the episode is over."""
-        return self._next if self.episode is not None else None
+        if self.episode is None or self._context is None:
+            return None
+        if self._next is None:
+            self._next = self._select(self._context)
+        return self._next
+
+    def prompt(self, action: str = AUTO) -> tuple[Message, ...]:
+        """Return the messages that a model would get for its next attempt.
+
+        Parameters
+        ----------
+        action : str
+            From attempt 2 on the repair whose prompt it is; ``auto`` lets the policy choose.
+
+        Raises
+        ------
+        RuntimeError
+            Before a reset, or after the episode is over.
+        """
+        self._open_episode()
+        if action == AUTO:
+            action = str(self.suggestion.action) if self.suggestion else GENERATE
+        return self.messages(action)
 
     def messages(self, action: str) -> tuple[Message, ...]:
         """Return the messages that an action would send now."""
@@ -265,16 +284,27 @@ class SQLAgentEnv:
         )
 
     async def _attempt(
-        self, action: Action | str, *, streamed: bool
+        self, action: Action | AgentSQL | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
         episode = self._open_episode()
-        name, decision, custom = resolve_action(action, self._next, first=not self._history)
+        refusal: str | None = None
+        custom: str | None
+        if self.model is None:
+            asked = agent_sql(action)
+            name, decision, custom, refusal = CUSTOM, None, asked.sql, asked.refusal
+        else:
+            assert not isinstance(action, AgentSQL), "for environments without a model"
+            name, decision, custom = resolve_action(action, self._next, first=not self._history)
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
+            assert self.model is not None
             request = self.request(name, attempt)
             completion: Completion | None = None
-            if streamed:
+            if attempt == 1 and self.samples > 1:
+                completion = await self._sample()
+                yield {"type": "sql_chunk", "chunk": completion.text}
+            elif streamed:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
@@ -293,7 +323,7 @@ class SQLAgentEnv:
             yield {"type": "executing", "sql": sql}
         finally:
             # Also where the caller closes the stream here: what is executing counts.
-            await self._execute(attempt, name, decision, sql, completion)
+            await self._execute(attempt, name, decision, sql, completion, refusal)
         if not streamed:
             return
         failure = (self._history[-1][1], self._told[-1].message, self._token)
@@ -307,8 +337,16 @@ class SQLAgentEnv:
             raise RuntimeError("step() after the episode is over: call reset() to start another.")
         return self.episode
 
-    def request(self, name: str = GENERATE, attempt: int = 1) -> ModelRequest:
-        """Return what an action would ask the model now."""
+    async def _sample(self) -> Completion:
+        """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
+        assert self.episode is not None and self.model is not None
+        requests = [self.request(sample=i) for i in range(self.samples)]
+        drawn = await draw(self.model, requests, self._database, self.metric)
+        self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
+        return drawn[self.episode.chosen].completion
+
+    def request(self, name: str = GENERATE, attempt: int = 1, sample: int = 0) -> ModelRequest:
+        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
         assert self.episode is not None
         repair = name != GENERATE
         return ModelRequest(
@@ -317,7 +355,7 @@ class SQLAgentEnv:
             repeat=self.episode.repeat,
             attempt=attempt,
             action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt),
+            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
             temperature=self.temperature,
             context=self._context if repair else None,
             failing_sql=self._told[-1].sql if repair else None,
@@ -331,56 +369,48 @@ class SQLAgentEnv:
         decision: Decision | None,
         sql: str,
         completion: Completion | None,
+        refusal: str | None,
     ) -> None:
         assert self.episode is not None
         outcome: QueryResult | QueryError
-        try:
-            outcome = await self._database.run(await prepare_aside(sql, self.metric))
-        except QueryError as raised:
-            outcome = raised
-        result = outcome if isinstance(outcome, QueryResult) else None
-        error = outcome if isinstance(outcome, QueryError) else None
+        if refusal is None:
+            outcome = await run_aside(self._database, sql, self.metric)
+        else:
+            outcome = QueryError(refusal)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
-        verdict, message, error_class = judged.verdict, judged.message, judged.error_class
-        over = is_over(attempt, self.max_attempts, self.feedback, outcome, verdict.match)
-        before = self.episode.steps[-1].error_class if self.episode.steps else None
-        usage = completion.usage if completion else Usage()
-        step = Step(
-            attempt=attempt,
-            action=name,
-            context=self._context if name in ARMS else None,
-            propensity=decision.propensity if decision else None,
-            scores=self._next.scores if self._next and name in ARMS else None,
-            sql=sql,
-            success=verdict.match,
-            error_class=error_class,
-            error_message=None if verdict.match and over else message,
-            reason=verdict.reason,
-            row_count=len(result.rows) if result else None,
-            score=judged.score,
-            breakdown=compute_reward(verdict.match, attempt, error_class, before),
-            reproducible=error is None or error.reproducible,
-            answer=completion.text if completion and completion.sql is None and not sql else None,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.cached_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            latency=completion.latency if completion else 0.0,
-            elapsed=outcome.elapsed,
+        right, message = judged.verdict.match, judged.message
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right)
+        chosen = name in ARMS
+        step = make_step(
+            attempt,
+            name,
+            self._context if chosen else None,
+            decision.propensity if decision else None,
+            self._next.scores if self._next and chosen else None,
+            sql,
+            completion,
+            outcome,
+            judged,
+            told=None if right and over else message,
+            before=self.episode.steps[-1].error_class if self.episode.steps else None,
         )
-        self._result = result
+        self._result = outcome if isinstance(outcome, QueryResult) else None
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
-        self._token = extract_offending_token(error) if error else None
+        failed = outcome if isinstance(outcome, QueryError) else None
+        self._token = extract_offending_token(failed, sql) if failed else None
         if over:
             self._close()
         else:
             self._context = Context.from_history(self._history)
-            rng = generator(
-                self.seed, Role.POLICY, self.question.id, self.episode.repeat, attempt + 1
-            )
-            self._next = self.policy.select(self._context, rng)
+            # Without a model nobody may ever ask what the policy would do: then it is not asked.
+            self._next = self._select(self._context) if self.model is not None else None
+
+    def _select(self, context: Context) -> Decision:
+        assert self.episode is not None
+        key = (self.question.id, self.episode.repeat, context.attempt_number)
+        return self.policy.select(context, generator(self.seed, Role.POLICY, *key))
 
     def _close(self) -> None:
         assert self.episode is not None

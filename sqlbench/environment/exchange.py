@@ -48,7 +48,8 @@ class Observation(Shown, BaseModel):
 
     def card(self) -> Card:
         """Return what a notebook shows of it."""
-        token = extract_offending_token(self.error_message) if self.error_message else None
+        message, sql = self.error_message, self.current_sql
+        token = extract_offending_token(message, sql) if message else None
         tried = [Sql(self.current_sql, token)] if self.current_sql is not None else []
         told = [Text(f"{self.error_class or 'told'}: {self.error_message}")]
         return Card(
@@ -106,6 +107,34 @@ def resolve_action(
         assert suggested is not None
         return str(suggested.action), suggested, None
     return name, None, None
+
+
+def episode_state(episode: Episode, seen: Observation) -> dict[str, Any]:
+    """Return where an episode stands, as a dict of JSON values.
+
+    Parameters
+    ----------
+    episode : Episode
+        The episode.
+    seen : Observation
+        What the agent sees of it.
+    """
+    scores = [clamp_score(s.score) for s in episode.steps]
+    return {
+        "active": not episode.done,
+        "task_id": episode.task_id,
+        "question_id": episode.question_id,
+        "question": seen.question,
+        "attempt_number": seen.attempt_number,
+        "max_attempts": seen.max_attempts,
+        "current_sql": seen.current_sql,
+        "error_message": seen.error_message,
+        "error_class": seen.error_class,
+        "done": episode.done,
+        "success": episode.success,
+        "step_rewards": scores,
+        "total_reward": clamp_score(sum(scores) / len(scores) if scores else None),
+    }
 
 
 def reward_info(episode: Episode, result: QueryResult | None) -> RewardInfo:

@@ -7,11 +7,15 @@ an oracle says that rows are wrong.
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from sqlbench.checks import check_whole
 from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.episodes.errors import ErrorClass, classify_error
+from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Gold, Verdict, compare, failed, find_metric, task_score
 
 Feedback = Literal["oracle", "execution", "always"]
@@ -20,6 +24,26 @@ FEEDBACKS: tuple[str, ...] = get_args(Feedback)
 FEW_ROWS = 500
 # Of statements up to this length `spider` finds every DISTINCT in some twenty milliseconds.
 SHORT_SQL = 2_000
+
+
+def check_options(
+    feedback: str, metric: str, seed: int, max_attempts: int, samples: int, temperature: float
+) -> None:
+    """Refuse what no episode can be judged or made by; the names are those of `SQLAgentEnv`.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If a value does not exist or has the wrong form.
+    """
+    if feedback not in FEEDBACKS:
+        raise UnknownNameError("feedback", feedback, FEEDBACKS)
+    find_metric(metric)  # refuses what is none
+    check_whole("seed", seed)
+    check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
+    check_whole("samples", samples, 1)
+    if not 0 <= temperature < math.inf:
+        raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
 
 
 @dataclass(frozen=True, slots=True)

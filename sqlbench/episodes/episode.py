@@ -1,4 +1,4 @@
-"""What is kept of an episode, and how a policy learns from it."""
+"""What is kept of an episode."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
 from sqlbench.episodes.repair import RepairAction
 from sqlbench.episodes.reward import RewardBreakdown, compute_episode_reward
+from sqlbench.episodes.sample import Sample
 from sqlbench.html import Card, Shown, Sql, Text
-from sqlbench.policies.base import Policy
 from sqlbench.words import counted
-
-DEFAULT_HINDSIGHT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class Step:
         """What the error's message names in the SQL; None if it ran, or names nothing."""
         if self.row_count is not None or self.error_message is None:
             return None
-        return extract_offending_token(self.error_message)
+        return extract_offending_token(self.error_message, self.sql)
 
     @property
     def outcome(self) -> str:
@@ -173,6 +171,10 @@ class Episode(Shown):
         The attempts so far.
     done : bool
         Whether it is over.
+    samples : list of Sample
+        Where several first answers were drawn: all of them, attempt 1 included. Else empty.
+    chosen : int
+        Which of the samples is attempt 1, from 0.
     """
 
     index: int
@@ -182,6 +184,8 @@ class Episode(Shown):
     repeat: int = 0
     steps: list[Step] = field(default_factory=list)
     done: bool = False
+    samples: list[Sample] = field(default_factory=list)
+    chosen: int = 0
 
     @property
     def success(self) -> bool:
@@ -205,8 +209,18 @@ class Episode(Shown):
 
     @property
     def any(self) -> bool:
-        """Whether any attempt is right."""
-        return any(s.success for s in self.steps)
+        """Whether any attempt, or any other sample of the first answer, is right."""
+        return any(s.success for s in self.steps) or any(s.success for s in self.samples)
+
+    @property
+    def solved(self) -> bool:
+        """Whether it ended right, or another sample of the first answer is right."""
+        return self.success or any(s.success for s in self.samples)
+
+    @property
+    def others(self) -> list[Sample]:
+        """The samples that are not attempt 1."""
+        return [s for i, s in enumerate(self.samples) if i != self.chosen]
 
     @property
     def total_reward(self) -> float:
@@ -215,8 +229,19 @@ class Episode(Shown):
 
     @property
     def model_calls(self) -> int:
-        """How many attempts a model wrote."""
-        return sum(s.action != "custom" for s in self.steps)
+        """How many answers a model wrote: attempts, and samples that are none."""
+        return sum(s.action != "custom" for s in self.steps) + len(self.others)
+
+    def tokens(self, kind: str) -> int:
+        """Return the tokens of all its calls.
+
+        Parameters
+        ----------
+        kind : {"prompt", "completion", "cached", "reasoning"}
+            Which ones.
+        """
+        calls = (*self.steps, *self.others)
+        return sum(getattr(call, f"{kind}_tokens") for call in calls)
 
     def card(self) -> Card:
         """Return what a notebook shows of it: each attempt, and what came of it."""
@@ -246,14 +271,27 @@ class Episode(Shown):
             "success": self.success,
             "total_reward": self.total_reward,
             "steps": [s.record() for s in self.steps],
+            **self._sampled(),
         }
+
+    def _sampled(self) -> dict[str, Any]:
+        """Return the samples as JSON values; a log without samples knows no such field."""
+        if not self.samples:
+            return {}
+        return {"samples": [s.record() for s in self.samples], "chosen": self.chosen}
 
     def timings(self) -> dict[str, Any]:
         """Return the wall-clock facts that `record` leaves out."""
+        drawn = {
+            f"sample_{name}": [round(getattr(s, name), 6) for s in self.samples]
+            for name in ("latency", "elapsed")
+            if self.samples
+        }
         return {
             "episode": self.index,
             "latency": [round(s.latency, 6) for s in self.steps],
             "elapsed": [round(s.elapsed, 6) for s in self.steps],
+            **drawn,
         }
 
     @classmethod
@@ -267,43 +305,6 @@ class Episode(Shown):
             repeat=record["repeat"],
             steps=[Step.from_record(s) for s in record["steps"]],
             done=True,
+            samples=[Sample.from_record(s) for s in record.get("samples", ())],
+            chosen=record.get("chosen", 0),
         )
-
-
-def relabelled_rewards(
-    episode: Episode, hindsight: float = DEFAULT_HINDSIGHT
-) -> list[tuple[Step, float]]:
-    """Return the repair steps of an episode, each with the reward that it is learned with.
-
-    Success ends an episode, so of N repair steps the last one succeeded; an earlier step t
-    (1-based) gets hindsight·t/N on top of its own reward, for having led there.
-
-    Parameters
-    ----------
-    episode : Episode
-        An episode that is over.
-    hindsight : float
-        The bonus; 0 switches relabelling off.
-    """
-    repairs = [s for s in episode.steps if s.context is not None]
-    n = len(repairs)
-    solved = bool(repairs) and repairs[-1].success and episode.success
-    return [
-        (s, s.reward + (hindsight * t / n if solved and t < n else 0.0))
-        for t, s in enumerate(repairs, start=1)
-    ]
-
-
-def learn(policy: Policy, episode: Episode, hindsight: float = DEFAULT_HINDSIGHT) -> None:
-    """Let a policy learn from an episode that is over: every repair step updates it once.
-
-    A step's reward belongs to the context in which its action was chosen (the error seen before
-    it), never to the error that it produced. Attempt 1 has no context and updates nothing; nor
-    does custom SQL.
-    """
-    repairs = relabelled_rewards(episode, hindsight)
-    for step, reward in repairs:
-        assert step.context is not None
-        policy.update(step.context, RepairAction(step.action), reward)
-    if repairs:
-        policy.end_episode()

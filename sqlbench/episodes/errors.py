@@ -1,7 +1,9 @@
 """Classes of failure: what a database's error means, and how far from an answer it leaves us.
 
 SQLite has no codes for what is wrong with a statement, so its (English, never localised) messages
-are matched; PostgreSQL is classified by SQLSTATE alone, because its messages are localised.
+are matched. PostgreSQL's messages are localised: it is classified by SQLSTATE, and where one code
+stands for several faults by what `sqlbench.databases.postgres_faults` makes of it. One fault has
+one class on every engine: tests/data/faults.tsv is the table.
 """
 
 from __future__ import annotations
@@ -10,6 +12,16 @@ import re
 from enum import StrEnum
 
 from sqlbench.databases.base import QueryError
+from sqlbench.databases.postgres_faults import fault_class
+from sqlbench.episodes.tokens import extract_offending_token
+
+__all__ = [
+    "ErrorClass",
+    "classify_error",
+    "classify_message",
+    "extract_offending_token",
+    "severity",
+]
 
 
 class ErrorClass(StrEnum):
@@ -68,7 +80,8 @@ _MESSAGES = [
     (ErrorClass.AGGREGATION_ERROR, r"HAVING clause on|a GROUP BY clause is required"),
     (ErrorClass.AGGREGATION_ERROR, r"aggregate functions are not|DISTINCT (aggregates|is not)"),
     (ErrorClass.AGGREGATION_ERROR, r"FILTER (clause )?may|recursive aggregate|RANGE with offset"),
-    (ErrorClass.AGGREGATION_ERROR, r"cannot use window functions|unsupported frame|frame (st|en)"),
+    (ErrorClass.AGGREGATION_ERROR, r"cannot (use window functions|override)|unsupported frame"),
+    (ErrorClass.AGGREGATION_ERROR, r"frame (st|en)"),
     (ErrorClass.AGGREGATION_ERROR, r"\S+ may not be used as a window function"),
 ]
 _CLASSIFIERS = [(c, re.compile(pattern, re.DOTALL)) for c, pattern in _MESSAGES]
@@ -101,45 +114,6 @@ _SQLSTATES = {
     "57014": ErrorClass.TIMEOUT,  # query_canceled
 }
 
-# What a message names, in SQLite's words and then in PostgreSQL's.
-_TOKENS = [
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        r'^near "(.*)": syntax error',
-        r'^unrecognized token: "(.*)"',
-        r"^no such \w[\w -]*: (.+?)(?: - should this be .*)?$",
-        r"^ambiguous column name: (.+)$",
-        r"^ambiguous reference to (.+) in USING",
-        r"^cannot join using column (.+) - column",
-        r"^table .+ has no column named (.+)$",
-        r"^misuse of .*?\b([^\s:]+)\(\)",
-        r"^misuse of aliased (?:aggregate|window function) (.+)$",
-        r"^wrong number of arguments to function ([^(]+)\(",
-        r"^too many arguments on (?:function )?([^\s(]+)",
-        r"^unable to use function (\S+) in",
-        r"^FILTER may not be used with non-aggregate ([^(]+)\(",
-        r"^(\S+?)\(\) may not be used as a window function",
-        r"^'(.+)' is not a function",
-        r"^unknown (?:or unsupported )?join type: (.+)$",
-        r"^(\d+)\w\w (?:ORDER|GROUP) BY term",
-        r"^not authorized: .*\((.+) is not allowed\)",
-        r"^not authorized: the (?:function|table) (\S+?)(?:\(\))? may not",
-        r"\bat or near \"(.*?)\"(?:\n|$)",
-        r"^column reference \"(.+?)\" is ambiguous",
-        r"^column \"(.+?)\" (?:must appear|does not exist|of relation)",
-        r"^subquery uses ungrouped column \"(.+?)\"",
-        r"^column (\S+) does not exist",
-        r"^(?:relation|schema|type|database|collation) \"(.+?)\" does not exist",
-        r"FROM-clause entry for table \"(.+?)\"",
-        r"^table (?:name|reference) \"(.+?)\" (?:specified more|is ambiguous)",
-        r"^(?:function|procedure|aggregate) ([^\s(]+)\(.*\) (?:does not exist|is not unique)",
-        r"^operator does not exist: ([^\n]+)",
-        r"^invalid input (?:syntax|value) for [^:]+: \"(.*?)\"(?:\n|$)",
-        r"^ORDER BY position (\d+)",
-        r"^GROUP BY position (\d+)",
-    )
-]
-
 
 def classify_error(error: QueryError) -> ErrorClass:
     """Return the class of an error that a database raised.
@@ -147,11 +121,16 @@ def classify_error(error: QueryError) -> ErrorClass:
     Parameters
     ----------
     error : QueryError
-        With ``timeout`` set, a time-out; with ``sqlstate``, classified by that alone.
+        With ``timeout`` set, a time-out; with ``fault``, what that says; with ``sqlstate``,
+        classified by that.
     """
     if error.timeout:
         return ErrorClass.TIMEOUT
+    if error.fault is not None:
+        return ErrorClass(error.fault)
     if error.sqlstate is not None:
+        if (fault := fault_class(error.sqlstate, "", error.message)) is not None:
+            return ErrorClass(fault)  # of no session of ours: nobody asked for its routine
         return _SQLSTATES.get(error.sqlstate, ErrorClass.OTHER)
     return classify_message(error.message)
 
@@ -170,32 +149,6 @@ def classify_message(message: str) -> ErrorClass:
     return ErrorClass.OTHER
 
 
-def extract_offending_token(error: QueryError | str) -> str | None:
-    """Return the column, table, function or piece of SQL that an error's message names.
-
-    Parameters
-    ----------
-    error : QueryError or str
-        An error or its message, SQLite's or PostgreSQL's (English; best effort).
-
-    Returns
-    -------
-    str or None
-        The name without its quotes; None if the message names nothing.
-    """
-    message = error if isinstance(error, str) else error.message
-    for pattern in _TOKENS:
-        match = pattern.search(message)
-        if match and match.group(1):
-            return _unquote(match.group(1))
-    return None
-
-
 def severity(error_class: ErrorClass) -> int:
     """Return how far from an answer a failure is: 6 is farthest, 1 ran and was not right."""
     return _SEVERITY[error_class]
-
-
-def _unquote(name: str) -> str:
-    pair = name[0] + name[-1]
-    return name[1:-1] if len(name) > 2 and pair in {'""', "``", "[]"} else name

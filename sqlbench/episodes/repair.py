@@ -15,15 +15,19 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal, TypedDict
 
 from sqlbench.exceptions import ConfigError
 
-if TYPE_CHECKING:
-    from sqlbench.models.base import Message
-
 GENERATE: Final = "generate"
 AUTO = "auto"
+
+
+class Message(TypedDict):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 class RepairAction(StrEnum):
@@ -50,18 +54,20 @@ _ALLOWED = {
 }
 _DIALECT_NOTES = {
     "sqlite": (
-        "SQLite has no LEFT(), RIGHT(), YEAR(), MONTH(), DATE_TRUNC(), EXTRACT(), CONCAT(), "
-        "STRING_AGG(), ILIKE, TOP or :: casts. Use substr(), strftime('%Y', d), "
-        "strftime('%Y-%m', d), ||, group_concat(), LIKE, LIMIT and CAST(x AS type). Dates are "
-        "ISO text; date arithmetic is date(d, '+7 days') and julianday(a) - julianday(b). "
-        "Integer division truncates: multiply by 1.0 first."
+        "SQLite has no LEFT(), RIGHT(), YEAR(), MONTH(), DATE_TRUNC(), EXTRACT(), ILIKE, TOP or "
+        ":: casts, and CONCAT() and STRING_AGG() only from 3.44 on. Use substr(), "
+        "strftime('%Y', d), strftime('%Y-%m', d), ||, group_concat(), LIKE, LIMIT and "
+        "CAST(x AS type). Dates are ISO text; date arithmetic is date(d, '+7 days') and "
+        "julianday(a) - julianday(b). Integer division truncates: multiply by 1.0 first."
     ),
     "postgres": (
-        "PostgreSQL has no strftime(), julianday(), group_concat() or IFNULL(). Use "
-        "to_char(d, 'YYYY-MM'), extract(year FROM d), date_trunc(), d + interval '7 days', "
-        "string_agg(x, ','), coalesce() and x::type. Single quotes make strings, double quotes "
-        "names; names without quotes fold to lower case. Every selected column that is not "
-        "aggregated must stand in GROUP BY. Integer division truncates: multiply by 1.0 first."
+        "PostgreSQL has no strftime(), julianday(), group_concat() or IFNULL(). Its date functions "
+        "take no text: where dates are kept as text cast them first, to_char(d::date, 'YYYY-MM'), "
+        "extract(year FROM d::date), date_trunc('month', d::date), d::date + interval '7 days', "
+        "a::date - b::date. Use string_agg(x, ','), coalesce(), x::type and round(x::numeric, 2). "
+        "Single quotes make strings, double quotes names; names without quotes fold to lower case. "
+        "Every selected column that is not aggregated must stand in GROUP BY. Integer division "
+        "truncates: multiply by 1.0 first."
     ),
 }
 

@@ -26,13 +26,8 @@ from sqlbench.evidence.collect_files import (
     append,
     take_folder,
 )
-from sqlbench.evidence.repair_table import (
-    RESAMPLE,
-    TABLE_VERSION,
-    RepairTable,
-    load_table,
-    read_calls,
-)
+from sqlbench.evidence.repair_table import RESAMPLE, RepairTable
+from sqlbench.evidence.table_files import TABLE_VERSION, load_table, read_calls
 from sqlbench.exceptions import ConfigError, ModelSetupError
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, ModelError, load_model

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from sqlbench.evidence.repair_table import TableError, read_meta
+from sqlbench.evidence.repair_table import TableError
+from sqlbench.evidence.table_files import read_meta
 from sqlbench.models import ChatModel
 from sqlbench.models.calling.budget import Price, load_prices
 from sqlbench.runs.files import clear_errors, drop_torn_line, read_lines, write_json

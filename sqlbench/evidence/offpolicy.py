@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from sqlbench.episodes.context import featurize
 from sqlbench.episodes.repair import ARMS
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.evidence.offpolicy_logs import (
     Floats,
     LoggedDecisions,
@@ -34,6 +33,7 @@ from sqlbench.evidence.offpolicy_logs import (
     target_probabilities,
 )
 from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.seeds import Role, generator
 
 if TYPE_CHECKING:
     import pandas as pd

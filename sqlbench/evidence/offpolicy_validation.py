@@ -14,11 +14,11 @@ import numpy as np
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.evidence.offpolicy import ESTIMATORS, evaluate, exact_value
 from sqlbench.evidence.offpolicy_logs import Floats, LoggedDecisions
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.html import Card, Grid, Shown
+from sqlbench.seeds import Role, generator
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,16 @@ call. Arms are names and not `RepairAction`: a table of somebody else's records 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.episodes.context import FEATURE_NAMES, Context, featurize
-from sqlbench.episodes.errors import ErrorClass
-from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.stats import clustered_ratio
-from sqlbench.words import counted
 
 TABLE_VERSION = 1
 RESAMPLE = "resample"
@@ -205,182 +198,11 @@ class RepairTable(Shown):
         return best
 
 
-def load_table(path: str | Path) -> RepairTable:
-    """Load a repair table: a folder that `sqlbench collect` filled, or a file of real records.
-
-    Raises
-    ------
-    TableError
-        If there is none, or it is damaged.
-    """
-    place = Path(path)
-    if place.is_file():
-        from sqlbench.evidence.traces import load_bird_table
-
-        return load_bird_table(place)
-    try:
-        return _load_collected(place)
-    except (KeyError, TypeError) as error:
-        raise TableError(
-            f"The repair table in {str(place)!r} is damaged: {type(error).__name__}, {error}."
-        ) from error
-
-
-def _load_collected(folder: Path) -> RepairTable:
-    meta = read_meta(folder)
-    arms, samples = tuple(meta["config"]["arms"]), int(meta["config"]["samples"])
-    first: dict[tuple[str, int], dict[str, Any]] = {}
-    cells: dict[tuple[str, int], dict[tuple[str, int], dict[str, Any]]] = {}
-    for call in read_calls(folder):
-        key = (call["question_id"], call["answer"])
-        if call["arm"] == "generate":
-            first[key] = call
-        else:
-            cells.setdefault(key, {})[call["arm"], call["sample"]] = call
-    failing = [key for key, call in first.items() if not call["success"]]
-    complete = [key for key in failing if len(cells.get(key, ())) == len(arms) * samples]
-    notes = []
-    owed = meta["config"]["answers"] * len(meta["questions"]) - len(first)
-    if owed or len(complete) < len(failing):
-        notes.append(
-            f"Not complete: {counted(owed, 'first answer')} owed, and "
-            f"{len(failing) - len(complete)} of {len(failing)} failing ones lack repairs and are "
-            "left out; "
-            "`sqlbench collect` with the same options goes on."
-        )
-
-    if not complete:
-        raise TableError(
-            f"The repair table in {str(folder)!r} has no row: of its {len(first)} first answers "
-            f"{len(failing)} fail, and none of those has all its repairs. "
-            + " ".join(notes or ["A model that fails more gives a table."])
-        )
-
-    def outcomes(name: str, dtype: type) -> NDArray[Any]:
-        return np.array(
-            [[[cells[k][a, s][name] for s in range(samples)] for a in arms] for k in complete],
-            dtype=dtype,
-        ).reshape(len(complete), len(arms), samples)
-
-    classes = [ErrorClass(first[k]["error_class"]) for k in complete]
-    return RepairTable(
-        name=str(folder),
-        arms=arms,
-        question_ids=tuple(q for q, _ in complete),
-        db_ids=tuple(first[k]["db_id"] for k in complete),
-        contexts=tuple(str(c) for c in classes),
-        features=np.array([featurize(Context(c, 2)) for c in classes]).reshape(len(complete), -1),
-        feature_names=FEATURE_NAMES,
-        successes=outcomes("success", bool),
-        rewards=outcomes("reward", float),
-        simulated=bool(meta["simulated"]),
-        suite_hash=meta["suite_hash"],
-        model=meta["config"]["model"],
-        rules=obvious_rules(),
-        notes=tuple(notes),
-    )
-
-
 def obvious_rules() -> dict[str, str]:
     """Return the policy `rules` by context, for the eight repair actions."""
     from sqlbench.policies.simple import OBVIOUS_ARM
 
     return {str(c) if c else "none": str(a) for c, a in OBVIOUS_ARM.items()}
-
-
-def synthetic_table(
-    p_fixed: Mapping[str, Mapping[str, float]],
-    shares: Mapping[str, float],
-    rows: int,
-    rng: np.random.Generator,
-    *,
-    name: str = "synthetic",
-    samples: int = 1,
-) -> RepairTable:
-    """Make a table whose outcomes are drawn from known probabilities (always simulated).
-
-    Parameters
-    ----------
-    p_fixed : mapping of error class to (mapping of arm to float)
-        P(fixed | class, arm).
-    shares : mapping of error class to float
-        Relative frequencies of the classes among failing first answers.
-    rows : int
-        How many first answers to draw.
-    rng : Generator
-        Draws classes and outcomes.
-    name : str
-        What to call it.
-    samples : int
-        Outcomes for each cell.
-    """
-    labels = [c for c in shares if shares[c] > 0]
-    weights = np.array([shares[c] for c in labels])
-    drawn = rng.choice(len(labels), size=rows, p=weights / weights.sum())
-    arms = tuple(str(a) for a in ARMS)
-    matrix = np.array([[p_fixed[c][a] for a in arms] for c in labels])
-    expected = matrix[drawn]
-    successes = rng.random((rows, len(arms), samples)) < expected[:, :, None]
-    classes = [ErrorClass(labels[i]) for i in drawn]
-    return RepairTable(
-        name=name,
-        arms=arms,
-        question_ids=tuple(f"q{i}" for i in range(rows)),
-        db_ids=("synthetic",) * rows,
-        contexts=tuple(str(c) for c in classes),
-        features=np.array([featurize(Context(c, 2)) for c in classes]),
-        feature_names=FEATURE_NAMES,
-        successes=successes,
-        # The reward of a first repair without what the new error's class adds to it.
-        rewards=np.where(successes, 0.9, -0.2),
-        simulated=True,
-        model="synthetic",
-        rules=obvious_rules(),
-        expected=expected,
-    )
-
-
-def read_meta(folder: Path) -> dict[str, Any]:
-    """Read what ``table.json`` holds.
-
-    Raises
-    ------
-    TableError
-        If the folder holds no table, or one of another version.
-    """
-    path = folder / "table.json"
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TableError(
-            f"{str(folder)!r} holds no repair table: {path.name} is missing; "
-            "make one with `sqlbench collect --out DIR`."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise TableError(f"{str(path)!r} cannot be read: {error}.") from error
-    version = meta.get("table_version") if isinstance(meta, dict) else None
-    if version != TABLE_VERSION:
-        raise TableError(
-            f"The repair table in {str(folder)!r} has version {version!r}; "
-            f"this sqlbench reads version {TABLE_VERSION}."
-        )
-    assert isinstance(meta, dict)
-    return meta
-
-
-def read_calls(folder: Path) -> list[dict[str, Any]]:
-    """Read the finished calls of a table's folder; a torn last line is owed again."""
-    path = folder / "calls.jsonl"
-    calls = []
-    if path.exists():
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                calls.append(json.loads(line))
-            except ValueError as error:
-                raise TableError(f"{str(path)!r}, line {number}, is damaged: {error}.") from error
-    return calls
 
 
 def static_choice(table: RepairTable, spec: str) -> NDArray[np.intp]:

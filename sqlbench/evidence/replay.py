@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.stacked import StackedPolicy, stacked_policy
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.seeds import Role, generator
 from sqlbench.stats import seed_band
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sqlbench.episodes.repair import ARMS
-from sqlbench.episodes.seeds import Role, generator
-from sqlbench.evidence.repair_table import synthetic_table
 from sqlbench.evidence.replay import replay
+from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.exceptions import ConfigError
 from sqlbench.models.simulated.profile import Profile
+from sqlbench.seeds import Role, generator
 from sqlbench.stats import seed_band
 
 if TYPE_CHECKING:

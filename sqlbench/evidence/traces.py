@@ -147,7 +147,7 @@ _MESSAGE_FEATURES = ("names_something", "names_qualified", "names_phrase")
 
 def _features(sql: str, message: str | None) -> list[float]:
     raised = None if message is None else classify_message(message)
-    token = (extract_offending_token(message) or "") if message else ""
+    token = (extract_offending_token(message, sql) or "") if message else ""
     return [
         1.0,
         *(float(raised == c) for c in _RAISED),

@@ -13,13 +13,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlbench.databases.base import QueryResult, Row
 from sqlbench.grading.columns import match_columns
-
-if TYPE_CHECKING:
-    from sqlbench.grading.gold import Gold
+from sqlbench.grading.gold import Gold
 
 RELATIVE_TOLERANCE = 1e-9
 

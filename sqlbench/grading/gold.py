@@ -1,4 +1,4 @@
-"""Gold queries, run once: their rows, whether their order counts, whether a LIMIT cuts a tie."""
+"""A gold query and its rows: whether their order counts, whether a LIMIT cuts a tie."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from functools import cached_property
 from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.grading.determined import cuts_tie, is_ordered
-from sqlbench.grading.metrics import find_metric
-from sqlbench.suites.base import Question, Suite
 
 
 class InvalidGoldError(SQLBenchError):
@@ -50,50 +48,6 @@ class Gold:
         None where that cannot be told.
         """
         return cuts_tie(self.sql, self.database, len(self.result.columns))
-
-
-class Golds:
-    """The gold results of a suite, each run once and kept.
-
-    Parameters
-    ----------
-    suite : Suite
-        Whose questions are asked.
-    metric : str
-        Golds run as this metric prepares queries.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such metric.
-    """
-
-    def __init__(self, suite: Suite, metric: str = "exact") -> None:
-        self._suite = suite
-        self._metric = find_metric(metric)
-        self._kept: dict[str, Gold | InvalidGoldError] = {}
-
-    def get(self, question: Question) -> Gold | None:
-        """Return a question's gold, or None for a question that has none.
-
-        Raises
-        ------
-        InvalidGoldError
-            If the gold query fails.
-        """
-        if question.gold is None:
-            return None
-        kept = self._kept.get(question.id)
-        if kept is None:
-            sql = self._metric.prepare(question.gold)
-            try:
-                kept = run_gold(sql, self._suite.database(question))
-            except QueryError as error:
-                kept = InvalidGoldError(question.id, error.message)
-            self._kept[question.id] = kept
-        if isinstance(kept, InvalidGoldError):
-            raise kept
-        return kept
 
 
 def run_gold(sql: str, database: Database) -> Gold:

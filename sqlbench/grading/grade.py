@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 import sqlbench
 from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.databases.sqlite import SQLiteDatabase
-from sqlbench.databases.sqlite_sandbox import Limits
+from sqlbench.databases.sqlite_limits import Limits
 from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.compare import Verdict, compare, failed

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlbench.databases.base import Database, QueryError
 from sqlbench.databases.sqlite import SQLiteDatabase
-from sqlbench.databases.sqlite_sandbox import Limits
+from sqlbench.databases.sqlite_limits import Limits
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.compare import compare
 from sqlbench.grading.determined import has_open_columns, leaves_order_open, limits_rows

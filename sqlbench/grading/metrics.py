@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlbench.databases.base import QueryResult
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.grading.exact import exact_reason
+from sqlbench.grading.gold import Gold
 from sqlbench.grading.official import (
     bird_reason,
     join_operators,
     prepare_spider,
     spider_reason,
 )
-
-if TYPE_CHECKING:
-    from sqlbench.grading.gold import Gold
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,11 @@ from typing import Any
 
 from sqlbench.databases.base import Table as SchemaTable
 from sqlbench.databases.sqlite import SQLiteDatabase
-from sqlbench.databases.sqlite_sandbox import open_readonly
-from sqlbench.episodes.seeds import Role, generator
+from sqlbench.databases.sqlite_file import open_readonly
 from sqlbench.grading.literals import Value, literals_by_column, sorting_columns
 from sqlbench.grading.neighbour_rows import Reference, RowMaker, Table, kind_of
 from sqlbench.paths import cache_folder
+from sqlbench.seeds import Role, generator
 
 VERSION = 4
 

@@ -18,13 +18,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from sqlbench.databases.base import QueryResult, Row
 from sqlbench.grading.columns import match_columns
-
-if TYPE_CHECKING:
-    from sqlbench.grading.gold import Gold
+from sqlbench.grading.gold import Gold
 
 _CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlbench.analysis import markdown_table
 from sqlbench.grading.leaderboard import accuracy, compare_pair, failures, leaderboard, share
 from sqlbench.grading.neighbour_rows import Kind
 from sqlbench.html import Card, Grid, Text
 from sqlbench.stats import points_text
+from sqlbench.words import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,10 +20,12 @@ from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.grids.workers import RUNS
 from sqlbench.models import Calling, ChatModel, load_model
+from sqlbench.models.predictions import check_samples
 from sqlbench.policies import make_policy
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.run import SCHEMA_VERSION, Run
+from sqlbench.runs.start import Start
 from sqlbench.suites import Suite, load_suite
 
 T = TypeVar("T")
@@ -40,7 +42,8 @@ class Cell:
     folder : Path
         Where it is kept.
     contents : tuple of str
-        The hashes of the suite and of the files of models that it was planned with.
+        The hashes of the suite, and of the files of models, prompts and a policy to start from,
+        that it was planned with.
     """
 
     config: RunConfig
@@ -68,25 +71,27 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
         raise RunFolderError(f"The runs cannot go into {str(out)!r}: {str(file)!r} is a file.")
     if (out / "run.json").exists():
         raise RunFolderError(f"The runs cannot go into {str(out)!r}: it is the folder of one run.")
-    prompts = Prompts.load().hash
     _WORKER.forget()
     cells = []
     for config in configs:
         suite, (model, repairing) = _WORKER.suite(config), _WORKER.models(config, calling)
-        make_policy(config.policy, repairing or model)
+        check_samples(model, config.samples)
         content = {
-            "config": config.model_dump(),
+            "config": config.model_dump(exclude={"prompts", "start_from"}),  # their hashes instead
             "suite": suite.content_hash,
             "profile": model.fingerprint or None,  # or the hash of a prediction file
-            "prompts": prompts,
+            "prompts": Prompts.load(config.prompts).hash,
             "versions": [sqlbench.__version__, SCHEMA_VERSION],
         }
         if repairing is not None and repairing.fingerprint:
             content["repair_profile"] = repairing.fingerprint
+        start = _start(config, repairing or model)
+        if start is not None:
+            content["start"] = start
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         name = "".join(c if c.isalnum() or c in "-." else "_" for c in config.policy)
         folder = out / f"{name[:40]}-s{config.seed}-{digest[:10]}"
-        cells.append(Cell(config, folder, _contents(suite, (model, repairing))))
+        cells.append(Cell(config, folder, _contents(config, suite, (model, repairing))))
     return cells
 
 
@@ -114,8 +119,21 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
     return collect(_WORKER.runner().run(run()))
 
 
-def _contents(suite: Suite, models: tuple[ChatModel, ChatModel | None]) -> tuple[str, ...]:
-    return (suite.content_hash, *(m.fingerprint for m in models if m is not None))
+def _contents(
+    config: RunConfig, suite: Suite, models: tuple[ChatModel, ChatModel | None]
+) -> tuple[str, ...]:
+    texts = () if config.prompts is None else (Prompts.load(config.prompts).hash,)
+    start = _start(config, models[1] or models[0])
+    known = () if start is None else (start,)
+    return (suite.content_hash, *(m.fingerprint for m in models if m is not None), *texts, *known)
+
+
+def _start(config: RunConfig, model: ChatModel) -> str | None:
+    """Return the hash of what the policy starts from; refuse a policy that cannot be made."""
+    policy = make_policy(config.policy, model)
+    if config.start_from is None:
+        return None
+    return Start.read(config.start_from, policy, model).hash
 
 
 class _Worker(threading.local):
@@ -143,12 +161,13 @@ class _Worker(threading.local):
         """
         for _ in range(2):
             found = self.suite(cell.config), self.models(cell.config, calling)
-            if _contents(*found) == cell.contents:
+            if _contents(cell.config, *found) == cell.contents:
                 return found
             self.forget()  # a worker of a cluster outlives a sweep, and keeps what it read for it
         raise ConfigError(
-            f"The run {cell.folder.name!r} cannot be made as it was planned: its suite, profile or "
-            "prediction file has changed since, or is another on this worker. Start again."
+            f"The run {cell.folder.name!r} cannot be made as it was planned: its suite, profile, "
+            "prompts, prediction file or policy to start from has changed since, or is another on "
+            "this worker. Start again."
         )
 
     def suite(self, config: RunConfig) -> Suite:

@@ -192,7 +192,10 @@ def _probe() -> Callable[[list[str], str], dict[str, Any]]:
 def _lacks(found: dict[str, Any], suites: dict[str, str]) -> str | None:
     """Say what a worker lacks, if anything."""
     if "missing" in found:
-        return f"it lacks the package ({found['missing']}); pip install sqlbench there"
+        return (
+            f"it lacks the package ({found['missing']}); "
+            "install there the wheel that `pip wheel --no-deps .` makes in the checkout"
+        )
     for name, here in versions().items():
         there = found["versions"].get(name)
         if there != here:

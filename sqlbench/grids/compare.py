@@ -1,7 +1,7 @@
 """Policies side by side: the same questions, the same random numbers, episode by episode.
 
 Every policy answers the same questions in the same order, and the model's luck at an attempt is the
-same whatever the policy (`sqlbench.episodes.seeds`), so episodes pair up by seed and number. What
+same whatever the policy (`sqlbench.seeds`), so episodes pair up by seed and number. What
 is compared is any set of run configurations under names of their own: policies here, learners or
 parameters in an ablation. `sqlbench.grids.comparison` computes rates, differences and curves of
 them.

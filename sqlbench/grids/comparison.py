@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.analysis import markdown_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.runs.config import RunConfig
@@ -25,7 +24,7 @@ from sqlbench.stats import (
     points_text,
     share_text,
 )
-from sqlbench.words import counted
+from sqlbench.words import counted, markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,8 +32,8 @@ from sqlbench.exceptions import ConfigError, RunInUseError, WorkerError
 from sqlbench.grids.cells import Cell, plan, run_cell
 from sqlbench.grids.workers import LocalWorkers
 from sqlbench.models import Calling
-from sqlbench.models.calling.budget import Totals
 from sqlbench.models.calling.ledger import Ledger
+from sqlbench.models.calling.totals import Totals
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.files import read_log
 from sqlbench.runs.run import Run

@@ -182,7 +182,7 @@ def merge_stores(cells: Sequence[Cell], target: Path) -> int:
 
 def sweep_text(table: pd.DataFrame) -> str:
     """Return a sweep's table for the terminal, best first."""
-    from sqlbench.analysis import markdown_table
+    from sqlbench.words import markdown_table
 
     hidden = {"folder", "simulated"}
     costs = ("cost", "cost_per_solved", "model_errors")

@@ -156,7 +156,7 @@ class Sweep(Shown):
     @cached_property
     def varied(self) -> list[str]:
         """The fields in which the cells differ."""
-        dumps = [c.config.model_dump() for c in self.cells]
+        dumps = [dict(c.config) for c in self.cells]
         found = [n for n in RunConfig.model_fields if len({str(d[n]) for d in dumps}) > 1]
         return found or ["policy", "seed"]
 
@@ -172,7 +172,7 @@ class Sweep(Shown):
         begun = "running" if self.alive else "stopped"
         rows = []
         for watched in self._watched:
-            config, done = watched.cell.config.model_dump(), watched.read()
+            config, done = dict(watched.cell.config), watched.read()
             state = "finished" if watched.cell.finished else begun if done else "waiting"
             rows.append(
                 {

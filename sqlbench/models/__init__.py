@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlbench.episodes.repair import Message
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.models.base import ChatModel, Completion, Message, ModelError, ModelRequest, Usage
+from sqlbench.models.base import ChatModel, Completion, ModelError, ModelRequest, Usage
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.extract import extract_sql
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypedDict
+from typing import Protocol
 
 from sqlbench.episodes.context import Context
+from sqlbench.episodes.repair import Message
 
-
-class Message(TypedDict):
-    """One chat message."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
+MAX_COMPLETION_TOKENS = 1024  # of an answer, where nobody says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,11 @@ class Completion:
     finish_reason: str = "stop"
     reasoning: str = ""
     sql: str | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether the limit on its length cut it off."""
+        return self.finish_reason == "length"
 
 
 @dataclass(frozen=True, slots=True)

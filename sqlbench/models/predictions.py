@@ -113,3 +113,19 @@ def with_repairs(model: ChatModel, repair: ChatModel | None, max_attempts: int) 
             "(--repair-model), or make one attempt (--max-attempts 1)."
         )
     return model
+
+
+def check_samples(model: ChatModel, samples: int) -> None:
+    """Refuse several first answers of a model that has one for each question.
+
+    Raises
+    ------
+    ModelSetupError
+        If first answers come from a prediction file, and more than one is asked for.
+    """
+    first = model.first if isinstance(model, TwoModels) else model
+    if isinstance(first, PredictionsModel) and samples > 1:
+        raise ModelSetupError(
+            f"{first.spec} holds one answer a question: {samples} samples need a model that can "
+            "be asked again."
+        )

@@ -73,7 +73,7 @@ class NamedRuns(dict[str, Run]):
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    configs = [run.config.model_dump() for run in runs]
+    configs = [dict(run.config) for run in runs]
     if len({c["policy"] for c in configs}) == len(configs):
         return [c["policy"] for c in configs]
     differing = [k for k in configs[0] if k != "policy" and len({c[k] for c in configs}) > 1]

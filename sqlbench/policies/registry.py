@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl
 from zipfile import BadZipFile
 
@@ -188,16 +188,27 @@ def load_policy(path: Path, model: ChatModel | None = None) -> Policy:
     ConfigError
         If the file is no saved policy, or was saved for other features or arms.
     """
+    return read_policy(path, str(path), model)
+
+
+def read_policy(source: Path | IO[bytes], name: str, model: ChatModel | None = None) -> Policy:
+    """Read a saved policy from a file that may be open; errors call it by its name.
+
+    Raises
+    ------
+    ConfigError
+        As `load_policy` raises it.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(source, allow_pickle=False) as file:
             arrays: Mapping[str, Any] = dict(file)
         spec = str(arrays["_spec"])
         features, arms = arrays["_features"].tolist(), arrays["_arms"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise ConfigError(f"{str(path)!r} is no saved policy: {error}.") from error
+        raise ConfigError(f"{name!r} is no saved policy: {error}.") from error
     if features != list(FEATURE_NAMES) or arms != list(ARMS):
         raise ConfigError(
-            f"The policy in {str(path)!r} was saved for {len(features)} features and {len(arms)} "
+            f"The policy in {name!r} was saved for {len(features)} features and {len(arms)} "
             f"arms that are not today's {len(FEATURE_NAMES)} and {len(ARMS)}; train it anew."
         )
     policy = make_policy(spec, model)

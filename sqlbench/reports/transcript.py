@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlbench.databases.base import QueryError
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import extract_offending_token
-from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, RepairAction
+from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, Message, RepairAction
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.models.base import Message
 from sqlbench.runs.run import Run
 from sqlbench.suites import Suite
 from sqlbench.words import counted
@@ -55,7 +53,7 @@ def sent_messages(run: Run, suite: Suite, episode: Episode, step: Step) -> tuple
     return run.prompts.repair(
         RepairAction(step.action),
         attempts=[FailedAttempt(s.action, s.sql, s.error_message or "") for s in earlier],
-        token=extract_offending_token(QueryError(last.error_message or "")) if raised else None,
+        token=extract_offending_token(last.error_message or "", last.sql) if raised else None,
         **facts,
     )
 

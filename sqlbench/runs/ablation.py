@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlbench.episodes.context import Context
-from sqlbench.episodes.episode import Episode, learn, relabelled_rewards
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import GENERATE, RepairAction
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.policies.base import Policy
+from sqlbench.policies.learning import learn, relabelled_rewards
 
 Learner = Callable[[Policy, Episode, float], None]
 

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from sqlbench.environment.environment import Feedback
 from sqlbench.episodes.context import MAX_ATTEMPTS
-from sqlbench.episodes.episode import DEFAULT_HINDSIGHT
 from sqlbench.exceptions import ConfigError
+from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 
 # Their plans are lists in memory: a slip of the keyboard shall not fill it.
 MAX_EPISODES = 10_000_000
 MAX_SEEDS = 1_000_000
+MAX_SAMPLES = 1_000
+# Fields that came later are written only where they are set: what was written without them keeps
+# its bytes, and a cell of a grid its name.
+_LATER = ("samples", "prompts", "start_from")
 
 
 class RunConfig(BaseModel):
-    """What a run's results are a function of. Concurrency is not in it: it changes nothing."""
+    """What a run's results are a function of. Concurrency is not in it: it changes nothing.
+
+    ``prompts`` and ``start_from`` are paths: what is in them is in ``run.json`` as a hash.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -36,6 +51,15 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.1, ge=0.0)
     hindsight: float = DEFAULT_HINDSIGHT
     learner: str = "standard"
+    samples: int = Field(default=1, ge=1, le=MAX_SAMPLES)
+    prompts: str | None = None
+    start_from: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        return {n: v for n, v in values.items() if n not in _LATER or v != fields[n].default}
 
     @property
     def repairing(self) -> str:
@@ -48,7 +72,7 @@ class RunConfig(BaseModel):
         models = dict.fromkeys((self.model, self.repair_model))
         return tuple(m for m in models if m and m.startswith("openai"))
 
-    @field_validator("episodes", "seed", "lag", "max_attempts", mode="before")
+    @field_validator("episodes", "seed", "lag", "max_attempts", "samples", mode="before")
     @classmethod
     def _no_truth_value(cls, value: Any) -> Any:
         if isinstance(value, bool):  # which Python counts as 0 or 1

@@ -9,12 +9,11 @@ from sqlbench.environment.environment import SQLAgentEnv
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import load_model
-from sqlbench.models.base import Usage
+from sqlbench.models.base import MAX_COMPLETION_TOKENS, Usage
 from sqlbench.models.calling.budget import Price, estimate_tokens, load_prices
 from sqlbench.models.calling.cache import ResponseStore, request_key
 from sqlbench.models.calling.caller import store_path
 from sqlbench.models.calling.options import Calling
-from sqlbench.models.endpoint.openai import MAX_COMPLETION_TOKENS
 from sqlbench.models.predictions import with_repairs
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.plan import askable, make_slots
@@ -83,7 +82,6 @@ def estimate_run(
     calling: Calling,
     *,
     out: str | Path | None = None,
-    prompts: str | Path | None = None,
 ) -> Estimate:
     """Estimate what a run would still cost, without a call.
 
@@ -95,8 +93,6 @@ def estimate_run(
         Where answers may be stored already, and the prices.
     out : path or None
         The run's folder: what is finished there is not counted.
-    prompts : path or None
-        A folder whose texts override the package's.
     """
     suite = load_suite(config.suite, config.database)
     offline = replace(calling, offline=True)
@@ -106,7 +102,7 @@ def estimate_run(
     golds = Golds(suite, config.metric)
     env = SQLAgentEnv(
         suite, model, "random", seed=config.seed, temperature=config.temperature,
-        prompts=Prompts.load(prompts), golds=golds,
+        prompts=Prompts.load(config.prompts), golds=golds,
     )  # fmt: skip
     folder = Path(out) if out is not None else None
     known = folder is not None and (folder / "run.json").exists()
@@ -126,16 +122,19 @@ def estimate_run(
             repeat=slot.repeat,
             progress=slot.index / config.episodes,
         )
-        request = env.request()
         n += 1
-        first += estimate_tokens(request)
-        stored += store is not None and request_key(model, request) in store
+        first += config.samples * estimate_tokens(env.request())
+        if store is not None:
+            requests = (env.request(sample=i) for i in range(config.samples))
+            stored += sum(request_key(model, request) in store for request in requests)
     if store is not None:
         store.close()
     extra = REPAIR_EXTRA * n * sum(range(1, attempts))
-    prompt = first, first * attempts + extra
-    calls = n, n * attempts
-    answer = n * TYPICAL_ANSWER, n * attempts * TYPICAL_ANSWER
+    repeats = (attempts - 1) * (first // config.samples)  # a repair is of one answer
+    prompt = first, first + repeats + extra
+    answers = n * config.samples
+    calls = answers, answers + n * (attempts - 1)
+    answer = calls[0] * TYPICAL_ANSWER, calls[1] * TYPICAL_ANSWER
     cost = worst = None
     if config.paid_models and prices.keys() >= set(config.paid_models):
         free = Price(0.0, 0.0, 0.0)
@@ -149,6 +148,6 @@ def estimate_run(
             getattr(m, "max_tokens", MAX_COMPLETION_TOKENS)
             for m in (first_model, repairing or first_model)
         )
-        worst = asked.cost(Usage(prompt[0], n * long_first))
+        worst = asked.cost(Usage(prompt[0], answers * long_first))
         worst += repairs.cost(Usage(every.prompt_tokens, n * (attempts - 1) * long_repair))
     return Estimate(calls, prompt, answer, stored, cost, worst, model.simulated)

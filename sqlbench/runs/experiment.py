@@ -16,18 +16,19 @@ from tqdm.auto import tqdm
 from sqlbench.checks import check_has, check_whole
 from sqlbench.environment.environment import Feedback, SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
-from sqlbench.episodes.episode import DEFAULT_HINDSIGHT
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.calling.budget import load_prices
 from sqlbench.models.calling.caller import Caller
-from sqlbench.models.predictions import with_repairs
+from sqlbench.models.predictions import check_samples, with_repairs
 from sqlbench.policies import Policy, make_policy
+from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
 from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas
 from sqlbench.runs.run import Run
+from sqlbench.runs.start import Start
 from sqlbench.runs.writer import RunWriter
 from sqlbench.suites import Suite, load_suite
 
@@ -55,7 +56,9 @@ async def run_experiment(
     temperature: float = 0.1,
     hindsight: float = DEFAULT_HINDSIGHT,
     learner: str = "standard",
+    samples: int = 1,
     prompts: str | Path | None = None,
+    start_from: str | Path | None = None,
     out: str | Path | None = None,
     progress: bool = True,
     calling: Calling | None = None,
@@ -90,8 +93,14 @@ async def run_experiment(
     learner : str
         How the policy learns from an episode; others than ``standard`` are for ablations
         (`sqlbench.runs.ablation`).
+    samples : int
+        How many independent first answers a question gets; the first one is attempt 1, the others
+        are graded beside it (`sqlbench.analysis.pass_at_k`).
     prompts : path or None
         A folder whose texts override the package's.
+    start_from : path or None
+        A finished run's folder, or its ``policy.npz``: the policy starts with what it learned
+        there, and the run keeps a copy of it.
     out : path or None
         The run's folder. A run of the same configuration there is gone on with. None keeps the
         run in memory.
@@ -137,6 +146,10 @@ async def run_experiment(
     answering = with_repairs(first, repairing, max_attempts)
     taught = await asyncio.to_thread(make_policy, policy, repairing or first)
     check_whole("concurrency", concurrency, 1)
+    start = None
+    if start_from is not None:
+        start = await asyncio.to_thread(Start.read, start_from, taught, repairing or first)
+        taught = start.fresh(repairing or first)
     config = make_config(
         suite=loaded.spec,
         task=task,
@@ -153,7 +166,11 @@ async def run_experiment(
         temperature=temperature,
         hindsight=hindsight,
         learner=learner,
+        samples=samples,
+        prompts=None if prompts is None else str(prompts),
+        start_from=None if start_from is None else str(start_from),
     )
+    check_samples(answering, samples)
     if calling.prices is not None:
         load_prices((), calling.prices)  # a file that will not do is said before there is a run
     texts = Prompts.load(prompts)
@@ -161,9 +178,10 @@ async def run_experiment(
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     writer = await asyncio.to_thread(
         RunWriter,
-        make_meta(config, loaded, answering, texts, questions, invalid),
+        make_meta(config, loaded, answering, texts, questions, invalid, start),
         texts,
         Path(out) if out is not None else None,
+        start,
     )
     try:
         caller = await asyncio.to_thread(Caller.prepare, answering, calling, concurrency, writer)
@@ -184,6 +202,7 @@ async def run_experiment(
             temperature=config.temperature,
             prompts=texts,
             golds=golds,
+            samples=config.samples,
         )
 
     try:

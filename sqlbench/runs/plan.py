@@ -9,17 +9,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import sqlbench
 from sqlbench.episodes.repair import Prompts
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.exceptions import SQLBenchError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
-from sqlbench.models import ChatModel
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.run import SCHEMA_VERSION
+from sqlbench.runs.start import Start
+from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite
+
+
+class Answering(Protocol):
+    """Who answers: a `ChatModel`, or an agent that has its own."""
+
+    @property
+    def spec(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether every figure must say that no real model answered."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What its answers depend on, beside its name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +92,11 @@ def read_schemas(suite: Suite, slots: Sequence[Slot]) -> None:
 def make_meta(
     config: RunConfig,
     suite: Suite,
-    model: ChatModel,
+    model: Answering,
     prompts: Prompts,
     questions: Sequence[Question],
     invalid: dict[str, str],
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Return what ``run.json`` keeps: all that the results depend on."""
     return {
@@ -97,6 +117,7 @@ def make_meta(
         "questions": len(questions),
         "without_gold": sum(q.gold is None for q in questions),
         "invalid_questions": invalid,
+        **({} if start is None else {"start_hash": start.hash}),
     }
 
 

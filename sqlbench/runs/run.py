@@ -2,10 +2,10 @@
 
 ``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
 ``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
-``prompts.json`` the texts that were sent, ``policy.npz`` what was learned, ``summary.json`` the
-rates. A line counts once it ends in a newline: a torn last line is owed again. Beside what the
-results depend on: ``calls.jsonl``, a line a request that was sent, and ``price.json``, what a
-million tokens of each model cost.
+``prompts.json`` the texts that were sent, ``policy.npz`` what was learned (``start.npz`` what was
+known before, if anything), ``summary.json`` the rates. A line counts once it ends in a newline: a
+torn last line is owed again. Beside what the results depend on: ``calls.jsonl``, a line a request
+that was sent, and ``price.json``, what a million tokens of each model cost.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ from sqlbench.words import counted
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sqlbench.models import ChatModel
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
+    from sqlbench.runs.start import Start
 
 SCHEMA_VERSION = 1
+START = "start.npz"
 # What every reader of ``run.json`` relies on.
 _META = {
     "config": dict,
@@ -82,6 +85,7 @@ class Run(Shown):
         self._log: list[Episode] | None = [] if folder is None else None
         self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
+        self.start: Start | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -168,7 +172,7 @@ class Run(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: its rates and costs."""
-        from sqlbench.analysis import rates
+        from sqlbench.runs.summary import rates
 
         c, found = self.config, self.summary
         about = facts(
@@ -240,8 +244,8 @@ class Run(Shown):
                 "any": e.any,
                 "total_reward": e.total_reward,
                 "model_calls": e.model_calls,
-                "prompt_tokens": sum(s.prompt_tokens for s in e.steps),
-                "completion_tokens": sum(s.completion_tokens for s in e.steps),
+                "prompt_tokens": e.tokens("prompt"),
+                "completion_tokens": e.tokens("completion"),
                 "simulated": self.simulated,
             }
             for e in self.log
@@ -261,9 +265,32 @@ class Run(Shown):
     @property
     def summary(self) -> dict[str, Any]:
         """The rates with their intervals, the costs and what was left out."""
-        from sqlbench.analysis import summarize
+        from sqlbench.runs.summary import summarize
 
         return summarize(self)
+
+    def untaught(self) -> Policy:
+        """Return the policy as it was before the first episode: new, or what the run started from.
+
+        Raises
+        ------
+        RunFolderError
+            If the file of what it started from is gone.
+        """
+        from sqlbench.policies import make_policy
+        from sqlbench.policies.registry import load_policy
+
+        if self.config.start_from is None:
+            return make_policy(self.config.policy, self._oracles_model())
+        if self.start is not None:
+            return self.start.fresh(self._oracles_model())
+        assert self.folder is not None
+        if not (self.folder / START).is_file():
+            raise RunFolderError(
+                f"The run in {str(self.folder)!r} started from a policy, and its {START} is "
+                "missing."
+            )
+        return load_policy(self.folder / START, self._oracles_model())
 
     @property
     def policy(self) -> Policy:
@@ -278,16 +305,21 @@ class Run(Shown):
             return self._policy
         if self.folder is None or not (self.folder / "policy.npz").exists():
             raise RunFolderError("The run has no policy yet: let it finish first.")
+        from sqlbench.policies.registry import load_policy
+
+        self._policy = load_policy(self.folder / "policy.npz", self._oracles_model())
+        return self._policy
+
+    def _oracles_model(self) -> ChatModel | None:
+        """Return the model whose matrix the policy reads, if it does."""
+        if not self.config.policy.startswith("oracle"):
+            return None
         from sqlbench.models import load_model
-        from sqlbench.policies import load_policy
         from sqlbench.suites import load_suite
 
-        model = None
-        if self.config.policy.startswith("oracle"):
-            suite = load_suite(self.config.suite, self.config.database)
-            model = load_model(self.config.repairing, suite)
-        self._policy = load_policy(self.folder / "policy.npz", model)
-        return self._policy
+        return load_model(
+            self.config.repairing, load_suite(self.config.suite, self.config.database)
+        )
 
 
 def _episode(record: dict[str, Any]) -> Episode:

@@ -14,11 +14,16 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import RunFolderError, RunInUseError
 from sqlbench.runs.files import clear_errors, drop_torn_line, read_json, write_json
-from sqlbench.runs.run import Run
+from sqlbench.runs.run import START, Run
+from sqlbench.runs.start import Start
 
 if TYPE_CHECKING:
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
+
+
+# Where something was found; a hash beside it says what it is.
+_PLACES = {"config.prompts", "config.start_from"}
 
 
 class RunWriter:
@@ -33,6 +38,8 @@ class RunWriter:
         What ``run.json`` will hold.
     folder : Path or None
         Made if it does not exist. A run of the same configuration is gone on with.
+    start : Start or None
+        What the policy knew before; it is kept beside the log.
 
     Raises
     ------
@@ -41,8 +48,15 @@ class RunWriter:
         process is writing.
     """
 
-    def __init__(self, meta: dict[str, Any], prompts: Prompts, folder: Path | None) -> None:
+    def __init__(
+        self,
+        meta: dict[str, Any],
+        prompts: Prompts,
+        folder: Path | None,
+        start: Start | None = None,
+    ) -> None:
         self.run = Run(meta, folder)
+        self.run.start = start
         self._files: dict[str, int] = {}
         self._lock: IO[bytes] | None = None
         if folder is None:
@@ -52,6 +66,9 @@ class RunWriter:
             self._take_folder(folder, meta)
             if not (folder / "prompts.json").exists():
                 write_json(folder / "prompts.json", dict(prompts.texts))
+            if start is not None and not (folder / START).exists():
+                with clear_errors(folder / START):
+                    (folder / START).write_bytes(start.content)
             if not (folder / "run.json").exists():
                 write_json(folder / "run.json", meta)
             for name in ("episodes", "failures", "timings", "calls"):
@@ -175,7 +192,8 @@ class RunWriter:
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
     was, now = _flat(old), _flat(new)
-    differing = [k for k in sorted(was.keys() | now.keys()) if was.get(k) != now.get(k)]
+    names = sorted((was.keys() | now.keys()) - _PLACES)
+    differing = [k for k in names if was.get(k) != now.get(k)]
     if differing:
         shown = ", ".join(f"{k} was {was.get(k)!r}, now {now.get(k)!r}" for k in differing[:4])
         raise RunFolderError(

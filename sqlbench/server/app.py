@@ -6,10 +6,17 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
+from sqlbench.environment.wire import (
+    SQLAction,
+    SQLAgentAction,
+    SQLAgentObservation,
+    SQLObservation,
+    SQLState,
+    sentence,
+)
 from sqlbench.server.bench import ServerConfig, Workbench
-from sqlbench.wire import SQLAction, SQLObservation, SQLState, sentence
 
-# `sqlbench.wire` has said what is missing where openenv is not installed.
+# `sqlbench.environment.wire` has said what is missing where openenv is not installed.
 from fastapi import FastAPI, Request  # isort: skip
 from fastapi.exceptions import RequestValidationError  # isort: skip
 from fastapi.responses import HTMLResponse, JSONResponse  # isort: skip
@@ -17,7 +24,7 @@ from openenv.core.env_server import create_app as openenv_app  # isort: skip
 from openenv.core.env_server.types import ConcurrencyConfig  # isort: skip
 
 from sqlbench.exceptions import SQLBenchError
-from sqlbench.server.gate import App, Gate
+from sqlbench.server.gate import Gate
 from sqlbench.server.sessions import ENV_NAME, SessionError, SQLEnvironment
 from sqlbench.server.streaming import add_stream_route
 
@@ -28,7 +35,7 @@ _PAGE_POLICY = (
 )
 
 
-def create_app(config: ServerConfig | None = None) -> App:
+def create_app(config: ServerConfig | None = None) -> Gate:
     """Return the ASGI app of a server.
 
     Parameters
@@ -45,8 +52,8 @@ def create_app(config: ServerConfig | None = None) -> App:
     bench = Workbench(config)
     app: FastAPI = openenv_app(
         partial(SQLEnvironment, bench),
-        SQLAction,
-        SQLObservation,
+        SQLAgentAction if config.agent else SQLAction,
+        SQLAgentObservation if config.agent else SQLObservation,
         env_name=ENV_NAME,
         state_cls=SQLState,
         concurrency_config=ConcurrencyConfig(
@@ -67,7 +74,14 @@ def create_app(config: ServerConfig | None = None) -> App:
         return HTMLResponse(page, headers={"Content-Security-Policy": _PAGE_POLICY})
 
     # Room for the sockets of sessions that have timed out, and for those told that it is full.
-    return Gate(app, config.token, max_sockets=2 * config.max_sessions + 16)
+    gate = Gate(
+        app,
+        config.token,
+        max_sockets=2 * config.max_sessions + 16,
+        action=SQLAgentAction if config.agent else SQLAction,
+    )
+    gate.close = bench.close
+    return gate
 
 
 async def _refuse(request: Request, error: Exception) -> JSONResponse:

@@ -10,17 +10,21 @@ from typing import Any
 
 from sqlbench.environment.environment import SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
-from sqlbench.episodes.episode import Episode, learn
+from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
-from sqlbench.episodes.seeds import Role, generator
+from sqlbench.episodes.returns import DEFAULT_REWARD, check_reward
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading import Golds, InvalidGoldError
 from sqlbench.models import ChatModel, load_model
 from sqlbench.models.predictions import with_repairs
 from sqlbench.policies import Policy, make_policy
+from sqlbench.policies.learning import learn
+from sqlbench.runs.log import EpisodeLog
+from sqlbench.seeds import Role, generator
 from sqlbench.suites import Question, Suite, load_suite
+from sqlbench.suites.splits import splits
 
-REWARDS = ("score", "shaped")
+_TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class ServerConfig:
     ----------
     suite, model : Suite, ChatModel, or the spec of one
         What is asked, and who answers.
+    agent : bool
+        For agents that bring their own model: nobody answers here, an action is SQL, and the
+        schema is sent once an episode.
     repair_model : ChatModel, str or None
         Who makes every attempt after the first; None is the model itself.
     database : str or None
@@ -38,24 +45,28 @@ class ServerConfig:
         that is a superuser is refused: agents' SQL comes from outside.
     policy : str
         The spec of the policy that chooses repairs for the action ``auto``, and learns.
-    reward : {"score", "shaped"}
-        What OpenEnv's ``reward`` is: the clamped task score, or the sum of the breakdown.
+    reward : {"gain", "final", "shaped", "score"}
+        What OpenEnv's ``reward`` is, see `sqlbench.episodes.returns.paid`.
     max_sessions : int
         Sessions at a time; as many streamed episodes may run beside them.
     session_timeout : float
         Seconds without a step after which a session is closed; no step takes longer either.
+    log : str or None
+        A run's folder, in which every finished episode is kept.
     token : str or None
         The secret that every request must carry. Without one, only this machine is answered.
     """
 
     suite: Suite | str = "marketplace"
     model: ChatModel | str = "simulated"
+    agent: bool = False
     repair_model: ChatModel | str | None = None
     database: str | None = field(default=None, repr=False)  # a URL may hold a password
     policy: str = "linucb"
-    reward: str = "score"
+    reward: str = DEFAULT_REWARD
     max_sessions: int = 64
     session_timeout: float = 600.0
+    log: str | None = None
     token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -80,11 +91,16 @@ class ServerConfig:
                     raise ConfigError(
                         f"SQLBENCH_{name.upper()} is a number, not {given[name]!r}."
                     ) from None
+        if "agent" in given:
+            if given["agent"] not in _TRUTHS:
+                raise ConfigError(f"SQLBENCH_AGENT is 1 or 0, not {given['agent']!r}.")
+            given["agent"] = _TRUTHS[given["agent"]]
         return cls(**given)
 
     def __post_init__(self) -> None:
-        if self.reward not in REWARDS:
-            raise UnknownNameError("reward", self.reward, REWARDS)
+        check_reward(self.reward)
+        if self.agent and self.repair_model is not None:
+            raise ConfigError("An agent makes every attempt itself: give no repair_model with it.")
         if self.max_sessions < 1:
             raise ConfigError(f"max_sessions is at least 1, not {self.max_sessions!r}.")
         if not 0 < self.session_timeout < float("inf"):
@@ -116,21 +132,40 @@ class Workbench:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         suite, model = config.suite, config.model
+        self.model: ChatModel | None = None
+        self._repairing: ChatModel | None = None
         self.suite = load_suite(suite, config.database) if isinstance(suite, str) else suite
-        first = load_model(model, self.suite) if isinstance(model, str) else model
-        repairing = config.repair_model
-        if isinstance(repairing, str):
-            repairing = load_model(repairing, self.suite)
-        self.model = with_repairs(first, repairing, MAX_ATTEMPTS)
-        # Who repairs is whom a policy that knows its model (the oracle) must know.
-        self._repairing = repairing or first
+        if not config.agent:
+            first = load_model(model, self.suite) if isinstance(model, str) else model
+            repairing = config.repair_model
+            if isinstance(repairing, str):
+                repairing = load_model(repairing, self.suite)
+            self.model = with_repairs(first, repairing, MAX_ATTEMPTS)
+            # Who repairs is whom a policy that knows its model (the oracle) must know.
+            self._repairing = repairing or first
         self.learner = make_policy(config.policy, self._repairing)
         self.golds = Golds(self.suite)
+        self._splits = splits(self.suite)
         self.prompts = Prompts.load()
         self.episodes_learned = 0
+        self._log: EpisodeLog | None = None
+        if config.log is not None:
+            self._log = EpisodeLog(
+                config.log, self.suite, model=self.model, policy=self.learner, golds=self.golds
+            )
         self._prepared: set[str] = set()
         # A folder's path is the server's business: clients see the kind of suite.
         self.suite_name = Path(self.suite.spec.partition(":")[0]).name  # a file: no folder of it
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulated model answers."""
+        return self.model is not None and self.model.simulated
+
+    def close(self) -> None:
+        """Finish the log, if there is one."""
+        if self._log is not None:
+            self._log.close()
 
     def environment(self) -> SQLAgentEnv:
         """Return an environment for one session."""
@@ -143,7 +178,9 @@ class Workbench:
         )
 
     def learn(self, episode: Episode) -> None:
-        """Let the learner learn from an episode that is over."""
+        """Let the learner learn from an episode that is over, and keep it if asked to."""
+        if self._log is not None:
+            self._log.append(episode)
         learn(self.learner, episode)
         self.episodes_learned += 1
 
@@ -195,11 +232,10 @@ class Workbench:
         return questions[int(generator(seed, Role.ORDER, key).integers(len(questions)))]
 
     def splits(self) -> dict[str, tuple[Question, ...]]:
-        """Return the whole suite, and each of its tasks, as named splits."""
+        """Return the whole suite, each of its tasks, and train, dev and test, as named splits."""
         name = self.suite_name
-        return {name: tuple(self.suite)} | {
-            f"{name}/{t.id}": t.questions for t in self.suite.tasks.values()
-        }
+        tasks = {f"{name}/{t.id}": t.questions for t in self.suite.tasks.values()}
+        return {name: tuple(self.suite)} | tasks | {**self._splits}
 
     def split(self, name: str) -> tuple[Question, ...]:
         """Return a split's questions.
@@ -221,9 +257,10 @@ class Workbench:
         return {
             "version": sqlbench.__version__,
             "suite": self.suite_name,
-            "model": _public(self.model.spec),
-            "repair_model": _public(self._repairing.spec),
-            "simulated": self.model.simulated,
+            "agent": self.config.agent,
+            "model": _public(self.model.spec) if self.model else None,
+            "repair_model": _public(self._repairing.spec) if self._repairing else None,
+            "simulated": self.simulated,
             "without_gold": sum(q.gold is None for q in self.suite.questions()),
             "policy": self.learner.spec,
             "reward": self.config.reward,

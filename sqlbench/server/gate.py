@@ -16,9 +16,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from sqlbench.wire import SQLAction, sentence
+from sqlbench.environment.wire import SQLAction, sentence
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -48,11 +48,26 @@ class Gate:
         The secret.
     max_sockets : int
         WebSockets open at a time, those of timed-out sessions included.
+    action : type
+        The form of an action.
     """
 
-    def __init__(self, app: App, token: str | None, max_sockets: int) -> None:
+    def __init__(
+        self,
+        app: App,
+        token: str | None,
+        max_sockets: int,
+        action: type[BaseModel] = SQLAction,
+    ) -> None:
+        self._action = action
+        self.close: Callable[[], None] = lambda: None  # what its app leaves to be done at the end
         self.app, self.max_sockets, self.sockets = app, max_sockets, 0
         self._token = token.encode() if token is not None else None
+
+    @property
+    def routes(self) -> Any:
+        """The routes of the app behind it: what tools look for in an app."""
+        return getattr(self.app, "routes", [])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -155,7 +170,9 @@ class Gate:
             nonlocal ahead, busy
             busy = False
             message = await (ahead if ahead is not None else receive())
-            while message["type"] == "websocket.receive" and (wrong := _wrong(message)):
+            while message["type"] == "websocket.receive" and (
+                wrong := _wrong(message, self._action)
+            ):
                 await send({"type": "websocket.send", "text": json.dumps(wrong)})
                 message = await receive()
             if message["type"] == "websocket.receive":
@@ -179,7 +196,7 @@ class _TooLarge(Exception):
     """A body grew past the cap."""
 
 
-def _wrong(message: Message) -> dict[str, Any] | None:
+def _wrong(message: Message, action: type[BaseModel]) -> dict[str, Any] | None:
     """Return the error frame that a frame deserves, or None."""
     text = message.get("text")
     if text is None:
@@ -204,7 +221,7 @@ def _wrong(message: Message) -> dict[str, Any] | None:
         return _error("VALIDATION_ERROR", f"The data of a {kind} frame is an object.")
     if kind == "step":
         try:
-            SQLAction.model_validate(data)
+            action.model_validate(data)
         except ValidationError as error:
             return _error("VALIDATION_ERROR", sentence(error, "The action"))
     return None

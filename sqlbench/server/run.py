@@ -12,6 +12,8 @@ from sqlbench.server.app import create_app
 from sqlbench.server.bench import ServerConfig
 from sqlbench.server.gate import MAX_REQUEST_BYTES
 
+PING_GRACE_SECONDS = 30.0
+
 
 def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve until interrupted.
@@ -44,8 +46,13 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
     suite, model = (
         part if isinstance(part, str) else part.spec for part in (config.suite, config.model)
     )
+    whom = (
+        "to agents that bring their own model"
+        if config.agent
+        else f"with model {model} and policy {config.policy}"
+    )
     print(
-        f"Serving {suite} with model {model} and policy {config.policy} at http://{shown}:{bound}",
+        f"Serving {suite} {whom} at http://{shown}:{bound}",
         flush=True,
     )
     server = uvicorn.Server(
@@ -56,11 +63,16 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             ws_max_size=4 * MAX_REQUEST_BYTES,
             # Deflating an observation costs more than sending it.
             ws_per_message_deflate=False,
+            # A client that computes answers no ping: its session lives as long as it was promised.
+            ws_ping_timeout=config.session_timeout + PING_GRACE_SECONDS,
             timeout_graceful_shutdown=5,
         )
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
-        server.run(sockets=[listener])
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
+            server.run(sockets=[listener])
+    finally:
+        app.close()
     print("Stopped.", file=sys.stderr)
 
 

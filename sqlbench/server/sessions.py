@@ -12,15 +12,26 @@ from openenv.core.env_server.types import EnvironmentMetadata
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import sqlbench
-from sqlbench.environment.environment import Action, Observation, RewardInfo, SQLAgentEnv
+from sqlbench.environment.agent import AgentSQL
+from sqlbench.environment.environment import Action, Observation, SQLAgentEnv
+from sqlbench.environment.wire import (
+    MAX_NAME_CHARS,
+    SQLAction,
+    SQLAgentAction,
+    SQLAgentObservation,
+    SQLObservation,
+    SQLState,
+    sentence,
+)
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SQLBenchError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
+from sqlbench.server.observing import observe, observe_over
 from sqlbench.suites import Question
-from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation, SQLState, sentence
 
 ENV_NAME = "sqlbench"
-MAX_CELL_CHARS = 500
+# OpenEnv's word for what is meant: what is not for training is for validation.
+_SPLIT_TYPES = {"train": "train", "test": "test"}
 
 
 class SessionError(SQLBenchError, RuntimeError):
@@ -58,17 +69,19 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         self._closed = False
         self._episode_id: str | None = None
 
-    def reset(self, **kwargs: Any) -> SQLObservation:
+    def reset(self, **kwargs: Any) -> SQLObservation | SQLAgentObservation:
         """Run `reset_async` where no event loop runs."""
         return asyncio.run(self.reset_async(**kwargs))
 
-    def step(self, action: SQLAction, **kwargs: Any) -> SQLObservation:
+    def step(
+        self, action: SQLAction | SQLAgentAction, **kwargs: Any
+    ) -> SQLObservation | SQLAgentObservation:
         """Run `step_async` where no event loop runs."""
         return asyncio.run(self.step_async(action, **kwargs))
 
     async def reset_async(
         self, seed: int | None = None, episode_id: str | None = None, **kwargs: Any
-    ) -> SQLObservation:
+    ) -> SQLObservation | SQLAgentObservation:
         """Start an episode. An open one is closed as a failure.
 
         Parameters
@@ -97,8 +110,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         return observe(self.bench, self.env, observation)
 
     async def step_async(
-        self, action: SQLAction, timeout_s: float | None = None, **kwargs: Any
-    ) -> SQLObservation:
+        self, action: SQLAction | SQLAgentAction, timeout_s: float | None = None, **kwargs: Any
+    ) -> SQLObservation | SQLAgentObservation:
         """Make one attempt.
 
         Raises
@@ -113,9 +126,13 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         if self.env.episode is None:
             raise SessionError(
                 "step() before reset(): call reset() first. Over plain HTTP every call has an "
-                "environment of its own: an episode needs the WebSocket /ws, or POST /stream."
+                "environment of its own: an episode needs the WebSocket /ws, or POST /stream. A "
+                "session ends with its connection: a client that has connected again has a new one."
             )
-        limit = min(action.timeout_s or timeout_s or math.inf, self.bench.config.session_timeout)
+        if self.bench.config.agent and self.env.episode.done:
+            return observe_over(self.env)
+        asked = getattr(action, "timeout_s", None) or timeout_s or math.inf
+        limit = min(asked, self.bench.config.session_timeout)
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
@@ -157,8 +174,11 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         )
 
     def list_splits(self) -> list[dict[str, str]]:
-        """List the suite and its tasks as splits (OpenEnv's Task API)."""
-        return [{"name": name, "type": "validation"} for name in self.bench.splits()]
+        """List the suite, its tasks, and train, dev and test as splits (OpenEnv's Task API)."""
+        return [
+            {"name": name, "type": _SPLIT_TYPES.get(name, "validation")}
+            for name in self.bench.splits()
+        ]
 
     def list_tasks(self, split: str) -> list[dict[str, Any]]:
         """List a split's questions."""
@@ -230,8 +250,10 @@ def finish(bench: Workbench, env: SQLAgentEnv) -> None:
         bench.learn(env.episode)
 
 
-def to_env(action: SQLAction) -> Action:
+def to_env(action: SQLAction | SQLAgentAction) -> Action | AgentSQL | str:
     """Return the environment's action."""
+    if isinstance(action, SQLAgentAction):
+        return action.sql if action.problem is None else AgentSQL(action.sql, action.problem)
     return Action(repair_action=action.repair_action, custom_sql=action.custom_sql)
 
 
@@ -241,50 +263,3 @@ def model_error(error: ModelError) -> str:
         f"model_error ({error.kind}): {error.message} The attempt is not counted; "
         f"step again or reset."
     )
-
-
-def observe(
-    bench: Workbench,
-    env: SQLAgentEnv,
-    observation: Observation,
-    reward: RewardInfo | None = None,
-) -> SQLObservation:
-    """Return what travels after a reset, or after a step with its reward."""
-    episode = env.episode
-    assert episode is not None
-    seen: dict[str, Any] = {
-        **observation.model_dump(),
-        "question_id": episode.question_id,
-        "simulated": bench.model.simulated,
-    }
-    if reward is not None:
-        step, info, suggestion = episode.steps[-1], reward.info, env.suggestion
-        seen |= {
-            "reward": reward.value if bench.config.reward == "score" else info["reward"],
-            "done": reward.done,
-            "action": step.action,
-            "propensity": step.propensity,
-            "success": reward.success,
-            "task_score": info["task_score"],
-            "shaped_reward": info["reward"],
-            "breakdown": info["breakdown"],
-            "suggested": suggestion.action if suggestion else None,
-            "ucb_scores": suggestion.scores if suggestion else {},
-            "columns": info["columns"],
-            "rows": [[cell(value) for value in row] for row in info["rows"]],
-            "row_count": info["row_count"],
-            "total_reward": episode.total_reward if episode.done else None,
-        }
-    return SQLObservation(**seen)
-
-
-def cell(value: Any) -> Any:
-    """Return a cell as a JSON value, cut short where it is long."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, bytes):
-        value = f"x'{value[: MAX_CELL_CHARS // 2].hex()}'"
-    text = str(value).encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"

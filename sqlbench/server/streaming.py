@@ -16,12 +16,18 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sqlbench.environment.environment import ACTIONS, Event, SQLAgentEnv
+from sqlbench.environment.wire import (
+    MAX_NAME_CHARS,
+    SQLAction,
+    SQLAgentObservation,
+    SQLObservation,
+)
 from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.exceptions import ConfigError, SQLBenchError, UnknownNameError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
-from sqlbench.server.sessions import finish, model_error, observe, start, to_env
-from sqlbench.wire import MAX_NAME_CHARS, SQLAction, SQLObservation
+from sqlbench.server.observing import observe
+from sqlbench.server.sessions import finish, model_error, start, to_env
 
 
 def _named(value: Any) -> Any:
@@ -69,6 +75,8 @@ def add_stream_route(app: FastAPI, bench: Workbench) -> None:
     async def stream(request: StreamRequest) -> StreamingResponse:
         if request.policy is not None and request.actions is not None:
             raise ConfigError("A stream takes a policy or a list of actions, not both.")
+        if bench.config.agent and (request.actions is None or request.policy is not None):
+            raise ConfigError("This server has no model: a stream needs actions with custom_sql.")
         actions = _actions(request)
         question = bench.pick(request.task_id, request.question_id, request.seed)
         await bench.prepare(question)
@@ -111,7 +119,10 @@ def _actions(request: StreamRequest) -> list[SQLAction]:
 
 
 async def _episode(
-    bench: Workbench, env: SQLAgentEnv, actions: list[SQLAction], first: SQLObservation
+    bench: Workbench,
+    env: SQLAgentEnv,
+    actions: list[SQLAction],
+    first: SQLObservation | SQLAgentObservation,
 ) -> AsyncIterator[Event]:
     observation = first
     for action in actions:

@@ -107,7 +107,7 @@ def open_database(
             f"{EXPECTED}, or {_EMBEDDED}."
         )
     path = (folder or Path()) / Path(spec).expanduser()
-    from sqlbench.databases.sqlite_sandbox import open_readonly
+    from sqlbench.databases.sqlite_file import open_readonly
 
     open_readonly(path).close()  # says at once what is wrong with it
     return SQLiteDatabase(path, db_id)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,37 @@ def build_suite(
         notes=notes,
         entries=tuple(entries),
         hardness_by="the benchmark's own label" if labelled else OUR_RULE,
+    )
+
+
+def joined(spec: str, suites: Sequence[Suite]) -> Suite:
+    """Return the splits of one benchmark as one suite, in their order.
+
+    Parameters
+    ----------
+    spec : str
+        What the user wrote.
+    suites : sequence of Suite
+        At least one; no question's id occurs twice.
+    """
+    tasks = {
+        task_id: Task(
+            task_id,
+            next(s.tasks[task_id].difficulty for s in suites if task_id in s.tasks),
+            tuple(q for s in suites if task_id in s.tasks for q in s.tasks[task_id].questions),
+        )
+        for task_id in TASK_OF_DIFFICULTY.values()
+        if any(task_id in s.tasks for s in suites)
+    }
+    entries = (e for s in suites for e in s.entries)
+    return Suite(
+        spec=spec,
+        tasks=tasks,
+        databases={db_id: d for s in suites for db_id, d in s.databases.items()},
+        fingerprints={db_id: f for s in suites for db_id, f in s.fingerprints.items()},
+        notes=tuple(n for s in suites for n in s.notes),
+        entries=tuple(replace(e, position=i) for i, e in enumerate(entries)),
+        hardness_by=suites[0].hardness_by,
     )
 
 

@@ -15,7 +15,14 @@ from typing import Any
 from sqlbench.databases.base import Column, ForeignKey, Schema, Table
 from sqlbench.exceptions import SuiteError
 from sqlbench.suites.base import Suite
-from sqlbench.suites.benchmark import Annotation, Record, build_suite, read_records, split_of
+from sqlbench.suites.benchmark import (
+    Annotation,
+    Record,
+    build_suite,
+    joined,
+    read_records,
+    split_of,
+)
 
 # Each split's questions, databases and schemas.
 _SPLITS = {
@@ -24,16 +31,17 @@ _SPLITS = {
     "train_others": ("train_others.json", "database", "tables.json"),
     "test": ("test.json", "test_database", "test_tables.json"),
 }
+ALL = "all"
 
 
 def load_spider(argument: str, spec: str) -> Suite:
-    """Load one split of Spider.
+    """Load one split of Spider, or all of those that are there.
 
     Parameters
     ----------
     argument : str
         The folder that holds ``dev.json`` and ``database/``, and ``?split=`` with ``dev`` (the
-        default), ``train_spider``, ``train_others`` or ``test``.
+        default), ``train_spider``, ``train_others``, ``test``, or ``all`` of these.
     spec : str
         What the user wrote.
 
@@ -44,8 +52,14 @@ def load_spider(argument: str, spec: str) -> Suite:
     SuiteError
         If the folder or its files are missing or malformed, or no database is there.
     """
-    root, name = split_of(spec, argument, tuple(_SPLITS))
-    split = name or "dev"
+    root, name = split_of(spec, argument, (*_SPLITS, ALL))
+    if name != ALL:
+        return _load(root, name or "dev", spec)
+    present = [split for split, (questions, *_) in _SPLITS.items() if (root / questions).is_file()]
+    return joined(spec, [_load(root, split, spec) for split in present or ("dev",)])
+
+
+def _load(root: Path, split: str, spec: str) -> Suite:
     questions, databases, tables = _SPLITS[split]
     raw = read_records(
         root / questions, f"Spider's {questions} and {databases}/", ("db_id", "question", "query")

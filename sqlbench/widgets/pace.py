@@ -6,9 +6,9 @@ import time
 from dataclasses import astuple
 
 from sqlbench import html
-from sqlbench.analysis import cost_of, usages
 from sqlbench.models.base import Usage
 from sqlbench.runs.run import Run
+from sqlbench.runs.summary import cost_of, usages
 
 
 class Pace:

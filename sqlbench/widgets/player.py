@@ -128,7 +128,11 @@ class Player(w.VBox):  # type: ignore[misc]
         self.about.value = html.frame(
             f"<b>{html.escape(env.question.text)}</b>"
             + (html.note(f"Evidence: {env.question.evidence}") if env.question.evidence else "")
-            + (html.note("simulated model") if env.model.simulated else "")
+            + (
+                html.note("simulated model")
+                if env.model is not None and env.model.simulated
+                else ""
+            )
             + html.fold(f"Schema of {env.question.db_id}", schema.card().html())
         )
         before, parts = None, []

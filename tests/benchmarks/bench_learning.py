@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sqlbench.analysis import markdown_table
 from sqlbench.cli.compare import parse_seeds
 from sqlbench.environment.environment import Action, SQLAgentEnv
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.episodes.reward import compute_reward
-from sqlbench.episodes.seeds import Role, call_seed, generator
 from sqlbench.grading import Golds
 from sqlbench.grids.compare import Comparison
 from sqlbench.models import load_model
@@ -35,7 +33,9 @@ from sqlbench.policies.base import Decision
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.plan import askable, make_slots
+from sqlbench.seeds import Role, call_seed, generator
 from sqlbench.suites import load_suite
+from sqlbench.words import markdown_table
 
 EPISODES = 1000
 

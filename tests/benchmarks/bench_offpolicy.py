@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from sqlbench.analysis import markdown_table
 from sqlbench.evidence.offpolicy import ESTIMATORS, target_probabilities
 from sqlbench.evidence.offpolicy_validation import table_contexts, validate
-from sqlbench.evidence.repair_table import synthetic_table
 from sqlbench.evidence.sensitivity import sharpened
+from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
+from sqlbench.words import markdown_table
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ import numpy as np
 
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
-from sqlbench.evidence.repair_table import RepairTable, synthetic_table
+from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.replay import replay
 from sqlbench.evidence.sensitivity import sharpened
+from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
 

@@ -65,7 +65,9 @@ NAMES = [
 
 def test_tables_of_any_name_are_read(tmp_path):
     quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in NAMES]
-    script = ";".join(f"CREATE TABLE {q}(id INTEGER, \"{i} it's\" TEXT)" for i, q in enumerate(quoted))
+    script = ";".join(
+        f'CREATE TABLE {q}(id INTEGER, "{i} it\'s" TEXT)' for i, q in enumerate(quoted)
+    )
     script += ";" + ";".join(f"INSERT INTO {q} VALUES (1, 'a'), (2, 'b')" for q in quoted)
     with make(tmp_path / "names.sqlite", script) as database:
         for name, q in zip(NAMES, quoted, strict=True):
@@ -117,7 +119,9 @@ def test_odd_tables_have_their_columns_and_counts(tmp_path):
 )
 def test_text_that_is_not_utf8_is_as_in_sqlite_in_every_function(tmp_path, expression):
     path = tmp_path / "wta.sqlite"
-    script = f"CREATE TABLE p(id INT, last TEXT); INSERT INTO p VALUES (1,'Smith'),(2,{OTHER_BYTES})"
+    script = (
+        f"CREATE TABLE p(id INT, last TEXT); INSERT INTO p VALUES (1,'Smith'),(2,{OTHER_BYTES})"
+    )
     with make(path, script) as database:
         if expression.startswith("format") and sqlite3.sqlite_version_info < (3, 38):
             pytest.skip("no format() in this SQLite")
@@ -143,9 +147,12 @@ def test_the_walls_hold_beside_text_that_is_not_utf8(tmp_path):
 
 def test_a_cell_that_is_too_long_says_whose_limit_it_is_and_what_moves_it(tmp_path):
     script = "CREATE TABLE t(a TEXT); INSERT INTO t VALUES (hex(zeroblob(300000)))"
-    with make(tmp_path / "long.sqlite", script) as database:
-        with pytest.raises(QueryError, match=r"at most 262144 bytes .*Limits\.max_value_bytes"):
-            database.execute("SELECT a FROM t")
+    said = r"at most 262144 bytes .*Limits\.max_value_bytes"
+    with (
+        make(tmp_path / "long.sqlite", script) as database,
+        pytest.raises(QueryError, match=said),
+    ):
+        database.execute("SELECT a FROM t")
     with SQLiteDatabase(tmp_path / "long.sqlite", limits=Limits(max_value_bytes=2**20)) as larger:
         assert len(larger.execute("SELECT a FROM t").rows[0][0]) == 600_000
 

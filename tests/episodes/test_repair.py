@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import sqlite3
 from importlib import resources
 
 import pytest
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 
 import sqlbench as sb
 from sqlbench.cli import app
-from sqlbench.episodes.repair import ARMS, FailedAttempt, Prompts
+from sqlbench.episodes.repair import ARMS, FailedAttempt, Prompts, RepairAction
 from sqlbench.exceptions import ConfigError
 
 FACTS = {"schema": "CREATE TABLE t (x);", "dialect": "sqlite", "question": "How many?"}
@@ -98,3 +100,29 @@ def test_a_prompt_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "system.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"system\.txt"):
         Prompts.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "LEFT(x, 1)", "RIGHT(x, 1)", "YEAR(x)", "MONTH(x)", "DATE_TRUNC('month', x)",
+        "EXTRACT(YEAR FROM x)", "x ILIKE 'a'", "TOP 1 x", "x::text",
+    ],
+)  # fmt: skip
+def test_what_the_note_on_sqlite_denies_is_not_there(call):
+    note = repair(Prompts.load(), RepairAction.CHANGE_DIALECT)[0]["content"]
+    assert re.search(r"\w+|::", call.removeprefix("x")).group() in note
+    with pytest.raises(sqlite3.OperationalError):
+        sqlite3.connect(":memory:").execute(f"SELECT {call} FROM (SELECT 'a' AS x)")
+
+
+def test_what_the_note_on_sqlite_says_of_its_versions_is_so():
+    note = repair(Prompts.load(), RepairAction.CHANGE_DIALECT)[0]["content"]
+    assert "CONCAT() and STRING_AGG() only from 3.44 on" in note
+    connection = sqlite3.connect(":memory:")
+    for call in ("concat('a', 'b')", "string_agg('a', 'b')"):
+        if sqlite3.sqlite_version_info >= (3, 44):
+            connection.execute(f"SELECT {call}")
+        else:
+            with pytest.raises(sqlite3.OperationalError):
+                connection.execute(f"SELECT {call}")

@@ -13,8 +13,9 @@ from served import answers_for, serve
 from sqlbench.episodes.repair import ARMS
 from sqlbench.evidence.collect import collect
 from sqlbench.evidence.collect_files import CALLS, FAILURES, REQUESTS
-from sqlbench.evidence.repair_table import RESAMPLE, TableError, load_table
+from sqlbench.evidence.repair_table import RESAMPLE, TableError
 from sqlbench.evidence.replay import replay
+from sqlbench.evidence.table_files import load_table
 from sqlbench.exceptions import BudgetReachedError, ConfigError, ModelSetupError
 from sqlbench.models import Calling, ModelError
 from sqlbench.models.calling.cache import ResponseStore

@@ -21,8 +21,9 @@ from sqlbench.evidence.offpolicy import (
     target_probabilities,
 )
 from sqlbench.evidence.offpolicy_validation import simulated_log, table_contexts, validate
-from sqlbench.evidence.repair_table import RepairTable, synthetic_table
+from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.sensitivity import sharpened
+from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
 from sqlbench.runs.experiment import run_experiment

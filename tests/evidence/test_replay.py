@@ -10,14 +10,15 @@ import pytest
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS
-from sqlbench.episodes.seeds import Role, generator
-from sqlbench.evidence.repair_table import RepairTable, TableError, synthetic_table
+from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.replay import replay, seeded_order
 from sqlbench.evidence.sensitivity import first_win, sharpened, sweep
 from sqlbench.evidence.stacked.linear import rotated
+from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
+from sqlbench.seeds import Role, generator
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from sqlbench.evidence.crossvalidate import BEST_ELSEWHERE, OPTIMUM, cross_validate, gap_by_arm
-from sqlbench.evidence.repair_table import RepairTable, TableError, load_table
+from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.replay import replay
+from sqlbench.evidence.table_files import load_table
 from sqlbench.evidence.traces import BIRD_TABLE, load_bird_table
 from sqlbench.exceptions import ConfigError
 

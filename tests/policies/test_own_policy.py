@@ -13,8 +13,9 @@ from sqlbench.episodes.repair import ARMS
 from sqlbench.evidence.collect import collect
 from sqlbench.evidence.offpolicy import evaluate_policies
 from sqlbench.evidence.offpolicy_logs import LoggedDecisions
-from sqlbench.evidence.repair_table import TableError, synthetic_table
+from sqlbench.evidence.repair_table import TableError
 from sqlbench.evidence.replay import replay
+from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grids.compare import compare
 from sqlbench.grids.grid import processes

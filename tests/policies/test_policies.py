@@ -10,16 +10,16 @@ from scipy import integrate, stats
 
 from sqlbench.environment.environment import SQLAgentEnv
 from sqlbench.episodes.context import DIMENSION, Context, featurize
-from sqlbench.episodes.episode import learn
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS, RepairAction
-from sqlbench.episodes.seeds import Role, generator
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.policies import POLICY_NAMES, load_policy, make_policy, save_policy
 from sqlbench.policies.base import choose
 from sqlbench.policies.discounted import DiscountedArms
+from sqlbench.policies.learning import learn
 from sqlbench.policies.linear import LinearArms
 from sqlbench.policies.lints import LinTSPolicy, p_highest
+from sqlbench.seeds import Role, generator
 
 K = len(ARMS)
 LEARNING = ("linucb", "linucb?gamma=0.97", "lints", "epsilon-greedy", "ucb1", "table")

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from recorder import Recorder, episode_of
 
-from sqlbench.episodes.episode import learn
 from sqlbench.episodes.errors import ErrorClass as E
 from sqlbench.episodes.repair import RepairAction as A
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.policies import make_policy
+from sqlbench.policies.learning import learn
 from sqlbench.runs.ablation import get_learner
 from sqlbench.runs.experiment import run_experiment
 

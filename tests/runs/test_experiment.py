@@ -15,11 +15,11 @@ import pytest
 
 import sqlbench as sb
 import sqlbench.suites.base
-from sqlbench.episodes.episode import learn
 from sqlbench.exceptions import ConfigError, ModelSetupError, RunFolderError, UnknownNameError
 from sqlbench.models.base import ModelError
 from sqlbench.models.simulated.simulated import SimulatedModel
 from sqlbench.policies import make_policy
+from sqlbench.policies.learning import learn
 from sqlbench.runs.experiment import run_experiment
 
 

@@ -51,7 +51,7 @@ def test_the_lock_was_made_for_what_sqlbench_needs_today():
     """An image installs what is locked, and sqlbench without its dependencies."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = tomllib.loads((PACKAGE / "uv.lock").read_text())
-    (locked,) = (p for p in lock["package"] if p["name"] == "sqlbench")
+    (locked,) = (p for p in lock["package"] if p["name"] == "sqlbench-repair")
     needed = {
         (canonicalize_name(r.name), frozenset(r.extras), r.specifier)
         for r in map(Requirement, project["dependencies"])
@@ -99,7 +99,7 @@ def test_openenv_pushes_all_that_an_image_is_built_from(hub, tmp_path):
     folder = tmp_path / "sqlbench_env"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("wheels", "__pycache__"))
     (folder / "wheels").mkdir()
-    wheel = folder / "wheels" / f"sqlbench-{sb.__version__}-py3-none-any.whl"
+    wheel = folder / "wheels" / f"sqlbench_repair-{sb.__version__}-py3-none-any.whl"
     wheel.write_bytes(b"what `make space` puts here")
     told = {"HF_ENDPOINT": address, "HF_TOKEN": "hf_none", "HF_HOME": str(tmp_path / "hf")}
     out = subprocess.run(

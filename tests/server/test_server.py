@@ -111,7 +111,8 @@ async def test_a_session_is_the_same_as_the_environment_in_process(server: Serve
 def test_the_client_never_imports_the_server():
     code = (
         "import sys, sqlbench.client; "
-        "print([m for m in sys.modules if m.startswith(('sqlbench.server', 'sqlbench.environment',"
+        "print([m for m in sys.modules if m.startswith("
+        "('sqlbench.server', 'sqlbench.environment.e',"
         " 'sqlbench.databases', 'sqlbench.models', 'sqlbench.suites'))])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

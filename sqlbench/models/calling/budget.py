@@ -8,14 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlbench.exceptions import BudgetReachedError, ConfigError
-from sqlbench.models.base import ModelRequest, Usage
-from sqlbench.models.endpoint.openai import MAX_COMPLETION_TOKENS
-
-if TYPE_CHECKING:
-    from sqlbench.models.calling.ledger import Ledger
+from sqlbench.exceptions import ConfigError
+from sqlbench.models.base import MAX_COMPLETION_TOKENS, ModelRequest, Usage
+from sqlbench.models.calling.ledger import Ledger
+from sqlbench.models.calling.totals import Totals
 
 _MILLION = 1_000_000
 _CHARS_PER_TOKEN = 4
@@ -131,32 +129,6 @@ def check_prices(paid: Collection[str], prices: Mapping[str, Price]) -> None:
         )
     if not paid:
         raise ConfigError("A budget limits what calls cost, and no model here costs anything.")
-
-
-@dataclass(slots=True)
-class Totals:
-    """What was called and spent, and what calls in flight may still cost."""
-
-    calls: int = 0
-    spent: float = 0.0
-    reserved: float = 0.0
-
-    def fits(self, most: float, budget: float | None, max_calls: int | None) -> bool:
-        """Whether a call may go out; False: perhaps, once calls in flight have cost less.
-
-        Raises
-        ------
-        BudgetReachedError
-            If a limit would be passed.
-        """
-        if budget is not None and self.spent + most > budget:
-            raise BudgetReachedError(
-                f"{self.spent:.4f} of {budget:g} is spent, and the next call might pass it",
-                "budget",
-            )
-        if max_calls is not None and self.calls >= max_calls:
-            raise BudgetReachedError(f"{self.calls} of {max_calls} calls are made", "max_calls")
-        return budget is None or self.spent + self.reserved + most <= budget
 
 
 class Meter:

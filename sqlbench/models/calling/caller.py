@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlbench.models.base import ChatModel
-from sqlbench.models.calling.budget import Meter, Price, Totals, load_prices
+from sqlbench.models.calling.budget import Meter, Price, load_prices
 from sqlbench.models.calling.cache import CachedModel, ResponseStore
 from sqlbench.models.calling.calling import PoliteModel
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.options import Calling
+from sqlbench.models.calling.totals import Totals
 
 STORE_NAME = "responses.sqlite"
 

@@ -10,12 +10,19 @@ import random
 import time
 from collections.abc import AsyncIterator
 
-from sqlbench.models.base import ChatModel, Completion, ModelError, ModelRequest, Restart, Usage
+from sqlbench.models.base import (
+    MAX_COMPLETION_TOKENS,
+    ChatModel,
+    Completion,
+    ModelError,
+    ModelRequest,
+    Restart,
+    Usage,
+)
 from sqlbench.models.calling.budget import Meter, estimate_tokens
 from sqlbench.models.calling.cache import answering
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.pacing import Gate, Window, pause_before
-from sqlbench.models.endpoint.openai import MAX_COMPLETION_TOKENS
 
 # An endpoint that asks for more patience than this has failed.
 LONGEST_RETRY_AFTER = 300.0

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sqlbench.exceptions import BudgetReachedError, StoreError
-from sqlbench.models.calling.budget import Totals
+from sqlbench.models.calling.totals import Totals
 
 LOCK_SECONDS = 60.0
 POLL_SECONDS = 0.2

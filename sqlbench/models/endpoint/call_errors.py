@@ -8,7 +8,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sqlbench.models.base import ModelError, Usage
-from sqlbench.models.endpoint.answers import shorten
+from sqlbench.models.endpoint.reasons import (
+    is_filtered,
+    is_too_long,
+    reason_of,
+    status_of,
+    words_of,
+)
 
 # What no later call will change: no key, no permission, no money, no such model.
 _SETUP = (401, 402, 403, 404)
@@ -51,27 +57,53 @@ def explain(error: Exception, where: str, limit: float) -> ModelError:
     if isinstance(error, EndlessError):
         return ModelError(f"{where} gave an answer without end.", "server", transient=True)
     if isinstance(error, openai.APIStatusError):
-        return _refusal(where, error)
+        said = error.message if error.body is None else error.body
+        return refused(where, said, int(error.status_code), error.response.headers)
     text = f"{where} broke off its answer: {type(error).__name__}: {_reason(error)}."
     return ModelError(text, "broken", transient=True)
 
 
-def _refusal(where: str, error: Any) -> ModelError:
-    """Explain an answer with an error status."""
-    status = int(error.status_code)
-    # The client knows no message where the body is not the API's.
-    message = shorten(error.body if isinstance(error.body, str) else str(error.message))
-    text = f"{where} answered {status}: {message}"
-    if status == 400 and "context" in f"{error.code} {error.type}":
+def refused(
+    where: str,
+    value: Any,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    usage: Usage | None = None,
+) -> ModelError:
+    """Explain what a server says went wrong: with an error status, or in an answer or an event.
+
+    Parameters
+    ----------
+    where : str
+        The endpoint and the model, for the sentence.
+    value : object
+        The error, of any shape.
+    status : int or None
+        The answer's status; None where it was one of success, and the error says what it is.
+    headers : mapping of str to str or None
+        The answer's.
+    usage : Usage or None
+        What the call used all the same; None if nobody knows.
+    """
+    words, reason = words_of(value), reason_of(value)
+    if status is None:
+        status, text = status_of(value) or 500, f"{where} failed: {reason}"
+    else:
+        text, usage = f"{where} answered {status}: {reason}", Usage()
+    if status == 413 or (status in (400, 422, 500) and is_too_long(words)):
         # This prompt is too long; the next one need not be.
-        return ModelError(text, "refused", usage=Usage())
-    if status in _SETUP or getattr(error, "code", None) == "insufficient_quota":
-        return ModelError(text, "setup", usage=Usage())
+        return ModelError(text, "refused", usage=usage)
+    if status == 429 and "request too large" in words.lower():  # larger than a whole minute's share
+        return ModelError(text, "refused", usage=usage)
+    if status in (400, 403, 451) and is_filtered(words):
+        return ModelError(text, "refused", usage=usage)
+    if status in _SETUP or "insufficient_quota" in words:
+        return ModelError(text, "setup", usage=usage)
     if status in _TRANSIENT or status >= 500:
         kind = {429: "rate_limit", 503: "rate_limit", 408: "timeout"}.get(status, "server")
-        wait = retry_after(error.response.headers)
-        return ModelError(text, kind, transient=True, retry_after=wait, usage=Usage())
-    return ModelError(text, "bad_request", usage=Usage())
+        wait = retry_after(headers or {})
+        return ModelError(text, kind, transient=True, retry_after=wait, usage=usage)
+    return ModelError(text, "bad_request", usage=usage)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -8,33 +8,35 @@ by `ModelError.transient`; repeating it is `sqlbench.models.calling.calling`'s a
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.episodes.repair import Message
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.base import Completion, Message, ModelError, ModelRequest
+from sqlbench.models.base import Completion, ModelError, ModelRequest, Usage
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.pacing import Turns
-from sqlbench.models.endpoint.answers import first_choice, shorten, text_of, thought_of, usage_of
-from sqlbench.models.endpoint.call_errors import EndlessError, LateError, explain, retry_after
+from sqlbench.models.endpoint.answers import Answer
+from sqlbench.models.endpoint.call_errors import LateError, explain, retry_after
 from sqlbench.models.endpoint.endpoint import Endpoint, find_endpoint
+from sqlbench.models.endpoint.events import Part, Response, parts_of
+from sqlbench.models.endpoint.parameters import Parameters
 from sqlbench.models.endpoint.reasoning import SpokenPieces, split_reasoning
+from sqlbench.models.endpoint.reasons import REFUSED
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-72B-Instruct"
-MAX_COMPLETION_TOKENS = 1024
-MAX_ANSWER_BYTES = 4 * 2**20
+# With these a server may refuse a parameter.
+_REFUSALS = (400, 422, 500, 501)
 
 __all__ = [
     "DEFAULT_MODEL",
-    "MAX_COMPLETION_TOKENS",
     "Endpoint",
     "OpenAIModel",
     "find_endpoint",
@@ -49,7 +51,8 @@ class OpenAIModel:
     ----------
     name : str or None
         The model's name at the endpoint; None reads ``MODEL_NAME``, by default
-        ``Qwen/Qwen2.5-72B-Instruct``. ``NAME?max_tokens=N`` limits the length of an answer.
+        ``Qwen/Qwen2.5-72B-Instruct``. ``NAME?max_tokens=N`` limits the length of an answer, and
+        ``NAME?omit=seed,temperature`` leaves out what a server refuses to be sent.
     environ : mapping of str to str or None
         Where addresses, keys and ``MODEL_TIMEOUT`` (seconds, in place of the time limits on the
         answer and its first token) are read; None takes the process's environment.
@@ -80,11 +83,13 @@ class OpenAIModel:
                 self.calling, answer_seconds=seconds, first_token_seconds=seconds
             )
         self.endpoint = find_endpoint(environ, offline=self.calling.offline)
-        # The limit shapes results, so it stands in the spec; the timeout is the machine's affair.
+        # What shapes results stands in the spec; the timeout is the machine's affair.
         name, _, query = (name or "").partition("?")
         self.name = name or environ.get("MODEL_NAME") or DEFAULT_MODEL
         self.spec = f"openai:{self.name}" + (f"?{query}" if query else "")
-        self.max_tokens = _max_tokens(self.spec, query)
+        self.parameters = Parameters(
+            self.spec, query, self.endpoint.base_url, budget=self.calling.budget is not None
+        )
         self._opening: asyncio.Future[AsyncOpenAI] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -93,14 +98,20 @@ class OpenAIModel:
         """The endpoint's URL: calls there cost money."""
         return self.endpoint.base_url
 
+    @property
+    def max_tokens(self) -> int:
+        """The limit on an answer's length, in tokens."""
+        return self.parameters.max_tokens
+
     def sent(self, request: ModelRequest) -> dict[str, Any]:
-        """Return what the endpoint is sent: all that an answer can depend on."""
+        """Return what the endpoint is asked: all that an answer can depend on.
+
+        What its server refuses of it (`Parameters.learn`) is a fact about the server.
+        """
         return {
             "model": self.name,
             "messages": [_sendable(message) for message in request.messages],
-            "temperature": request.temperature,
-            "seed": request.seed,
-            "max_tokens": self.max_tokens,
+            **self.parameters.asked(request.temperature, request.seed),
         }
 
     async def complete(self, request: ModelRequest) -> Completion:
@@ -112,63 +123,41 @@ class OpenAIModel:
             assert isinstance(completion, Completion)
             return completion
         started = time.perf_counter()
+        answer = Answer()
         try:
             client = await self._open()
             async with (
                 asyncio.timeout(self.calling.answer_seconds),
-                self._post(client, request) as response,
+                self._post(client, self.sent(request)) as response,
+                aclosing(parts_of(response, self._where)) as parts,
             ):
-                body = bytearray()
-                async for part in response.aiter_bytes():
-                    body += part
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise EndlessError
+                async for part in parts:
+                    answer.feed(part.value)
+                    answer.whole = answer.whole or part.last
         except Exception as error:
-            raise self._explained(error) from error
-        answer = self._parsed(body)
-        choice = first_choice(answer.get("choices"))
-        message = choice.get("message") if choice else None
-        if not choice or not isinstance(message, dict):
-            raise ModelError(f"{self._where} gave no choice.", "empty", transient=True)
-        return self._completion(
-            text_of(message.get("content")),
-            thought_of(message),
-            message.get("refusal"),
-            choice.get("finish_reason"),
-            answer.get("usage"),
-            started,
-        )
+            raise self._explained(error, answer) from error
+        return self._completion(answer, started)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:
-        """Yield the answer's pieces as they come, then the `Completion`."""
+        """Yield the answer's pieces as they come, then the `Completion`.
+
+        A server that does not stream gives the answer in one piece.
+        """
         started = time.perf_counter()
-        text, thought, refusal = "", "", ""
-        finish_reason, usage = None, None
-        spoken = SpokenPieces()
+        answer, spoken = Answer(), SpokenPieces()
         async with AsyncExitStack() as stack:
             try:
-                events = await self._events(request, stack, started)
-                async for event in _until(events, started, self.calling):
-                    usage = event.get("usage") or usage
-                    choice = first_choice(event.get("choices"))
-                    if choice is None:
-                        continue
-                    finish_reason = choice.get("finish_reason") or finish_reason
-                    delta = choice.get("delta")
-                    delta = delta if isinstance(delta, dict) else {}
-                    refusal += text_of(delta.get("refusal"))
-                    thought += thought_of(delta)
-                    piece = text_of(delta.get("content"))
-                    text += piece
-                    if shown := spoken.feed(piece):
+                parts = await self._begin(request, stack)
+                async for part in _until(parts, started, self.calling):
+                    answer.whole = answer.whole or part.last
+                    if shown := spoken.feed(answer.feed(part.value)):
                         yield shown
             except Exception as error:
-                raise self._explained(error) from error
-        if finish_reason is None:
-            raise ModelError(f"{self._where} broke off its answer.", "broken", transient=True)
+                raise self._explained(error, answer) from error
+        completion = self._completion(answer, started)
         if shown := spoken.end():
             yield shown
-        yield self._completion(text, thought, refusal, finish_reason, usage, started)
+        yield completion
 
     async def aclose(self) -> None:
         """Close the client's connections."""
@@ -182,20 +171,30 @@ class OpenAIModel:
         return f"{self.endpoint.base_url} (model {self.name})"
 
     @asynccontextmanager
-    async def _post(
-        self, client: AsyncOpenAI, request: ModelRequest, **more: Any
-    ) -> AsyncIterator[Any]:
-        """Send a request, and yield the response (httpx) before any of its body is read."""
-        from openai import AsyncStream
+    async def _post(self, client: AsyncOpenAI, asked: dict[str, Any]) -> AsyncIterator[Response]:
+        """Send a request, and yield the response (httpx) before any of its body is read.
 
-        # Not by `chat.completions.create`: it walks through the whole body first, for its types.
-        answer = await client.post(
-            "/chat/completions",
-            body=self.sent(request) | more,
-            cast_to=object,
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
+        What the server refuses of its parameters is renamed or left out, as it says.
+        """
+        from openai import APIStatusError, AsyncStream
+
+        while True:
+            sent = self.parameters.sent(asked)
+            try:
+                # Not by `chat.completions.create`: it walks through the whole body first, for its
+                # types.
+                answer = await client.post(
+                    "/chat/completions",
+                    body=sent,
+                    cast_to=object,
+                    stream=True,
+                    stream_cls=AsyncStream[object],
+                )
+                break
+            except APIStatusError as error:
+                refusal = error.status_code in _REFUSALS
+                if not refusal or not self.parameters.learn(error.body, asked, sent):
+                    raise
         try:
             yield answer.response
         finally:
@@ -236,85 +235,67 @@ class OpenAIModel:
             http_client=openai.DefaultAioHttpClient(timeout=limits),
         )
 
-    async def _events(
-        self, request: ModelRequest, stack: AsyncExitStack, started: float
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Begin a streamed answer, and return its events."""
+    async def _begin(
+        self, request: ModelRequest, stack: AsyncExitStack
+    ) -> AsyncGenerator[Part, None]:
+        """Begin a streamed answer, and return its parts."""
         client = await self._open()
         limit = min(self.calling.first_token_seconds, self.calling.answer_seconds)
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
         async with _no_later(limit, limit):
             response = await stack.enter_async_context(
-                self._post(client, request, stream=True, stream_options={"include_usage": True})
+                self._post(client, self.sent(request) | streamed)
             )
+        return await stack.enter_async_context(aclosing(parts_of(response, self._where)))
 
-        async def events() -> AsyncIterator[dict[str, Any]]:
-            size = 0
-            kind = response.headers.get("content-type", "")
-            if "event-stream" not in kind:  # an answer that is no stream: it says why
-                body = bytearray()
-                async for part in response.aiter_bytes():
-                    body += part
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise EndlessError
-                self._parsed(body)
-                raise ModelError(f"{self._where} did not stream.", "not_api", transient=True)
-            async for line in response.aiter_lines():
-                size += len(line)
-                if size > MAX_ANSWER_BYTES:
-                    raise EndlessError
-                if not line.startswith("data:"):
-                    continue
-                data = line.removeprefix("data:").strip()
-                if data == "[DONE]":
-                    return
-                yield self._parsed(data.encode())
+    def _completion(self, answer: Answer, started: float) -> Completion:
+        """Return what an answer has come to.
 
-        return events()
-
-    def _parsed(self, body: bytes | bytearray) -> dict[str, Any]:
-        try:
-            value = json.loads(body)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            shown = shorten(bytes(body).decode("utf-8", "replace")) or "nothing"
-            raise ModelError(
-                f"{self._where} answered with {shown}, which is not the API's JSON; check the base "
-                "URL (it often ends in /v1).",
-                "not_api",
-                transient=True,
-            )
-        if value.get("error"):
-            message = " ".join(str(value["error"]).split())[:300]
-            raise ModelError(f"{self._where} failed: {message}", "server", transient=True)
-        return value
-
-    def _completion(
-        self,
-        text: str,
-        thought: str,
-        refusal: Any,
-        finish_reason: Any,
-        usage: Any,
-        started: float,
-    ) -> Completion:
-        if refusal or finish_reason == "content_filter":
-            reason = refusal or "content filter"
-            raise ModelError(f"The model refused: {reason}.", "refused", usage=usage_of(usage))
-        answer, aloud = split_reasoning(text)
-        if not answer.strip():
-            text = f"The model gave an empty answer ({finish_reason})."
-            raise ModelError(text, "empty", usage=usage_of(usage))
+        Raises
+        ------
+        ModelError
+            If it broke off, was refused, or holds nothing.
+        """
+        reason, usage = answer.finish_reason, answer.usage
+        if reason is None and not answer.whole:
+            raise ModelError(f"{self._where} broke off its answer.", "broken", transient=True)
+        if not answer.choice:
+            raise ModelError(f"{self._where} gave no choice.", "empty", transient=True)
+        if answer.refusal or reason in REFUSED:
+            why = answer.refusal or f"{reason}".replace("_", " ")
+            raise ModelError(f"The model refused: {why}.", "refused", usage=usage)
+        text, aloud = split_reasoning(answer.text)
+        thought = "\n\n".join(t for t in (answer.thought.strip(), aloud) if t)
+        if not text.strip():
+            raise ModelError(self._emptiness(answer, thought), "empty", usage=usage)
         return Completion(
-            text=answer,
-            usage=usage_of(usage),
+            text=text,
+            usage=usage,
             latency=time.perf_counter() - started,
-            finish_reason=str(finish_reason or "stop"),
-            reasoning="\n\n".join(t for t in (thought.strip(), aloud) if t),
+            finish_reason=reason or "stop",
+            reasoning=thought,
         )
 
-    def _explained(self, error: Exception) -> ModelError:
-        return explain(error, self._where, self.calling.answer_seconds)
+    def _emptiness(self, answer: Answer, thought: str) -> str:
+        """Say why there is no answer in an answer."""
+        reason = answer.finish_reason
+        if answer.called:
+            return f"The model called a tool, and gave no answer ({reason})."
+        if not thought and not answer.usage.reasoning_tokens:
+            return f"The model gave an empty answer ({reason})."
+        if reason != "length":
+            return f"The model only thought, and gave no answer ({reason})."
+        return (
+            f"The model only thought, and was cut off at its limit of {self.max_tokens} tokens "
+            f"before it answered: raise it, for example openai:{self.name}?max_tokens="
+            f"{4 * self.max_tokens}."
+        )
+
+    def _explained(self, error: Exception, answer: Answer | None = None) -> ModelError:
+        explained = explain(error, self._where, self.calling.answer_seconds)
+        if explained.usage is None and answer is not None and answer.usage != Usage():
+            explained.usage = answer.usage  # it broke off, and had said before what it used
+        return explained
 
 
 @asynccontextmanager
@@ -328,8 +309,8 @@ async def _no_later(seconds: float, limit: float) -> AsyncIterator[None]:
 
 
 async def _until(
-    events: AsyncIterator[dict[str, Any]], started: float, calling: Calling
-) -> AsyncIterator[dict[str, Any]]:
+    events: AsyncIterator[Part], started: float, calling: Calling
+) -> AsyncIterator[Part]:
     """Pass events on, within the time limits. No limit runs while the consumer is at work."""
     limit = min(calling.first_token_seconds, calling.answer_seconds)
     while True:
@@ -348,17 +329,6 @@ def _sendable(message: Message) -> Message:
     if text.isascii():
         return message
     return {"role": message["role"], "content": text.encode("utf-8", "replace").decode("utf-8")}
-
-
-def _max_tokens(spec: str, query: str) -> int:
-    key, _, value = query.partition("=")
-    if not query:
-        return MAX_COMPLETION_TOKENS
-    if key != "max_tokens":
-        raise ConfigError(f"The model {spec!r} may have one parameter, max_tokens=N, not {key!r}.")
-    if not value.isdigit() or not int(value):
-        raise ConfigError(f"max_tokens of the model {spec!r} is a number from 1, not {value!r}.")
-    return int(value)
 
 
 def _timeout(text: str) -> float:

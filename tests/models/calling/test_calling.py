@@ -174,7 +174,7 @@ def test_an_answer_without_end_is_given_up_within_its_limit(tmp_path, how):
 
 
 def test_an_answer_that_is_too_long_is_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr("sqlbench.models.endpoint.openai.MAX_ANSWER_BYTES", 5_000)
+    monkeypatch.setattr("sqlbench.models.endpoint.events.MAX_ANSWER_BYTES", 5_000)
     with serve(tmp_path, faults={"endless": 1.0}) as server:
         for how in ("complete", "stream"):
             with pytest.raises(ModelError, match="without end"):

@@ -132,6 +132,39 @@ def test_prompts_name_the_dialect_and_what_differs(suite):
         assert word in told[0]["content"]
 
 
+@pytest.mark.parametrize(
+    "advice",
+    [
+        "to_char(d::date, 'YYYY-MM')", "extract(year FROM d::date)",
+        "date_trunc('month', d::date)", "d::date + interval '7 days'", "string_agg(x, ',')",
+        "coalesce()", "round(x::numeric, 2)", "a::date - b::date",
+    ],
+)  # fmt: skip
+def test_what_the_dialects_note_advises_runs_where_dates_are_text(suite, advice):
+    question = suite.question("simple_15")
+    told = Prompts.load().repair(
+        RepairAction.CHANGE_DIALECT, attempts=[_attempt()], token=None, question="?", evidence="",
+        schema="", dialect="postgres",
+    )  # fmt: skip
+    assert advice in told[0]["content"]
+    run = advice.replace("coalesce()", "coalesce(x, '')")
+    database = suite.database(question)
+    numeric = "numeric" in advice
+    rows = database.execute(
+        f"SELECT {run} FROM (SELECT joined_on AS d, joined_on AS a, '2020-01-01' AS b, "
+        f"{'loyalty_points' if numeric else 'name'} AS x FROM customers) AS c"
+    ).rows
+    assert rows and rows[0][0] is not None
+
+
+def test_a_date_function_on_text_is_an_error_that_a_cast_mends(suite):
+    database = suite.database(suite.question("simple_15"))
+    for call in ("to_char(joined_on, 'YYYY')", "extract(year FROM joined_on)", "joined_on - '7'"):
+        with pytest.raises(QueryError) as caught:
+            database.execute(f"SELECT {call} FROM customers")
+        assert classify_error(caught.value) == ErrorClass.DATATYPE_MISMATCH
+
+
 def _attempt():
     from sqlbench.episodes.repair import FailedAttempt
 

@@ -1,4 +1,4 @@
-"""Make simulator profiles from stored records: ``python -m sqlbench.models.simulated.calibrate``.
+"""Make simulator profiles from stored records: ``python -m sqlbench.evidence.calibrate``.
 
 Two kinds of numbers can be measured, and are. *First attempts*: every stored prediction of a model
 on Spider dev runs in this project's sandbox and is judged by its classifier and by the metric
@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any
 from sqlbench.databases.base import QueryError
 from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.episodes.repair import RepairAction
+from sqlbench.evidence.traces import SPIDER_REPAIRS, load_repairs
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading import Gold, compare
+from sqlbench.models import simulated
 from sqlbench.stats import wilson
 from sqlbench.suites import Suite, load_suite
+from sqlbench.words import markdown_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,8 +168,7 @@ def first_attempt_profile(source: str, who: str, counts: Mapping[str, int]) -> s
         "sqlbench's sandbox, classifier and `exact`; everything else: assumption (`default`)"
     )
     lines = [
-        "# Written by `python -m sqlbench.models.simulated.calibrate`: "
-        "change that, and run it again.",
+        "# Written by `python -m sqlbench.evidence.calibrate`: change that, and run it again.",
         f"description = {json.dumps(header)}",
         f"source = {json.dumps(origin)}",
         'base = "default"',
@@ -196,8 +198,7 @@ def measured_profile(source: str, who: str, counts: Mapping[str, int], found: Re
         "by anybody, and taken as none"
     )
     lines = [
-        "# Written by `python -m sqlbench.models.simulated.calibrate`: "
-        "change that, and run it again.",
+        "# Written by `python -m sqlbench.evidence.calibrate`: change that, and run it again.",
         f"description = {json.dumps(header)}",
         f"source = {json.dumps(origin)}",
         "",
@@ -262,15 +263,12 @@ def _records(path: Path) -> Iterable[dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print the counts, and write the profiles."""
-    from sqlbench.analysis import markdown_table
-    from sqlbench.evidence.traces import SPIDER_REPAIRS, load_repairs
-
     parser = argparse.ArgumentParser(
-        prog="python -m sqlbench.models.simulated.calibrate", description=__doc__
+        prog="python -m sqlbench.evidence.calibrate", description=__doc__
     )
     parser.add_argument("--spider", type=Path, default=Path("../shared/spider"))
     parser.add_argument("--traces", type=Path, default=Path("../shared/traces"))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "profiles")
+    parser.add_argument("--out", type=Path, default=Path(simulated.__file__).parent / "profiles")
     options = parser.parse_args(arguments)
     suite = load_suite(f"spider:{options.spider}")
     counts = first_attempts(options.spider / "official_verdicts.jsonl", suite)

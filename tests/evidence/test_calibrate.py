@@ -11,9 +11,9 @@ import pytest
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import RepairAction
+from sqlbench.evidence import calibrate
 from sqlbench.evidence.traces import SPIDER_REPAIRS, load_repairs
 from sqlbench.exceptions import ConfigError
-from sqlbench.models.simulated import calibrate
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.suites import load_suite
 

@@ -7,11 +7,11 @@ import pytest
 from recorder import Recorder, episode_of
 
 from sqlbench.episodes.context import Context
-from sqlbench.episodes.episode import learn, relabelled_rewards
 from sqlbench.episodes.errors import ErrorClass as E
 from sqlbench.episodes.repair import ARMS
 from sqlbench.episodes.repair import RepairAction as A
 from sqlbench.policies import make_policy
+from sqlbench.policies.learning import learn, relabelled_rewards
 
 
 def test_a_reward_is_credited_to_the_error_seen_before_the_repair():

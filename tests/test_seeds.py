@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from sqlbench.episodes.seeds import Role, _words, call_seed, generator, seed_sequence
+from sqlbench.seeds import Role, _words, call_seed, generator, seed_sequence
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31, 2**32 - 1, 2**32, 2**70 + 3])

@@ -55,9 +55,18 @@ def generator(
     return np.random.Generator(np.random.PCG64(seed_sequence(seed, role, key, repeat, attempt)))
 
 
-def call_seed(seed: int, key: str, repeat: int, attempt: int) -> int:
-    """Return the integer seed of one model call, in [0, 2³¹)."""
-    state = seed_sequence(seed, Role.MODEL, key, repeat, attempt).generate_state(1)
+def call_seed(seed: int, key: str, repeat: int, attempt: int, sample: int = 0) -> int:
+    """Return the integer seed of one model call, in [0, 2³¹).
+
+    Parameters
+    ----------
+    seed, key, repeat, attempt
+        See `seed_sequence`; an attempt is below 256.
+    sample : int
+        Which of several answers to the same request, from 0.
+    """
+    place = attempt + (sample << 8)
+    state = seed_sequence(seed, Role.MODEL, key, repeat, place).generate_state(1)
     return int(state[0]) >> 1
 
 

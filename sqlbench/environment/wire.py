@@ -5,9 +5,16 @@ Everything is a declared field: clients older than openenv 0.10 drop an observat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from sqlbench.exceptions import MissingExtraError
 
@@ -47,6 +54,33 @@ class SQLAction(OpenEnvAction):  # type: ignore[misc]
     )
 
 
+class SQLAgentAction(OpenEnvAction):  # type: ignore[misc]
+    """An agent's action: SQL. One that is malformed is an attempt that failed, not an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sql: str = Field(
+        max_length=MAX_SQL_CHARS,
+        description="one SELECT statement, bare or in a ```sql code block",
+    )
+    _problem: str | None = PrivateAttr(default=None)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with its form."""
+        return self._problem
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _lenient(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            action = handler({"sql": ""})
+            action._problem = sentence(error, "The action")
+            return action
+
+
 class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
     """What the agent sees. Nothing of the gold query or its rows is ever in it.
 
@@ -68,6 +102,8 @@ class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
         Whether the result is right.
     task_score : float or None
         From 0 to 1, before clamping.
+    value : float
+        The episode's value so far: what the reward ``gain`` has paid.
     shaped_reward : float or None
         The sum of the breakdown.
     breakdown : dict
@@ -101,6 +137,7 @@ class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
     propensity: float | None = None
     success: bool = False
     task_score: float | None = None
+    value: float = 0.0
     shaped_reward: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
     suggested: str | None = None
@@ -110,6 +147,57 @@ class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
     row_count: int | None = None
     total_reward: float | None = None
     simulated: bool = False
+
+
+class SQLAgentObservation(OpenEnvObservation):  # type: ignore[misc]
+    """What an agent with a model of its own sees: the schema once, at reset, and then its results.
+
+    Nothing of the gold query or its rows is ever in it. ``reward`` and ``done`` are OpenEnv's own.
+
+    Attributes
+    ----------
+    question, question_id, task_id, task_difficulty : str
+        What is asked.
+    attempt_number, max_attempts : int
+        How many attempts were made, and how many there may be.
+    schema_info, dialect, hint : str or None
+        The database's schema, its SQL dialect and the question's hint, at reset only.
+    error_class, error_message : str or None
+        How the attempt failed, and what to tell the model.
+    columns, rows, row_count
+        The result's column names, its first rows and their number; None if the query did not run.
+    success : bool
+        Whether the result is right.
+    task_score : float or None
+        From 0 to 1.
+    value : float
+        The episode's value so far: what the reward ``gain`` has paid.
+    facts, evidence : list of str
+        What is known of the attempt without a gold query: real names and values, and what speaks
+        against the answer. Empty where no signals are served.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    question: str
+    question_id: str
+    task_id: str
+    task_difficulty: str
+    attempt_number: int = 0
+    max_attempts: int
+    schema_info: str | None = None
+    dialect: str | None = None
+    hint: str | None = None
+    error_class: str | None = None
+    error_message: str | None = None
+    columns: list[str] = Field(default_factory=list)
+    rows: list[list[Any]] = Field(default_factory=list)
+    row_count: int | None = None
+    success: bool = False
+    task_score: float | None = None
+    value: float = 0.0
+    facts: list[str] = Field(default_factory=list)
+    evidence: list[str] = Field(default_factory=list)
 
 
 class SQLState(OpenEnvState):  # type: ignore[misc]

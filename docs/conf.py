@@ -1,0 +1,67 @@
+"""How Sphinx builds this folder (`make docs`)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import sqlbench
+
+project = "sqlbench"
+author = "the sqlbench authors"
+copyright = f"2026, {author}"
+version = release = sqlbench.__version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build", "notebooks/.ipynb_checkpoints"]
+
+# Pages: MyST, and the notebooks as they are committed.
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"
+nb_merge_streams = True
+
+# The reference: one page a module, found by itself, each object where it is defined.
+default_role = "py:obj"
+autosummary_generate = True
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say the types
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"navigation_depth": 2, "collapse_navigation": True, "show_prev_next": False}
+html_title = f"sqlbench {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+copybutton_prompt_text = r"\$ "
+
+
+def _follow_export(app: Any, env: Any, node: Any, contnode: Any) -> Any:
+    """Let a name that a package hands on (`sqlbench.Run`) lead to where it is defined."""
+    if node.get("refdomain") != "py":
+        return None
+    module, _, name = node["reftarget"].rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+        home, name = found.__module__, found.__qualname__
+    except (ImportError, AttributeError, ValueError):
+        return None
+    domain, target = env.get_domain("py"), f"{home}.{name}"
+    if target == node["reftarget"]:
+        return None
+    return domain.resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], target, node, contnode
+    )
+
+
+def setup(app: Any) -> None:
+    """Connect what is above."""
+    app.connect("missing-reference", _follow_export)

@@ -1,0 +1,50 @@
+"""A SQLite file, opened for reading and never changed."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from functools import partial
+from pathlib import Path
+
+from sqlbench.exceptions import SuiteError
+
+
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """Open a file for reading, without the sandbox.
+
+    ``immutable=1`` promises SQLite that nobody writes: it then takes no lock and makes no -shm
+    or -wal file, so files on read-only media open as well as those left in WAL mode. The price
+    is that a -wal file beside the database is not read, which a warning says.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(16)
+    except IsADirectoryError:
+        raise SuiteError(f"The database {path} is a directory, not a file.") from None
+    except FileNotFoundError:
+        raise SuiteError(f"The database {path} does not exist.") from None
+    except OSError as error:
+        raise SuiteError(f"The database {path} cannot be read: {error.strerror}.") from None
+    if magic != b"SQLite format 3\0":
+        raise SuiteError(f"The database {path} is not a SQLite file.")
+    wal = Path(f"{path}-wal")
+    if wal.exists() and wal.stat().st_size:
+        warnings.warn(f"The changes in {wal} are not part of {path} and are ignored", stacklevel=2)
+    # Without a cache of statements: SQLite goes on counting the steps of a cached statement,
+    # and the progress handler would stop it elsewhere the second time.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro&immutable=1",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=0,
+    )
+    # Real databases hold bytes that are not UTF-8; a strange letter is better than an error.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # reads the schema
+    except sqlite3.Error as error:
+        connection.close()
+        raise SuiteError(f"The database {path} cannot be opened: {error}.") from None
+    return connection

@@ -1,0 +1,74 @@
+"""What a run's policy knew before its first episode: learned by another run, and kept here."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlbench.exceptions import ConfigError
+from sqlbench.models import ChatModel
+from sqlbench.policies import Policy
+from sqlbench.policies.registry import read_policy
+
+_SAVED = "policy.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A saved policy, as its file has it.
+
+    Attributes
+    ----------
+    content : bytes
+        The file.
+    name : str
+        What errors call it.
+    """
+
+    content: bytes
+    name: str
+
+    @classmethod
+    def read(cls, path: str | Path, wanted: Policy, model: ChatModel | None = None) -> Start:
+        """Read what a policy starts from.
+
+        Parameters
+        ----------
+        path : path
+            A finished run's folder, or a policy's file.
+        wanted : Policy
+            The policy that is to start from it.
+        model : ChatModel or None
+            As for `make_policy`.
+
+        Raises
+        ------
+        ConfigError
+            If there is no saved policy, or it is another one than the run's.
+        """
+        place = Path(path)
+        place = place / _SAVED if place.is_dir() else place
+        if not place.is_file():
+            raise ConfigError(
+                f"There is no policy to start from at {str(place)!r}: name a finished run's folder "
+                f"or its {_SAVED}."
+            )
+        start = cls(place.read_bytes(), str(place))
+        policy = start.fresh(model)
+        if policy.spec != wanted.spec:
+            raise ConfigError(
+                f"The policy in {str(place)!r} is {policy.spec!r} and cannot start a run of "
+                f"{wanted.spec!r}: give the run that policy."
+            )
+        return start
+
+    def fresh(self, model: ChatModel | None = None) -> Policy:
+        """Return the policy, anew each time: a policy that learns is not what it started from."""
+        return read_policy(io.BytesIO(self.content), self.name, model)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what it knows: two runs that learned the same start alike."""
+        return hashlib.sha256(self.content).hexdigest()

@@ -1,0 +1,128 @@
+"""What a run comes to: its rates with their intervals, its tokens and what they cost.
+
+Episodes on the same question are not independent: intervals over episodes are bootstrapped by
+question (Efron and Tibshirani 1993, resampling clusters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple
+from typing import TYPE_CHECKING, Any
+
+from sqlbench.episodes.episode import Episode, Step
+from sqlbench.episodes.repair import ARMS
+from sqlbench.episodes.sample import Sample
+from sqlbench.models.base import Usage
+from sqlbench.runs.pass_at import pass_at_k
+from sqlbench.stats import Rate, rate
+
+if TYPE_CHECKING:
+    from sqlbench.runs.run import Run
+
+
+def rates(run: Run) -> dict[str, Rate]:
+    """Return the rates that every report gives, clustered by question.
+
+    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``any``: any
+    attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
+    ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
+    right ones.
+    """
+    frame = run.episodes
+    result = {
+        name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
+        for name in ("first", "field", "any")
+    }
+    wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
+    repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
+    if run.config.feedback == "always":
+        broken = rate(~right["success"].to_numpy(bool), right["question_id"].tolist())
+        return result | {"fixed": repaired, "broken": broken}
+    return result | {"repaired": repaired}
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """Return what ``summary.json`` holds: rates, costs, and what was left out."""
+    frame, config = run.episodes, run.config
+    arms = run.steps["action"].value_counts()
+    n = len(frame)
+    lost = sum(f["error_class"] == "database_error" for f in run.failed)
+    return {
+        "run": run.label,
+        "simulated": run.simulated,
+        "caveat": run.caveat,
+        "feedback": config.feedback,
+        "episodes": n,
+        "questions": int(frame["question_id"].nunique()),
+        "model_errors": len(run.failed) - lost,
+        "database_errors": lost,
+        "invalid_questions": len(run.meta["invalid_questions"]),
+        "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
+        "rates": {name: asdict(r) for name, r in rates(run).items()},
+        "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
+        "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
+        "model_calls": int(frame["model_calls"].sum()),
+        **costs(run),
+        "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
+        **_passed(run),
+    }
+
+
+def _passed(run: Run) -> dict[str, Any]:
+    """Return pass@k of a run with several samples a question; others know no such field."""
+    if run.config.samples == 1:
+        return {}
+    rows = pass_at_k(run).itertuples() if run.log else ()
+    return {"pass_at": {str(r.Index): [_rounded(v) for v in (r.rate, r.low, r.high)] for r in rows}}
+
+
+def costs(run: Run) -> dict[str, Any]:
+    """Return a run's tokens, what they cost, and both for each solved question.
+
+    They are those of the answers in the log, whether they were called for or came from a store; a
+    solved question is one with an episode that succeeded, or with a right sample. Without a price
+    costs are None.
+    """
+    first, later = usages(run.log)
+    usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
+    solved = len({e.question_id for e in run.log if e.solved})
+    cost = cost_of(run, first, later)
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    return {
+        **asdict(usage),
+        "cost": None if cost is None else _rounded(cost),
+        "questions_solved": solved,
+        "tokens_per_solved": _rounded(tokens / solved) if solved else None,
+        "cost_per_solved": _rounded(cost / solved) if solved and cost is not None else None,
+    }
+
+
+def usages(log: Iterable[Episode]) -> tuple[Usage, Usage]:
+    """Return the tokens of first answers, and those of repairs: two models may have made them."""
+    log = list(log)
+    first: Iterable[Sequence[Step | Sample]] = ((*e.steps[:1], *e.others) for e in log)
+    return _usage(first), _usage(e.steps[1:] for e in log)
+
+
+def cost_of(run: Run, first: Usage, later: Usage) -> float | None:
+    """Return what so many tokens of a run's models cost; None without a price for each."""
+    prices, config = run.prices, run.config
+    if not config.paid_models or not prices.keys() >= set(config.paid_models):
+        return None
+    who = (config.model, first), (config.repair_model or config.model, later)
+    return sum(prices[model].cost(used) for model, used in who if model in prices)
+
+
+def _usage(episodes: Iterable[Sequence[Step | Sample]]) -> Usage:
+    steps = [s for steps in episodes for s in steps]
+    return Usage(
+        sum(s.prompt_tokens for s in steps),
+        sum(s.completion_tokens for s in steps),
+        sum(s.cached_tokens for s in steps),
+        sum(s.reasoning_tokens for s in steps),
+    )
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 6)

@@ -1,0 +1,63 @@
+"""One fault, one class and one token on every engine: tests/data/faults.tsv is the table."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from fault_table import TABLES, Fault, faults
+
+from sqlbench.databases import Database, QueryError, SQLiteDatabase
+from sqlbench.databases.postgres import PostgresDatabase
+from sqlbench.episodes.errors import classify_error, extract_offending_token
+
+ENGINES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    path = tmp_path_factory.mktemp("faults") / "music.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(TABLES)
+    connection.close()
+    with SQLiteDatabase(path) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def postgresql(postgres) -> Iterator[Database]:  # type: ignore[no-untyped-def]
+    with psycopg.connect(postgres.owner.url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA faults; SET search_path TO faults")
+        connection.execute(TABLES)
+        connection.execute("GRANT USAGE ON SCHEMA faults TO PUBLIC")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA faults TO PUBLIC")
+        with PostgresDatabase(postgres.reader, schemas=["faults"]) as database:
+            yield database
+        connection.execute("DROP SCHEMA faults CASCADE")
+
+
+def test_the_table_has_each_fault_once_and_most_on_both_engines() -> None:
+    on = {engine: [f.name for f in faults(engine)] for engine in ENGINES}
+    for names in on.values():
+        assert len(names) == len(set(names)) >= 60
+    assert len(set(on["sqlite"]) & set(on["postgres"])) >= 60
+
+
+@pytest.mark.parametrize("fault", faults("sqlite"), ids=lambda fault: fault.name)
+def test_sqlite_raises_a_fault_by_its_class_and_token(sqlite: Database, fault: Fault) -> None:
+    assert seen(sqlite, fault.sql) == (fault.error_class, fault.token)
+
+
+@pytest.mark.parametrize("fault", faults("postgres"), ids=lambda fault: fault.name)
+def test_postgresql_raises_a_fault_by_its_class_and_token(
+    postgresql: Database, fault: Fault
+) -> None:
+    assert seen(postgresql, fault.sql) == (fault.error_class, fault.token)
+
+
+def seen(database: Database, sql: str) -> tuple[str, str | None]:
+    with pytest.raises(QueryError) as caught:
+        database.execute(sql)
+    return str(classify_error(caught.value)), extract_offending_token(caught.value, sql)

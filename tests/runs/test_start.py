@@ -1,0 +1,84 @@
+"""A run that starts with what another one learned: recorded, kept, and refused where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from sqlbench import analysis
+from sqlbench.exceptions import ConfigError, RunFolderError
+from sqlbench.grids.cells import plan, run_cell
+from sqlbench.models import load_model
+from sqlbench.runs.config import RunConfig
+from sqlbench.runs.experiment import run_experiment
+from sqlbench.runs.run import Run
+from sqlbench.suites import load_suite
+
+SUITE = load_suite("marketplace")
+MODEL = load_model("simulated", SUITE)  # it keeps the faults that it has verified
+
+
+def run(out=None, **options):
+    options = {"episodes": 20, "progress": False} | options
+    return asyncio.run(run_experiment(SUITE, MODEL, out=out, **options))
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("taught") / "run", episodes=60, seed=5).folder
+
+
+def test_the_policy_starts_with_what_was_learned(taught, tmp_path):
+    again = run(tmp_path / "again", start_from=taught)
+    assert json.loads((again.folder / "run.json").read_text())["start_hash"]
+    learned, start = Run.open(taught).policy, Run.open(again.folder).untaught()
+    assert np.array_equal(start.state()["b"], learned.state()["b"])
+    chosen = [s.scores for e in again.log for s in e.steps if s.scores]
+    fresh = [s.scores for e in run().log for s in e.steps if s.scores]
+    assert chosen[0] != fresh[0]
+
+
+def test_it_does_not_need_the_other_run_any_more(taught, tmp_path):
+    other = shutil.copytree(taught, tmp_path / "other")
+    again = run(tmp_path / "again", start_from=other)
+    shutil.rmtree(other)
+    opened = Run.open(again.folder)
+    assert len(analysis.arm_estimates(opened))
+    assert opened.policy.spec == "linucb"
+    (again.folder / "start.npz").unlink()
+    with pytest.raises(RunFolderError, match=r"start\.npz is missing"):
+        opened.untaught()
+
+
+def test_it_resumes_to_the_same_bytes(taught, tmp_path):
+    whole, torn = (run(tmp_path / n, start_from=taught).folder for n in ("whole", "torn"))
+    log = (torn / "episodes.jsonl").read_bytes()
+    (torn / "episodes.jsonl").write_bytes(log[: len(log) // 3])
+    # Found elsewhere, and the same: it is the content that counts.
+    run(torn, start_from=taught / "policy.npz")
+    assert (torn / "episodes.jsonl").read_bytes() == log
+    assert log == (whole / "episodes.jsonl").read_bytes()
+
+
+def test_another_start_is_another_run(taught, tmp_path):
+    run(tmp_path / "run", start_from=taught)
+    with pytest.raises(RunFolderError, match="start_hash"):
+        run(tmp_path / "run")
+
+
+def test_a_policy_of_another_kind_cannot_start_it(taught, tmp_path):
+    with pytest.raises(ConfigError, match="cannot start a run of 'lints'"):
+        run(policy="lints", start_from=taught)
+    with pytest.raises(ConfigError, match="no policy to start from"):
+        run(start_from=tmp_path)
+
+
+def test_a_cell_of_a_grid_starts_from_it_too(taught, tmp_path):
+    configs = [RunConfig(episodes=10), RunConfig(episodes=10, start_from=str(taught))]
+    fresh, started = plan(configs, tmp_path)
+    assert fresh.folder != started.folder
+    assert run_cell(started, lambda r: r.meta["start_hash"])
