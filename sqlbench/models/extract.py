@@ -25,8 +25,8 @@ def extract_sql(text: str) -> str:
     In a code block or a JSON text a statement ends with its semicolon, or where a line beyond
     doubt explains it. In running text it ends where prose begins: SQL is read by its tokens
     (quotes, comments, brackets, numbers, dots), and three names in a row are none. So valid SQL is
-    never cut. Several statements in a row stay together: the database refuses them, and says so. The
-    trailing semicolon, the comments in front, and empty lines outside strings are dropped.
+    never cut. Several statements in a row stay together: the database refuses them, and says so.
+    The trailing semicolon, the comments in front, and empty lines outside strings are dropped.
 
     The function never raises, and takes a time that grows with the length of the answer alone.
 
