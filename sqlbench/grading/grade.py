@@ -33,6 +33,7 @@ from sqlbench.grading.graded import (
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.neighbours import VERSION as NEIGHBOURS_VERSION
 from sqlbench.grading.predictions import Predictions, read_predictions
+from sqlbench.paths import out_folder
 from sqlbench.suites import load_suite
 from sqlbench.suites.base import Question, Suite
 
@@ -82,7 +83,7 @@ def grade(
     RunFolderError
         If the folder holds verdicts of another kind.
     """
-    folders = None if out is None else [Path(out)]
+    folders = None if out is None else [out_folder(out)]
     return _grade(suite, [predictions], metric, neighbours, seed, folders, limits, progress)[0]
 
 
@@ -112,7 +113,7 @@ def grade_many(
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise ConfigError(f"Two prediction files are named {twice!r}: rename one.")
-    folders = None if out is None else [Path(out) / name for name in names]
+    folders = None if out is None else [out_folder(out) / name for name in names]
     return GradedFiles(_grade(loaded, read, metric, neighbours, seed, folders, limits, progress))
 
 

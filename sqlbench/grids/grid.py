@@ -34,6 +34,7 @@ from sqlbench.grids.workers import LocalWorkers
 from sqlbench.models import Calling
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.totals import Totals
+from sqlbench.paths import out_folder
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.files import read_log
 from sqlbench.runs.run import Run
@@ -105,11 +106,11 @@ def run_grid(
     BudgetReachedError
         If the next call might pass the budget. What was finished is kept.
     """
-    cells = plan(configs, Path(out), calling)
+    cells = plan(configs, out_folder(out), calling)
     todo = {cell.folder: cell for cell in cells}
     collected: dict[Path, T] = {}
     with (
-        sharing(calling, Path(out), todo.values()) as (calling, count),
+        sharing(calling, out_folder(out), todo.values()) as (calling, count),
         tqdm(
             total=sum(c.config.episodes for c in todo.values()),
             desc=f"{len(todo)} runs",

@@ -19,6 +19,7 @@ from sqlbench.grids.cells import Cell, plan
 from sqlbench.grids.grid import Workers, run_grid
 from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import Calling
+from sqlbench.paths import out_folder
 from sqlbench.runs.config import RunConfig, make_config, parse_seeds
 from sqlbench.runs.run import Run
 from sqlbench.words import counted
@@ -118,7 +119,7 @@ def run_sweep(
     """
     import pandas as pd
 
-    cells = plan(configs, Path(out) / "runs", calling)
+    cells = plan(configs, out_folder(out) / "runs", calling)
     sweep = Sweep(cells, out)
     view = None if watch is None else (lambda: watch(sweep.status))
     with sweep.writing():

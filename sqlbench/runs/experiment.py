@@ -22,6 +22,7 @@ from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.calling.budget import load_prices
 from sqlbench.models.calling.caller import Caller
 from sqlbench.models.predictions import check_samples, with_repairs
+from sqlbench.paths import out_folder
 from sqlbench.policies import Policy, make_policy
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
@@ -180,7 +181,7 @@ async def run_experiment(
         RunWriter,
         make_meta(config, loaded, answering, texts, questions, invalid, start),
         texts,
-        Path(out) if out is not None else None,
+        out_folder(out) if out is not None else None,
         start,
     )
     try:

@@ -8,6 +8,7 @@ import pytest
 from sqlbench.databases.base import QueryError
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_sandbox import Limits
+from sqlbench.exceptions import SuiteError
 from sqlbench.suites import load_suite
 from sqlbench.suites.template import write_template
 
@@ -172,3 +173,18 @@ def test_a_new_suite_holds_no_question_that_fails(tmp_path, monkeypatch):
     assert len(golds) == 2
     for question in suite.questions():
         assert suite.databases[question.db_id].execute(question.gold).rows
+
+
+def test_a_database_in_the_middle_of_a_change_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "busy.sqlite"
+    make(path, "CREATE TABLE t(a); INSERT INTO t VALUES (1);").close()
+    journal = tmp_path / "busy.sqlite-journal"
+    journal.write_bytes(bytes(512))  # a finished one
+    with SQLiteDatabase(path) as database:
+        assert database.execute("SELECT a FROM t").rows == [(1,)]
+    journal.write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(504))
+    with (
+        SQLiteDatabase(path) as database,
+        pytest.raises(SuiteError, match=r"left in the middle of a change \(busy.sqlite-journal"),
+    ):
+        database.execute("SELECT a FROM t")

@@ -10,8 +10,8 @@ from small_bird import RECORDS, write
 
 from sqlbench import SQLAgentEnv, load_suite
 from sqlbench.exceptions import SuiteError, UnknownNameError
-from sqlbench.grading.predictions import read_predictions
 from sqlbench.grading.grade import grade
+from sqlbench.grading.predictions import read_predictions
 from sqlbench.grading.report import grade_text
 from sqlbench.models import Completion, ModelRequest, Usage
 
@@ -122,26 +122,26 @@ def test_a_number_that_occurs_twice_is_two_questions_and_files_may_be_as_tools_w
     # BIRD's own mini_dev holds 137 and 138 twice.
     again = [RECORDS[0], *({**record, "question_id": "7"} for record in RECORDS[1:3])]
     (folder / "dev.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(again).encode())
-    with load_suite(f"bird:{folder}") as suite:
-        ids = [entry.question_id for entry in suite.entries]
-        assert ids == ["dev_0000", "dev_0007", "dev_0007_2"]
-        golds = [suite.question(str(i)).gold for i in ids]
-        named = [f"{gold}\t----- bird -----\tschools" for gold in golds]
-        failed = [named[0], 0, " \t----- bird -----\tfinancial"]
-        forms: dict[str, tuple[object, list[object]]] = {
-            "positions": ({str(i): text for i, text in enumerate(named)}, golds),
-            "numbers": ({"0": named[0], "7": named[1]}, [golds[0], golds[1], golds[1]]),
-            "a list": (named, golds),
-            "a list of records": (
-                [{"question_id": "7", "sql": g} for g in golds[1:]]
-                + [{"question_id": 0, "sql": golds[0]}],
-                golds,
-            ),
-            "failures": ({str(i): text for i, text in enumerate(failed)}, [golds[0], "", ""]),
-            "nothing": ([golds[0], None, {}], [golds[0], "", ""]),
-        }
-        for name, (content, expected) in forms.items():
-            path = folder / "answers.json"
-            path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())
-            read = read_predictions(path, suite)
-            assert [read.sql[str(i)] for i in ids] == expected, name
+    suite = load_suite(f"bird:{folder}")
+    ids = [entry.question_id for entry in suite.entries]
+    assert ids == ["dev_0000", "dev_0007", "dev_0007_2"]
+    golds = [suite.question(str(i)).gold for i in ids]
+    named = [f"{gold}\t----- bird -----\tschools" for gold in golds]
+    failed = [named[0], 0, " \t----- bird -----\tfinancial"]
+    forms: dict[str, tuple[object, list[object]]] = {
+        "positions": ({str(i): text for i, text in enumerate(named)}, golds),
+        "numbers": ({"0": named[0], "7": named[1]}, [golds[0], golds[1], golds[1]]),
+        "a list": (named, golds),
+        "a list of records": (
+            [{"question_id": "7", "sql": g} for g in golds[1:]]
+            + [{"question_id": 0, "sql": golds[0]}],
+            golds,
+        ),
+        "failures": ({str(i): text for i, text in enumerate(failed)}, [golds[0], "", ""]),
+        "nothing": ([golds[0], None, {}], [golds[0], "", ""]),
+    }
+    for name, (content, expected) in forms.items():
+        path = folder / "answers.json"
+        path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())
+        read = read_predictions(path, suite)
+        assert [read.sql[str(i)] for i in ids] == expected, name
