@@ -138,7 +138,7 @@ def test_a_number_that_occurs_twice_is_two_questions_and_files_may_be_as_tools_w
             golds,
         ),
         "failures": ({str(i): text for i, text in enumerate(failed)}, [golds[0], "", ""]),
-        "nothing": ([golds[0], None, {}], [golds[0], "", ""]),
+        "nothing": ([golds[0], None, {"sql": None}], [golds[0], "", ""]),
     }
     for name, (content, expected) in forms.items():
         path = folder / "answers.json"
