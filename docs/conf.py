@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import sqlbench
@@ -14,12 +16,12 @@ version = release = sqlbench.__version__
 
 extensions = [
     "myst_nb",
-    "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "notebooks/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_templates", "notebooks/README.md", "notebooks/.ipynb_checkpoints"]
 
 # Pages: MyST, and the notebooks as they are committed.
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -28,12 +30,20 @@ nb_execution_mode = "off"
 nb_merge_streams = True
 
 # The reference: one page a module, found by itself, each object where it is defined.
-default_role = "py:obj"
+default_role = "autolink"  # a link where the name can be imported, and else only its letters
 autosummary_generate = True
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 autodoc_member_order = "bysource"
+# What extras bring may be absent; the type checker's settings list it.
+_settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+_optional = [
+    m.removesuffix(".*") for o in _settings["tool"]["mypy"]["overrides"] for m in o["module"]
+]
+autodoc_mock_imports = [m for m in _optional if importlib.util.find_spec(m) is None]
 autodoc_typehints = "none"  # the docstrings say the types
-numpydoc_show_class_members = False
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
 
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"navigation_depth": 2, "collapse_navigation": True, "show_prev_next": False}

@@ -28,8 +28,10 @@ _HOMES = {
     "make_policy": "policies",
     "register_policy": "policies",
     "SQLBenchError": "exceptions",
-    "check_parameters": "parameters",
+    "check_parameters": "reports.parameters",
 }
+# What needs an extra is no part of `from sqlbench import *`.
+_EXTRAS = {"make_environment": "server"}
 _MODULES = {
     "analysis": "analysis",
     "grading": "grading",
@@ -54,21 +56,23 @@ if TYPE_CHECKING:
     from sqlbench.exceptions import SQLBenchError as SQLBenchError
     from sqlbench.grids import sweep as sweep
     from sqlbench.models import load_model as load_model
-    from sqlbench.parameters import check_parameters as check_parameters
     from sqlbench.policies import make_policy as make_policy
     from sqlbench.policies import register_policy as register_policy
     from sqlbench.policies.learning import learn as learn
+    from sqlbench.reports.parameters import check_parameters as check_parameters
     from sqlbench.runs.config import RunConfig as RunConfig
     from sqlbench.runs.experiment import run_experiment as run_experiment
     from sqlbench.runs.run import Run as Run
+    from sqlbench.server import make_environment as make_environment
     from sqlbench.suites import load_suite as load_suite
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"sqlbench.{_MODULES[name]}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"sqlbench.{_HOMES[name]}"), name)
+    home = _HOMES.get(name) or _EXTRAS.get(name)
+    if home is not None:
+        return getattr(importlib.import_module(f"sqlbench.{home}"), name)
     raise AttributeError(f"module 'sqlbench' has no attribute {name!r}")
 
 
@@ -86,4 +90,4 @@ def versions() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_EXTRAS])

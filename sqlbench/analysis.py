@@ -20,6 +20,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
+from sqlbench.runs.summary import notes_of
 from sqlbench.runs.summary import rates as rates
 from sqlbench.stats import interval_text, wilson_arrays
 from sqlbench.words import counted, markdown_table
@@ -32,15 +33,25 @@ if TYPE_CHECKING:
 COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
 
 
+# With fewer failures a curve begins at its first full window, which is short.
+FEW_FAILURES = 50
+SHORT_WINDOW = 10
+FEW_QUESTIONS = 5
+
+
 def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     """Return the share of failures that were repaired, over a moving window of failures.
 
     Columns: episode, repaired (0 or 1), rate (the mean of the last ``window`` failures), low and
-    high (its Wilson interval). One row for each episode whose first attempt failed.
+    high (its Wilson interval). One row for each episode whose first attempt failed. A curve begins
+    with all failures so far; one of fewer than `FEW_FAILURES` looks back on `SHORT_WINDOW`, and its
+    rates before the first full window are NaN.
     """
     frame = run.episodes
     failed = frame[~frame["first"].astype(bool)]
     hits = failed["success"].astype(int).to_numpy()
+    few = len(hits) < FEW_FAILURES
+    window = min(window, SHORT_WINDOW) if few else window
     totals = np.concatenate([[0], np.cumsum(hits)])
     ends = np.arange(1, len(hits) + 1)
     starts = np.maximum(ends - window, 0)
@@ -48,15 +59,18 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     bounds = wilson_arrays(counts, sizes)
     import pandas as pd
 
-    return pd.DataFrame(
+    curve = pd.DataFrame(
         {
             "episode": failed["episode"].to_numpy(dtype=int),
             "repaired": hits,
             "rate": counts / sizes if len(hits) else counts.astype(float),
-            "low": bounds[0],
-            "high": bounds[1],
+            "low": np.clip(bounds[0], 0, 1),
+            "high": np.clip(bounds[1], 0, 1),
         }
     )
+    if few:
+        curve.loc[sizes < window, ["rate", "low", "high"]] = np.nan
+    return curve
 
 
 def bin_size(run: Run, bins: int) -> int:
@@ -68,7 +82,8 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
     Index: the first episode of each bin. Columns: the four components, reward, and the 95% interval
-    of that (low, high), clustered by question; NaN where a bin holds one question alone.
+    of that (low, high), clustered by question; NaN where a bin holds fewer than `FEW_QUESTIONS`,
+    of which an interval would be wider than any reward.
 
     References
     ----------
@@ -85,7 +100,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     questions = steps["episode"].map({e.index: e.question_id for e in run.log})
     residuals = (steps["reward"] - start.map(means["reward"])).groupby([start, questions]).sum()
     clusters = (residuals**2).groupby(level=0).agg(["sum", "size"])
-    k = clusters["size"].where(clusters["size"] > 1)
+    k = clusters["size"].where(clusters["size"] >= FEW_QUESTIONS)
     half = stdtrit(k - 1, 0.975) * np.sqrt(clusters["sum"] * k / (k - 1)) / groups.size()
     return means.assign(low=means["reward"] - half, high=means["reward"] + half)
 
@@ -173,9 +188,11 @@ def run_table(run: Run) -> str:
         ],
         ["model errors", str(summary["model_errors"])],
     ]
+    if "cut_answers" in summary:
+        rows.append(["answers cut off", str(summary["cut_answers"])])
     if summary["database_errors"]:
         rows.append(["database errors", str(summary["database_errors"])])
-    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    notes = notes_of(run)
     if summary["not_reproducible"]:
         notes.append(
             f"{summary['not_reproducible']} queries were stopped by the clock or the memory limit, "
@@ -219,11 +236,16 @@ class Halves:
     late: float
 
 
-def halves(run: Run) -> Halves:
-    """Compare the first half of a run with the second, which shows whether the policy learned."""
+def halves(run: Run) -> Halves | None:
+    """Compare the first half of a run with the second, which shows whether the policy learned.
+
+    None where a half has no failure: nothing can be said of it.
+    """
     frame = run.episodes
     failed = frame[~frame["first"].astype(bool)]
     early = failed["episode"] < run.config.episodes / 2
+    if early.all() or not early.any():
+        return None
     return Halves(
         float(failed.loc[early, "success"].mean()), float(failed.loc[~early, "success"].mean())
     )

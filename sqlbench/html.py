@@ -74,13 +74,22 @@ def diff(before: str, after: str) -> str:
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     """Return a compact table as HTML; long cells are cut, and a wide table scrolls by itself."""
+    return _table(header, [("", row) for row in rows])
 
-    def line(tag: str, values: Sequence[object]) -> str:
+
+def marked_rows(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    """Return rows as HTML of which the first cell says what they are: "+" new, "−" missing."""
+    styles = {"+": _ADDED, "−": _REMOVED}
+    return _table(header, [(styles.get(str(row[0]), ""), row) for row in rows])
+
+
+def _table(header: Sequence[object], rows: Sequence[tuple[str, Sequence[object]]]) -> str:
+    def line(tag: str, values: Sequence[object], look: str = "") -> str:
         cells = (f'<{tag} style="{_CELL}">{_inside(v)}</{tag}>' for v in values)
-        return f"<tr>{''.join(cells)}</tr>"
+        return f"<tr{f' style={chr(34)}{look}{chr(34)}' if look else ''}>{''.join(cells)}</tr>"
 
     head = f"<thead>{line('th', header)}</thead>" if any(header) else ""
-    body = "".join(line("td", row) for row in rows)
+    body = "".join(line("td", row, look) for look, row in rows)
     style = "border-collapse:collapse;margin:4px 0;font-size:90%"
     whole = f'<table style="{style}">{head}<tbody>{body}</tbody></table>'
     return f'<div style="overflow-x:auto">{whole}</div>'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -14,6 +15,8 @@ import typer
 
 from sqlbench import __version__
 from sqlbench.cli.ask import ask
+from sqlbench.cli.check import check
+from sqlbench.cli.choose import choose
 from sqlbench.cli.collect import collect
 from sqlbench.cli.compare import compare
 from sqlbench.cli.evaluate import evaluate
@@ -21,12 +24,14 @@ from sqlbench.cli.grade import grade
 from sqlbench.cli.replay import replay
 from sqlbench.cli.report import report
 from sqlbench.cli.run import run
+from sqlbench.cli.runs import runs
 from sqlbench.cli.serve import serve
 from sqlbench.cli.show import show
 from sqlbench.cli.stopping import Stopped
 from sqlbench.cli.suites import suites
 from sqlbench.cli.sweep import sweep
 from sqlbench.exceptions import BudgetReachedError, SQLBenchError
+from sqlbench.paths import base_folder
 
 app = typer.Typer(
     name="sqlbench",
@@ -62,9 +67,12 @@ app.command()(replay)
 app.command()(evaluate)
 app.command()(serve)
 app.command()(show)
+app.command()(runs)
 app.command()(sweep)
 app.command()(ask)
 app.command()(grade)
+app.command()(check)
+app.command()(choose)
 app.add_typer(suites, name="suites")
 
 
@@ -73,6 +81,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale may lack · and ×
+    os.chdir(base_folder())  # elsewhere only where a notebook's cell runs the command
     try:
         app()
     except BudgetReachedError as error:

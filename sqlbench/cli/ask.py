@@ -44,6 +44,20 @@ def ask(
     max_attempts: Annotated[int, typer.Option(help="Attempts, 1 to 5.")] = 5,
     seed: Annotated[int, typer.Option(help="All randomness derives from it.")] = 0,
     temperature: Annotated[float, typer.Option(help="The model's sampling temperature.")] = 0.1,
+    max_doubt: Annotated[
+        float | None,
+        typer.Option(
+            help="Go on repairing while the answer's doubt is at least this. Default: stop at the "
+            "first rows."
+        ),
+    ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(
+            help="on or off: whether repair prompts tell what the database holds instead. Default: "
+            "on, unless the model is simulated."
+        ),
+    ] = None,
     rows: Annotated[int, typer.Option(help="Rows to show.")] = 20,
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Print exactly what is sent at each attempt.")
@@ -54,9 +68,10 @@ def ask(
 ) -> None:
     """Ask a question: its SQL is repaired until it runs and returns rows (else exit code 1).
 
-    Nothing in the database can be changed by it.
+    With the answer comes how doubtful it is, and why. Nothing in the database can be changed.
     """
     from sqlbench.environment.environment import SQLAgentEnv
+    from sqlbench.episodes.known import MAX_DOUBT
     from sqlbench.exceptions import ConfigError
     from sqlbench.models import load_model
     from sqlbench.models.predictions import with_repairs
@@ -75,9 +90,12 @@ def ask(
             with_repairs(first, repairing, max_attempts),
             make_policy(policy, repairing or first),
             seed=seed,
-            feedback="execution",
+            feedback="execution" if max_doubt is None else "signals",
             max_attempts=max_attempts,
             temperature=temperature,
+            ground=ground,  # type: ignore[arg-type]
+            max_doubt=MAX_DOUBT if max_doubt is None else max_doubt,
+            signals=True,
         )
         answered = asyncio.run(_answer(env, asked, prompts=prompt))
         if answered and env.result is not None:
@@ -142,7 +160,7 @@ async def _answer(env: SQLAgentEnv, asked: Question, *, prompts: bool) -> bool:
             action = env.next_action or GENERATE
             sent = env.messages(action) if prompts else ()
             await env.step()
-            print("\n" + _plain(step_text(episode.steps[-1], sent, reward=False)))
+            print("\n" + plain(step_text(episode.steps[-1], sent, reward=False)))
     except ModelError as error:
         raise ModelSetupError(f"The model {model.spec!r} gave no answer: {error}") from None
     finally:
@@ -155,16 +173,25 @@ def _verdict(env: SQLAgentEnv, asked: Question) -> str:
     count = counted(len(env.result.rows), "row")
     if asked.gold is None:
         answers = "it answers" if len(env.result.rows) == 1 else "they answer"
-        return f"{count}. Nobody has checked whether {answers} the question."
+        return f"{count}. Nobody has checked whether {answers} the question.\n{_doubt(env)}"
     same = "the same" if env.episode.success else "not the same"
-    return f"{count}, {same} as the gold query's."
+    return f"{count}, {same} as the gold query's.\n{_doubt(env)}"
+
+
+def _doubt(env: SQLAgentEnv) -> str:
+    """Return how doubtful the last answer is, and why."""
+    assert env.episode is not None
+    known = env.episode.steps[-1].known
+    assert known is not None
+    why = "".join(f"\n- {plain(line)}" for line in (*known.evidence, *known.facts))
+    return f"Doubt {known.doubt:.0%} (the chance that it is wrong, by its signals){why}"
 
 
 def _cell(value: object) -> str:
-    text = "NULL" if value is None else _plain(" ".join(str(value).split()))
+    text = "NULL" if value is None else plain(" ".join(str(value).split()))
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Take out what could steer a terminal: the text comes from a model or a database."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

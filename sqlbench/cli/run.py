@@ -11,6 +11,7 @@ from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import run_stoppable
 from sqlbench.models.calling.options import Calling
 from sqlbench.runs.config import RunConfig
+from sqlbench.words import counted
 
 _DEFAULT = RunConfig()
 
@@ -77,7 +78,7 @@ def run(
         str,
         typer.Option(
             help="What ends an episode: oracle (the right result), execution (any result with "
-            "rows), always (one repair, whatever happened)."
+            "rows), always (one repair, whatever happened), signals (little doubt)."
         ),
     ] = _DEFAULT.feedback,
     metric: Annotated[
@@ -96,6 +97,13 @@ def run(
             "give pass@k."
         ),
     ] = _DEFAULT.samples,
+    choose: Annotated[
+        str,
+        typer.Option(
+            help="Which of the samples is repaired: first, agreement (the result most of them "
+            "have), or doubt (agreement, doubt and order together)."
+        ),
+    ] = _DEFAULT.choose,
     start_from: Annotated[
         Path | None,
         typer.Option(
@@ -107,6 +115,25 @@ def run(
         Path | None,
         typer.Option(help="A folder of .txt files that override the package's prompts."),
     ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(
+            help="on or off: whether repair prompts tell what the database holds instead (nearest "
+            "names, values that are there, join paths). Default: on, unless the model is simulated."
+        ),
+    ] = None,
+    max_doubt: Annotated[
+        float,
+        typer.Option(help="The doubt from which on --feedback signals goes on repairing."),
+    ] = _DEFAULT.max_doubt,
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit",
+            help="Measure the doubt of every attempt: gives the gated rate, and with --feedback "
+            "always what keeping the old answer or taking the new one by their doubts brings.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -122,6 +149,7 @@ def run(
     """Run episodes, and keep them in a folder. Killed, it goes on where it was."""
     from sqlbench.analysis import run_table
     from sqlbench.runs.experiment import run_experiment
+    from sqlbench.runs.missing import failure_lines
     from sqlbench.suites import load_suite
 
     loaded = load_suite(suite, database, allow_superuser=allow_superuser)
@@ -147,8 +175,12 @@ def run(
             metric=metric,
             temperature=temperature,
             samples=samples,
+            choose=choose,
             prompts=None if prompts is None else str(prompts),
             start_from=None if start_from is None else str(start_from),
+            ground=ground,
+            max_doubt=max_doubt,
+            signals=audit,
         )
         print(estimate_run(config, calling, out=folder).table())
         return
@@ -168,14 +200,24 @@ def run(
             metric=metric,
             temperature=temperature,
             samples=samples,
+            choose=choose,  # type: ignore[arg-type]
             prompts=prompts,
             start_from=start_from,
+            ground=ground,  # type: ignore[arg-type]
+            max_doubt=max_doubt,
+            signals=audit,
             out=folder,
             calling=calling,
         )
     )
     print(run_table(finished))
+    if finished.failed:
+        lost, all_of = len(finished.failed), finished.config.episodes
+        print(f"\n{lost} of {counted(all_of, 'episode')} failed. Repeat the command to try again:")
+        print("\n".join(f"  {line}" for line in failure_lines(finished)))
     print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
+    if not finished.log:
+        raise typer.Exit(1)  # nothing came of it: a script should not go on
 
 
 def default_folder(suite: str, model: str, policy: str, seed: int) -> Path:

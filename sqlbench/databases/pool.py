@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from sqlbench.databases.base import QueryError, QueryResult, out_of_time
+from sqlbench.databases.base import QueryError, QueryResult, cancelled, out_of_time
+from sqlbench.databases.memo import MEMO, may_be_kept
 from sqlbench.databases.watch import WATCH, Ticket
+from sqlbench.databases.workers import Worker, Workers
 
 
 class _Connection(Protocol):
@@ -23,6 +26,7 @@ class _Limits(Protocol):
 
 
 C = TypeVar("C", bound=_Connection)
+D = TypeVar("D")
 
 
 class PooledDatabase(Generic[C]):
@@ -48,7 +52,10 @@ class PooledDatabase(Generic[C]):
         self._idle: list[C] = []
         self._running: set[Ticket] = set()
         self._closed = False
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix=f"sqlbench-{db_id}")
+        self._siblings: dict[_Limits, Any] = {}
+        self._making = threading.Lock()
+        self._workers = Workers(f"sqlbench-{db_id}", workers)
+        self._callers = Workers(f"sqlbench-{db_id}-execute")  # a thread a caller of `execute`
 
     def execute(self, sql: str) -> QueryResult:
         """Run one statement in this thread.
@@ -65,7 +72,8 @@ class PooledDatabase(Generic[C]):
         SuiteError, DatabaseFailure
             The database itself cannot be used: a file that is missing, a server out of reach.
         """
-        return self._begin(sql, Ticket())
+        kept = self._kept(sql)
+        return self._begin(sql, Ticket()) if kept is None else kept
 
     async def run(self, sql: str) -> QueryResult:
         """Do as `execute` in a worker thread; cancelling the caller stops the query.
@@ -73,18 +81,21 @@ class PooledDatabase(Generic[C]):
         Where the statement's time is up and the database is slow to stop it, the caller is
         answered all the same.
         """
-        self._check_open()
+        kept = self._kept(sql)
+        if kept is not None:
+            await asyncio.sleep(0)  # as ever others have their turn meanwhile
+            return kept
         ticket = Ticket()
         loop = asyncio.get_running_loop()
         # One future, not two that are chained (`run_in_executor`): a tenth less for a tiny query.
         result: asyncio.Future[QueryResult] = loop.create_future()
-        self._workers.submit(self._serve, sql, ticket, loop, result)
 
         def answer() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(result.cancel)
 
         ticket.answer = answer
+        self._workers.submit(lambda worker: self._serve(sql, ticket, loop, result, worker))
         try:
             return await result
         except asyncio.CancelledError:
@@ -92,9 +103,7 @@ class PooledDatabase(Generic[C]):
             if not ticket.answered or (task is not None and task.cancelling()):
                 WATCH.cancel(ticket)
                 raise
-        error = out_of_time(self._wall_clock)
-        error.elapsed = time.monotonic() - ticket.deadline + self._wall_clock
-        raise error
+        raise self._late(ticket)
 
     def close(self) -> None:
         """Stop what is running and close every connection; later calls raise `RuntimeError`."""
@@ -103,6 +112,20 @@ class PooledDatabase(Generic[C]):
             WATCH.cancel(ticket)
         self._drop_idle()
         self._workers.shutdown()
+        self._callers.shutdown()
+        with self._making:
+            siblings = tuple(self._siblings.values())
+        for sibling in siblings:
+            sibling.close()
+
+    def _sibling(self, limits: _Limits, make: Callable[[], D]) -> D:
+        """Return the same database under other limits; it is closed with this one."""
+        with self._making:
+            self._check_open()
+            if limits not in self._siblings:
+                self._siblings[limits] = make()
+            found: D = self._siblings[limits]
+            return found
 
     def __enter__(self) -> Self:
         return self
@@ -119,33 +142,106 @@ class PooledDatabase(Generic[C]):
         """Run one statement on a connection of the pool."""
         raise NotImplementedError
 
+    def _wait_for(self, sql: str) -> QueryResult:
+        """Do as `execute` in another thread, and answer when its time is up, whatever it does."""
+        self._check_open()
+        ticket, over = Ticket(), threading.Lock()
+        outcomes: list[QueryResult | BaseException] = []
+        over.acquire()
+
+        def answer() -> None:
+            with contextlib.suppress(RuntimeError):  # the other of the two was faster
+                over.release()
+
+        def work(worker: Worker) -> None:
+            outcomes.append(self._outcome(sql, ticket, self._callers, worker))
+            answer()
+
+        ticket.answer = answer
+        self._callers.submit(work)
+        try:
+            over.acquire()
+        except BaseException:
+            WATCH.cancel(ticket)  # Ctrl-C
+            raise
+        if not outcomes:
+            raise self._late(ticket)
+        outcome = outcomes.pop()
+        if isinstance(outcome, QueryResult):
+            return outcome
+        try:
+            # The frames of the other thread would keep its connection.
+            raise outcome.with_traceback(None) if isinstance(outcome, QueryError) else outcome
+        finally:
+            del outcome
+
+    def _late(self, ticket: Ticket) -> QueryError:
+        """Return the error of a statement that is still at work after its time."""
+        if ticket.stopped == "cancelled":
+            self._check_open()
+            return cancelled()
+        error = out_of_time(self._wall_clock)
+        error.elapsed = time.monotonic() - ticket.deadline + self._wall_clock
+        return error
+
+    def _content(self) -> Hashable:
+        """Return what stands for the content of the database; None where it may change."""
+        return None
+
+    def _kept(self, sql: str) -> QueryResult | None:
+        """Return what the statement gave before, if that is kept; raises the error that it gave."""
+        self._check_open()
+        content = self._content()
+        if content is None or not may_be_kept(sql):
+            return None
+        outcome = MEMO.get((content, sql))
+        if isinstance(outcome, QueryError):
+            raise outcome
+        return outcome
+
+    def _keep(self, sql: str, outcome: QueryResult | QueryError) -> None:
+        content = self._content()
+        if content is not None and may_be_kept(sql):
+            MEMO.keep((content, sql), outcome)
+
     def _serve(
         self,
         sql: str,
         ticket: Ticket,
         loop: asyncio.AbstractEventLoop,
         result: asyncio.Future[QueryResult],
+        worker: Worker,
     ) -> None:
         """Run one statement in a worker thread, and hand its result or its error to the loop."""
         if ticket.stopped is not None:
             return  # nobody waits for it any more
-        try:
-            outcome: QueryResult | BaseException = self._begin(sql, ticket)
-        except BaseException as error:
-            outcome = error
+        outcome = self._outcome(sql, ticket, self._workers, worker)
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(_settle, result, outcome)
         del outcome  # an error holds this frame, and the frame it: a ring that keeps connections
+
+    def _outcome(
+        self, sql: str, ticket: Ticket, workers: Workers, worker: Worker
+    ) -> QueryResult | BaseException:
+        """Run one statement in a worker thread, which is given up if it does not come back."""
+        ticket.give_up = lambda: workers.give_up(worker)
+        try:
+            return self._begin(sql, ticket)
+        except BaseException as error:
+            return error
 
     def _begin(self, sql: str, ticket: Ticket) -> QueryResult:
         self._running.add(ticket)  # and then looks: `close` says so, and then looks here
         try:
             self._check_open()
-            return self._execute(sql, ticket)
+            result = self._execute(sql, ticket)
+            self._keep(sql, result)
+            return result
         except QueryError as error:
             if ticket.stopped is not None:
                 self._check_open()
             error.sql = sql
+            self._keep(sql, error)
             raise
         finally:
             self._running.discard(ticket)

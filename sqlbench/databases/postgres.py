@@ -97,6 +97,20 @@ class PostgresDatabase(PooledDatabase[PostgresSession]):
                 )
             return self._schema
 
+    def with_limits(self, limits: PostgresLimits) -> PostgresDatabase:
+        """Return the same database under other limits, on sessions apart; closed with this one."""
+        return self._sibling(
+            limits,
+            lambda: PostgresDatabase(
+                self.url,
+                self.db_id,
+                schemas=self.schemas,
+                limits=limits,
+                allow_superuser=self._allow_superuser,
+                workers=1,
+            ),
+        )
+
     @property
     def server_version(self) -> str:
         """The server's version, for a run's notes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
@@ -14,15 +15,16 @@ from sqlbench.databases.sqlite_sandbox import SandboxedConnection, out_of_memory
 from sqlbench.databases.sqlite_schema import read_schema
 from sqlbench.databases.watch import Ticket
 from sqlbench.exceptions import SuiteError
+from sqlbench.paths import located
 
 
 class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
     """A read-only SQLite file behind the sandbox; implements `Database`.
 
     The file must not change while it is open here (it is opened as immutable, see
-    `open_readonly`). `run` answers within 50 ms of the time limit whatever SQLite does; `execute`
-    waits for the step that is under way, which no thread can end: a sort of what the memory holds
-    takes some tenths of a second.
+    `open_readonly`). `execute` and `run` answer within 50 ms of the time limit, whatever SQLite
+    does. No thread can end a step that is under way (a sort of what the memory holds, a call on a
+    long text): its thread is left to it, and the next statement has another.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         limits: Limits | None = None,
         workers: int = 2,
     ) -> None:
-        self.path = Path(path)
+        self.path = located(path)
         self.limits = limits if limits is not None else Limits()
         self._schema: Schema | None = None
         self._reading = threading.Lock()
@@ -72,8 +74,54 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
                     connection.close()
             return self._schema
 
+    def reopen(self) -> None:
+        """Forget what was read of the file, which has changed: statements to come see it as it is.
+
+        For whoever finds that the file is another (`content_stamp`); a statement under way ends on
+        what it began with.
+        """
+        with self._reading:
+            self._schema = None
+        self._drop_idle()
+        with self._making:
+            siblings = tuple(self._siblings.values())
+        for sibling in siblings:
+            sibling.reopen()
+
+    def with_limits(self, limits: Limits) -> SQLiteDatabase:
+        """Return the same file under other limits, on connections apart; closed with this one."""
+        return self._sibling(
+            limits, lambda: SQLiteDatabase(self.path, self.db_id, limits=limits, workers=1)
+        )
+
+    def _content(self) -> Hashable:
+        """Return the file as it is now, and the limits: they decide what a statement gives."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None  # the sandbox says what is wrong with it
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, self.limits)
+
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"
+
+    def execute(self, sql: str) -> QueryResult:
+        """Run one statement and wait for it, but no longer than its time limit and 50 ms.
+
+        Parameters
+        ----------
+        sql : str
+            The statement, from any source.
+
+        Raises
+        ------
+        QueryError
+            The statement did not run: SQLite's message, or the sandbox's.
+        SuiteError
+            The file cannot be used.
+        """
+        kept = self._kept(sql)
+        return self._wait_for(sql) if kept is None else kept
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         connection = self._take()

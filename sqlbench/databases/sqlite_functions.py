@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 _MASK = 2**64 - 1
-_DIGITS = re.compile(r"\d+")
+# Where nothing is to be replaced, newer versions return a number as text.
+_NEW_REPLACE = (
+    sqlite3.connect(":memory:").execute("SELECT typeof(replace(5, '', ''))").fetchone()[0] == "text"
+)
 _FORMATTER = re.compile(r"printf|format", re.IGNORECASE)
 _FORMAT = re.compile(r"\b(?:printf|format)\s*\(\s*'((?:[^']++|'')*+)'\s*[,)]", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
 
 
 def install_functions(
@@ -81,15 +84,18 @@ def install_functions(
     connection.create_function("randomblob", 1, randomblob)
     if not of_text:
         return restart
+    own = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=16)
+    own.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value_bytes)
+    text = _caster(own)
     # SQLite compares each letter with each letter to trim: a minute for two long strings, in
     # one step that nothing can interrupt.
-    for name, strip in (("trim", str.strip), ("ltrim", str.lstrip), ("rtrim", str.rstrip)):
-        define(name, 2, _trimmer(strip))
+    for name in ("trim", "ltrim", "rtrim"):
+        define(name, 2, _trimmer(name, text))
     # Quadratic in SQLite, 0.3 s a call on long strings; linear in Python.
-    define("instr", 2, _instr)
-    define("replace", 3, _replacer(max_value_bytes))
-    # ``printf('%.*c', 1e9, 'x')`` fills a gigabyte in one step before it is found to be too long.
-    printf = _formatter(max_value_bytes)
+    define("instr", 2, _finder(text))
+    define("replace", 3, _replacer(max_value_bytes, text))
+    # A width of a billion fills a gigabyte in one step before it is found to be too long.
+    printf = _formatter(own, max_value_bytes)
     for name in ("printf", "format"):
         define(name, -1, printf)
     return restart
@@ -111,16 +117,14 @@ def has_short_formats(sql: str, max_value_bytes: int) -> bool:
     return 0 < named == len(formats) and widths <= max_value_bytes and "*" not in "".join(formats)
 
 
-def _formatter(max_value_bytes: int) -> Callable[..., Any]:
+def _formatter(own: sqlite3.Connection, max_value_bytes: int) -> Callable[..., Any]:
     """Return SQLite's own printf, run elsewhere, but for widths and precisions beyond the limit."""
-    own = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=16)
-    own.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value_bytes)
 
     def printf(*values: Any) -> Any:
         if values and isinstance(values[0], str | bytes):
-            text = _text(values[0])
-            widths = [float(digits) for digits in _DIGITS.findall(text)]
-            if "*" in text:  # taken from the arguments, whichever they are
+            form = values[0] if isinstance(values[0], str) else values[0].decode(errors="replace")
+            widths = [float(digits) for digits in _DIGITS.findall(form)]
+            if "*" in form:  # taken from the arguments, whichever they are
                 widths += [abs(float(v)) for v in values[1:] if isinstance(v, int | float)]
             if sum(widths) > max_value_bytes:
                 raise ValueError("a width or precision is too large")
@@ -130,48 +134,63 @@ def _formatter(max_value_bytes: int) -> Callable[..., Any]:
     return printf
 
 
-def _instr(value: Any, wanted: Any) -> int | None:
-    if value is None or wanted is None:
-        return None
-    if isinstance(value, bytes) and isinstance(wanted, bytes):
-        return value.find(wanted) + 1
-    return _text(value).find(_text(wanted)) + 1
-
-
-def _replacer(max_value_bytes: int) -> Callable[[Any, Any, Any], Any]:
-    def replace(value: Any, old: Any, new: Any) -> Any:
-        if value is None or old is None:
-            return None
-        before = _text(old)
-        if before[:1] in ("", "\0"):  # as SQLite, to which a NUL ends a text here
-            return _text(value) if isinstance(value, bytes) else value
-        if new is None:
-            return None
-        text, after = _text(value), _text(new)
-        more = len(after.encode()) - len(before.encode())
-        if len(text.encode()) + text.count(before) * more > max_value_bytes:
-            return "x" * (max_value_bytes + 1)  # which SQLite refuses as too big
-        return text.replace(before, after)
-
-    return replace
-
-
-def _trimmer(strip: Callable[[str, str], str]) -> Callable[[Any, Any], str | None]:
+def _trimmer(strip: str, text: Callable[[Any], str]) -> Callable[[Any, Any], str | None]:
     def trim(value: Any, letters: Any) -> str | None:
         if value is None or letters is None:
             return None
-        return strip(_text(value), "".join(set(_text(letters))))
+        known, given = set(text(letters)), text(value)
+        first, last = 0, len(given)
+        if strip != "rtrim":
+            while first < last and given[first] in known:
+                first += 1
+        if strip != "ltrim":
+            while last > first and given[last - 1] in known:
+                last -= 1
+        return given[first:last]
 
     return trim
 
 
-def _text(value: Any) -> str:
-    """Return a value as SQLite casts it to text."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if not isinstance(value, float):
+def _finder(text: Callable[[Any], str]) -> Callable[[Any, Any], int | None]:
+    def instr(value: Any, wanted: Any) -> int | None:
+        if value is None or wanted is None:
+            return None
+        if isinstance(value, bytes) and isinstance(wanted, bytes):
+            return value.find(wanted) + 1
+        return text(value).find(text(wanted)) + 1
+
+    return instr
+
+
+def _replacer(max_value_bytes: int, text: Callable[[Any], str]) -> Callable[[Any, Any, Any], Any]:
+    def replace(value: Any, old: Any, new: Any) -> Any:
+        if value is None or old is None:
+            return None
+        before = text(old)
+        if before[:1] in ("", "\0"):  # as SQLite, to which a NUL ends a text here
+            return text(value) if isinstance(value, bytes) or _NEW_REPLACE else value
+        if new is None:
+            return None
+        whole, after = text(value), text(new)
+        more = len(after.encode()) - len(before.encode())
+        if len(whole.encode()) + whole.count(before) * more > max_value_bytes:
+            return "x" * (max_value_bytes + 1)  # which SQLite refuses as too big
+        return whole.replace(before, after)
+
+    return replace
+
+
+def _caster(own: sqlite3.Connection) -> Callable[[Any], str]:
+    """Return what makes a text of a value as SQLite casts it.
+
+    SQLite itself says how a REAL is written: with 15 digits up to 3.52, with 17 from 3.53 on.
+    """
+
+    def text(value: Any) -> str:
+        if isinstance(value, bytes):
+            return value.decode("utf-8", errors="replace")
+        if isinstance(value, float):
+            return str(own.execute("SELECT CAST(? AS TEXT)", (value,)).fetchone()[0])
         return str(value)
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    digits, exponent, power = f"{value + 0.0:.15g}".partition("e")  # no negative zero
-    return digits + ("" if "." in digits else ".0") + exponent + power
+
+    return text

@@ -4,7 +4,7 @@ SQLite calls a progress handler every so many steps, and a step may be a slow fu
 that looked at the clock would be seconds late. `sqlite3.Connection.interrupt` ends a query at its
 next row, whatever a row costs. SQLite forgets it while it compiles, so it is said again and again
 until the statement is over. A single step (sorting what the memory holds, say) cannot be ended:
-the caller gets the answer meanwhile, and the worker thread is free again when the step is done.
+the caller gets the answer meanwhile, and the thread is given up.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Ticket:
         Ends the statement, from another thread.
     answer : callable or None
         Tells the caller, from another thread, that the statement did not end in time.
+    give_up : callable or None
+        Has another take the place of the thread that is at it, from another thread.
     answered : bool
         Whether the caller was told.
     """
@@ -40,6 +42,8 @@ class Ticket:
     stopped: Literal["clock", "cancelled"] | None = None
     interrupt: Callable[[], None] | None = None
     answer: Callable[[], object] | None = None
+    give_up: Callable[[], object] | None = None
+    stopped_at = float("inf")
     answered = False
 
 
@@ -69,7 +73,8 @@ class Watch:
     def cancel(self, ticket: Ticket) -> None:
         """Stop a statement that nobody waits for, whether it runs already or not."""
         with self._lock:
-            ticket.stopped = ticket.stopped or "cancelled"
+            if ticket.stopped is None:
+                ticket.stopped, ticket.stopped_at = "cancelled", time.monotonic()
             if ticket in self._running:
                 self._wake_up()
 
@@ -98,12 +103,15 @@ class Watch:
         if ticket.stopped is None:
             if now < ticket.deadline:
                 return ticket.deadline
-            ticket.stopped = "clock"
+            ticket.stopped, ticket.stopped_at = "clock", ticket.deadline
         if ticket.interrupt is not None:
             ticket.interrupt()
-        if now >= ticket.deadline + _GRACE and not ticket.answered and ticket.answer is not None:
+        if now >= ticket.stopped_at + _GRACE and not ticket.answered:
             ticket.answered = True
-            ticket.answer()
+            if ticket.give_up is not None:
+                ticket.give_up()
+            if ticket.answer is not None:
+                ticket.answer()
         return now + _AGAIN
 
 

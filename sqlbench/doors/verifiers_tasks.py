@@ -90,7 +90,8 @@ class SQLTaskset(vf.Taskset[SQLTask, SQLConfig]):  # type: ignore[misc]
 class SQLEnvConfig(vf.EnvConfig):  # type: ignore[misc]
     """Who writes the SQL (``--env.agent.*``), and where its episodes are kept (``--env.log``)."""
 
-    agent: vf.AgentConfig = vf.AgentConfig()
+    # Its program is a call in this process: it needs no sandbox, which verifiers would rent.
+    agent: vf.AgentConfig = vf.AgentConfig(runtime={"type": "subprocess"})
     log: str | None = None
     max_attempts: int = MAX_ATTEMPTS
 

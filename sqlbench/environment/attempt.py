@@ -1,14 +1,19 @@
-"""What is kept of one attempt, once it has run and been judged."""
+"""What is kept of one attempt, once it has run and been judged, and what comes after it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.environment.judging import Judgement
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.episode import Step
 from sqlbench.episodes.errors import ErrorClass
+from sqlbench.episodes.known import Known
 from sqlbench.episodes.reward import compute_reward
 from sqlbench.models import Completion, Usage
+from sqlbench.policies import Policy
+from sqlbench.policies.registry import blocks_of
 
 
 def make_step(
@@ -24,6 +29,7 @@ def make_step(
     *,
     told: str | None,
     before: ErrorClass | None,
+    known: Known | None,
 ) -> Step:
     """Return the record of an attempt.
 
@@ -41,6 +47,8 @@ def make_step(
         What the agent was told.
     before : ErrorClass or None
         How the attempt before it failed.
+    known : Known or None
+        What the signals say of it.
     """
     verdict, usage = judged.verdict, completion.usage if completion else Usage()
     return Step(
@@ -59,10 +67,30 @@ def make_step(
         breakdown=compute_reward(verdict.match, attempt, judged.error_class, before),
         reproducible=outcome.reproducible if isinstance(outcome, QueryError) else True,
         answer=completion.text if completion and completion.sql is None and not sql else None,
+        cut=completion.cut if completion else False,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
+        known=known,
         cached_tokens=usage.cached_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         latency=completion.latency if completion else 0.0,
         elapsed=outcome.elapsed,
     )
+
+
+def next_context(
+    policy: Policy, history: Sequence[tuple[str, ErrorClass | None]], known: Known | None
+) -> Context:
+    """Return what the policy sees after the attempts so far.
+
+    Parameters
+    ----------
+    policy : Policy
+        Chooses the repair.
+    history : sequence of (action, error class)
+        Of each attempt so far.
+    known : Known or None
+        What the signals say of the last one; a policy sees it only where its features ask for it.
+    """
+    signals = known.features if known and "signals" in blocks_of(policy) else None
+    return Context.from_history(history, signals)

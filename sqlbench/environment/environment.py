@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from sqlbench.checks import check_has, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.environment.agent import AgentSQL, agent_sql
-from sqlbench.environment.attempt import make_step
+from sqlbench.environment.attempt import make_step, next_context
+from sqlbench.environment.doubting import Ground, check_doubting, is_grounded, is_measured, know
 from sqlbench.environment.exchange import (
     ACTIONS,
     CUSTOM,
@@ -16,38 +16,32 @@ from sqlbench.environment.exchange import (
     Event,
     Observation,
     RewardInfo,
-    episode_state,
+    chunk_event,
     outcome_events,
     resolve_action,
-    reward_info,
 )
 from sqlbench.environment.judging import Feedback, check_options, is_over, judge_aside
-from sqlbench.environment.sampling import draw, judge_drawn, run_aside
+from sqlbench.environment.sampling import draw, judge_drawn, pick, run_aside
+from sqlbench.environment.under_way import UnderWay
 from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
-from sqlbench.episodes.repair import (
-    ARMS,
-    AUTO,
-    GENERATE,
-    FailedAttempt,
-    Message,
-    Prompts,
-    RepairAction,
-)
+from sqlbench.episodes.known import MAX_DOUBT, Known
+from sqlbench.episodes.repair import ARMS, AUTO, FailedAttempt, Prompts
 from sqlbench.grading import Golds
-from sqlbench.models import Completion, ModelRequest, load_model
-from sqlbench.models.base import ChatModel, Restart
+from sqlbench.models import Completion, load_model
+from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
 from sqlbench.policies.learning import learn
-from sqlbench.seeds import Role, call_seed, generator
+from sqlbench.seeds import Role, generator
+from sqlbench.signals.choice import Rule, check_rule
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["ACTIONS", "Action", "Event", "Feedback", "Observation", "RewardInfo", "SQLAgentEnv"]
 
 
-class SQLAgentEnv:
+class SQLAgentEnv(UnderWay):
     """Episodes of up to five attempts at a question, on a real database.
 
     Parameters
@@ -58,9 +52,10 @@ class SQLAgentEnv:
         that a model would get, and a bad action is an attempt that failed, not an exception.
     seed : int
         The experiment's seed; every decision derives its own from it.
-    feedback : {"oracle", "execution", "always"}
+    feedback : {"oracle", "execution", "always", "signals"}
         What ends an episode. ``oracle``: the right result. ``execution``: any result with rows,
         where an agent without an oracle stops. ``always``: exactly one repair, whatever happened.
+        ``signals``: a result that is doubted less than ``max_doubt``.
     max_attempts : int
         1 to 5.
     metric : str
@@ -74,7 +69,17 @@ class SQLAgentEnv:
     golds : Golds or None
         Gold results to share between environments of one metric.
     samples : int
-        How many first answers are drawn; attempt 1 is the first of them.
+        How many first answers are drawn; attempt 1 is one of them.
+    choose : {"first", "agreement", "doubt"}
+        Which one: the first, the one whose result most of them have, or the one that agreement,
+        doubt and order together speak for (`sqlbench.signals.choice`).
+    ground : {"on", "off"} or None
+        Whether repair prompts tell what the signals found. None: unless the model is simulated,
+        which reads no prompt. ``prompts``, where given, say it themselves (`Prompts.grounded`).
+    max_doubt : float
+        For ``feedback="signals"``: the doubt from which on an answer is repaired.
+    signals : bool
+        Whether to measure every attempt's signals, though nothing here needs them.
 
     Raises
     ------
@@ -97,6 +102,10 @@ class SQLAgentEnv:
         learn: bool = False,
         golds: Golds | None = None,
         samples: int = 1,
+        choose: Rule = "first",
+        ground: Ground | None = None,
+        max_doubt: float = MAX_DOUBT,
+        signals: bool = False,
     ) -> None:
         check_options(feedback, metric, seed, max_attempts, samples, temperature)
         self.suite = load_suite(suite) if isinstance(suite, str) else suite
@@ -108,8 +117,12 @@ class SQLAgentEnv:
         check_has("policy", self.policy, "select", "a spec like 'linucb', or a Policy")
         self.seed, self.feedback, self.max_attempts = seed, feedback, max_attempts
         self.metric, self.temperature, self.learn = metric, temperature, learn
-        self.prompts = prompts or Prompts.load()
-        self.golds, self.samples = golds or Golds(self.suite, metric), samples
+        check_doubting(ground, max_doubt)
+        check_rule(choose)
+        self.max_doubt, self.samples, self.choose = max_doubt, samples, choose
+        self.prompts = prompts or Prompts.load(ground=is_grounded(ground, self.model))
+        self._measured = is_measured(self.prompts.grounded, feedback, self.policy, signals)
+        self.golds = golds or Golds(self.suite, metric)
         self.episode: Episode | None = None
         self._repeats: dict[str, int] = {}
 
@@ -172,6 +185,7 @@ class SQLAgentEnv:
         self._history: list[tuple[str, ErrorClass | None]] = []
         self._told: list[FailedAttempt] = []
         self._token: str | None = None
+        self._known: Known | None = None
         self._context: Context | None = None
         self._next: Decision | None = None
         return self._observation()
@@ -209,80 +223,6 @@ class SQLAgentEnv:
         finally:
             await events.aclose()
 
-    def last_result(self) -> tuple[Observation, RewardInfo]:
-        """Return what the last attempt brought, as `step` did: for those who streamed it.
-
-        Raises
-        ------
-        RuntimeError
-            Before the episode's first attempt.
-        """
-        if self.episode is None or not self.episode.steps:
-            raise RuntimeError("last_result() before an attempt: call step() first.")
-        return self._observation(), self._reward_info()
-
-    def state(self) -> dict[str, Any]:
-        """Return where the episode stands, as a dict of JSON values."""
-        if self.episode is None:
-            return {"active": False}
-        return episode_state(self.episode, self._observation())
-
-    @property
-    def result(self) -> QueryResult | None:
-        """All rows of the last attempt; None if it did not run, or there was none."""
-        return self._result if self.episode is not None and self.episode.steps else None
-
-    @property
-    def next_action(self) -> str | None:
-        """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
-        return str(self.suggestion.action) if self.suggestion else None
-
-    @property
-    def context(self) -> Context | None:
-        """What the policy sees now; None before attempt 1 and when the episode is over."""
-        return self._context if self.episode is not None else None
-
-    @property
-    def suggestion(self) -> Decision | None:
-        """What `auto` would do next; None before attempt 1 and when the episode is over."""
-        if self.episode is None or self._context is None:
-            return None
-        if self._next is None:
-            self._next = self._select(self._context)
-        return self._next
-
-    def prompt(self, action: str = AUTO) -> tuple[Message, ...]:
-        """Return the messages that a model would get for its next attempt.
-
-        Parameters
-        ----------
-        action : str
-            From attempt 2 on the repair whose prompt it is; ``auto`` lets the policy choose.
-
-        Raises
-        ------
-        RuntimeError
-            Before a reset, or after the episode is over.
-        """
-        self._open_episode()
-        if action == AUTO:
-            action = str(self.suggestion.action) if self.suggestion else GENERATE
-        return self.messages(action)
-
-    def messages(self, action: str) -> tuple[Message, ...]:
-        """Return the messages that an action would send now."""
-        facts = {
-            "schema": self._schema,
-            "dialect": self._database.dialect,
-            "question": self.question.text,
-            "evidence": self.question.evidence,
-        }
-        if action == GENERATE:
-            return self.prompts.generate(**facts)
-        return self.prompts.repair(
-            RepairAction(action), attempts=self._told, token=self._token, **facts
-        )
-
     async def _attempt(
         self, action: Action | AgentSQL | str, *, streamed: bool
     ) -> AsyncGenerator[Event, None]:
@@ -308,10 +248,8 @@ class SQLAgentEnv:
                 async for piece in self.model.stream(request):
                     if isinstance(piece, Completion):
                         completion = piece
-                    elif isinstance(piece, Restart):  # what was shown so far does not count
-                        yield {"type": "sql_chunk", "chunk": "", "restart": True}
                     else:
-                        yield {"type": "sql_chunk", "chunk": piece}
+                        yield chunk_event(piece)
             else:
                 completion = await self.model.complete(request)
             assert completion is not None, "a model's stream ends with its Completion"
@@ -330,37 +268,14 @@ class SQLAgentEnv:
         for event in outcome_events(episode, failure, self._next):
             yield event
 
-    def _open_episode(self) -> Episode:
-        if self.episode is None:
-            raise RuntimeError("step() before reset(): call reset() first.")
-        if self.episode.done:
-            raise RuntimeError("step() after the episode is over: call reset() to start another.")
-        return self.episode
-
     async def _sample(self) -> Completion:
         """Draw the episode's first answers, keep them, and return the one that is attempt 1."""
         assert self.episode is not None and self.model is not None
         requests = [self.request(sample=i) for i in range(self.samples)]
         drawn = await draw(self.model, requests, self._database, self.metric)
+        self.episode.chosen = await pick(drawn, self.question, self._database, self.choose)
         self.episode.samples = await judge_drawn(drawn, self._gold, self.metric, self.feedback)
         return drawn[self.episode.chosen].completion
-
-    def request(self, name: str = GENERATE, attempt: int = 1, sample: int = 0) -> ModelRequest:
-        """Return what an action would ask the model now; ``sample`` draws another answer to it."""
-        assert self.episode is not None
-        repair = name != GENERATE
-        return ModelRequest(
-            messages=self.messages(name),
-            question_id=self.question.id,
-            repeat=self.episode.repeat,
-            attempt=attempt,
-            action=name,
-            seed=call_seed(self.seed, self.question.id, self.episode.repeat, attempt, sample),
-            temperature=self.temperature,
-            context=self._context if repair else None,
-            failing_sql=self._told[-1].sql if repair else None,
-            progress=self._progress,
-        )
 
     async def _execute(
         self,
@@ -379,7 +294,11 @@ class SQLAgentEnv:
             outcome = QueryError(refusal)
         judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
         right, message = judged.verdict.match, judged.message
-        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right)
+        known = None
+        if self._measured:
+            known = await know(self.question, sql, self._database, outcome)
+        trusted = known is not None and known.doubt < self.max_doubt
+        over = is_over(attempt, self.max_attempts, self.feedback, outcome, right, trusted=trusted)
         chosen = name in ARMS
         step = make_step(
             attempt,
@@ -393,8 +312,10 @@ class SQLAgentEnv:
             judged,
             told=None if right and over else message,
             before=self.episode.steps[-1].error_class if self.episode.steps else None,
+            known=known,
         )
         self._result = outcome if isinstance(outcome, QueryResult) else None
+        self._known = known
         self.episode.steps.append(step)
         self._history.append((name, judged.seen))
         self._told.append(FailedAttempt(name, sql, message))
@@ -403,21 +324,9 @@ class SQLAgentEnv:
         if over:
             self._close()
         else:
-            self._context = Context.from_history(self._history)
+            self._context = next_context(self.policy, self._history, known)
             # Without a model nobody may ever ask what the policy would do: then it is not asked.
             self._next = self._select(self._context) if self.model is not None else None
-
-    def _select(self, context: Context) -> Decision:
-        assert self.episode is not None
-        key = (self.question.id, self.episode.repeat, context.attempt_number)
-        decision = self.policy.select(context, generator(self.seed, Role.POLICY, *key))
-        if unknown := [arm for arm, score in decision.scores.items() if score != score]:
-            raise ValueError(
-                f"The policy {type(self.policy).__name__} gave the score nan to "
-                f"{', '.join(map(str, unknown))}: expected a number for each arm; look at what "
-                "its scores are divided by."
-            )
-        return decision
 
     def _close(self) -> None:
         assert self.episode is not None
@@ -425,29 +334,3 @@ class SQLAgentEnv:
         self._context = self._next = None
         if self.learn:
             learn(self.policy, self.episode)
-
-    def _failing(self) -> bool:
-        """Whether there is anything to tell the agent: only an oracle tells it that it is right."""
-        assert self.episode is not None
-        steps = self.episode.steps
-        return bool(steps) and not (steps[-1].success and self.feedback == "oracle")
-
-    def _observation(self) -> Observation:
-        assert self.episode is not None
-        last = self.episode.steps[-1] if self.episode.steps else None
-        failing = self._failing()
-        return Observation(
-            question=self.question.text,
-            schema_info=self._schema,
-            current_sql=last.sql if last else None,
-            error_message=self._told[-1].message if failing else None,
-            error_class=self._history[-1][1] if failing else None,
-            attempt_number=len(self.episode.steps),
-            max_attempts=self.max_attempts,
-            task_id=self.episode.task_id,
-            task_difficulty=self.suite.task(self.episode.task_id).difficulty,
-        )
-
-    def _reward_info(self) -> RewardInfo:
-        assert self.episode is not None
-        return reward_info(self.episode, self._result)

@@ -14,7 +14,9 @@ from sqlbench.episodes.repair import AUTO, GENERATE, RepairAction
 from sqlbench.episodes.reward import clamp_score
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.html import Card, Shown, Sql, Text
+from sqlbench.models.base import Restart
 from sqlbench.policies import Decision
+from sqlbench.suites import Question
 
 Event = dict[str, Any]
 CUSTOM = "custom"
@@ -45,6 +47,9 @@ class Observation(Shown, BaseModel):
     max_attempts: int
     task_id: str
     task_difficulty: str
+    doubt: float | None = None
+    signals: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     def card(self) -> Card:
         """Return what a notebook shows of it."""
@@ -52,10 +57,12 @@ class Observation(Shown, BaseModel):
         token = extract_offending_token(message, sql) if message else None
         tried = [Sql(self.current_sql, token)] if self.current_sql is not None else []
         told = [Text(f"{self.error_class or 'told'}: {self.error_message}")]
+        known = [] if self.doubt is None else [Text(f"Doubt {self.doubt:.0%}")]
+        known += [Text(f"· {line}") for line in (*self.signals, *self.facts)]
         return Card(
             f"Attempt {self.attempt_number} of {self.max_attempts} "
             f"({self.task_id}, {self.task_difficulty})",
-            [Text(self.question), *tried, *(told if self.error_message else [])],
+            [Text(self.question), *tried, *(told if self.error_message else []), *known],
         )
 
 
@@ -107,6 +114,48 @@ def resolve_action(
         assert suggested is not None
         return str(suggested.action), suggested, None
     return name, None, None
+
+
+def observe(
+    episode: Episode,
+    question: Question,
+    schema: str,
+    difficulty: str,
+    max_attempts: int,
+    failure: tuple[str, ErrorClass | None] | None,
+) -> Observation:
+    """Return what the agent sees of an episode.
+
+    Parameters
+    ----------
+    episode : Episode
+        With the attempts so far.
+    question : Question
+        What is asked; its gold is not read.
+    schema, difficulty : str
+        Of the question's database and task.
+    max_attempts : int
+        How many there may be.
+    failure : (str, ErrorClass or None) or None
+        What the agent is told of its last attempt, where there is anything to tell.
+    """
+    last = episode.steps[-1] if episode.steps else None
+    message, error_class = failure or (None, None)
+    known = last.known if last else None
+    return Observation(
+        question=question.text,
+        schema_info=schema,
+        current_sql=last.sql if last else None,
+        error_message=message,
+        error_class=error_class,
+        attempt_number=len(episode.steps),
+        max_attempts=max_attempts,
+        task_id=episode.task_id,
+        task_difficulty=difficulty,
+        doubt=known.doubt if known else None,
+        signals=known.evidence if known else (),
+        facts=known.facts if known else (),
+    )
 
 
 def episode_state(episode: Episode, seen: Observation) -> dict[str, Any]:
@@ -164,6 +213,13 @@ def reward_info(episode: Episode, result: QueryResult | None) -> RewardInfo:
             "elapsed": step.elapsed,
         },
     )
+
+
+def chunk_event(piece: str | Restart) -> Event:
+    """Return the event of a piece of an answer; after a restart what was shown does not count."""
+    if isinstance(piece, Restart):
+        return {"type": "sql_chunk", "chunk": "", "restart": True}
+    return {"type": "sql_chunk", "chunk": piece}
 
 
 def outcome_events(

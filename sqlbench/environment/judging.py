@@ -7,18 +7,17 @@ an oracle says that rows are wrong.
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlbench.checks import check_whole
+from sqlbench.checks import check_number, check_whole
 from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.episodes.errors import ErrorClass, classify_error
-from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.exceptions import UnknownNameError
 from sqlbench.grading import Gold, Verdict, compare, failed, find_metric, task_score
 
-Feedback = Literal["oracle", "execution", "always"]
+Feedback = Literal["oracle", "execution", "always", "signals"]
 FEEDBACKS: tuple[str, ...] = get_args(Feedback)
 # Results up to this size, in rows, are compared in about a millisecond.
 FEW_ROWS = 500
@@ -42,8 +41,7 @@ def check_options(
     check_whole("seed", seed)
     check_whole("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
     check_whole("samples", samples, 1)
-    if not 0 <= temperature < math.inf:
-        raise ConfigError(f"temperature is a number of at least 0, not {temperature!r}.")
+    check_number("temperature", temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def judge(
         What the database made of the SQL.
     metric : str
         How results are compared.
-    feedback : {"oracle", "execution", "always"}
+    feedback : {"oracle", "execution", "always", "signals"}
         Only ``oracle`` tells the agent that its rows are wrong.
     """
     verdict = _verdict(gold, outcome, metric)
@@ -138,14 +136,18 @@ def is_over(
     feedback: Feedback,
     outcome: QueryResult | QueryError,
     match: bool,
+    *,
+    trusted: bool = False,
 ) -> bool:
-    """Whether an episode ends with this attempt."""
+    """Whether an episode ends with this attempt; ``trusted`` is what the signals say of it."""
     if attempt >= max_attempts:
         return True
     if feedback == "always":
         return attempt >= 2
     if feedback == "oracle":
         return match
+    if feedback == "signals":
+        return isinstance(outcome, QueryResult) and trusted
     return isinstance(outcome, QueryResult) and bool(outcome.rows)
 
 

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlbench.databases.base import Database, QueryError, QueryResult
+from sqlbench.environment.doubting import asked_text
 from sqlbench.environment.judging import Feedback, Judgement, judge_aside, prepare_aside
 from sqlbench.episodes.sample import Sample
 from sqlbench.grading import Gold
 from sqlbench.models import Completion, ModelRequest
 from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
+from sqlbench.signals.choice import Candidate, Rule, choose, weigh
+from sqlbench.suites import Question
 
 Outcome = QueryResult | QueryError
 
@@ -68,6 +71,33 @@ async def draw(
         sql = await statement_of(completion)
         drawn.append(Drawn(completion, sql, await run_aside(database, sql, metric)))
     return drawn
+
+
+async def pick(drawn: Sequence[Drawn], question: Question, database: Database, rule: Rule) -> int:
+    """Return the place of the answer that is to be attempt 1; no gold and no model is asked.
+
+    Parameters
+    ----------
+    drawn : sequence of Drawn
+        In the order in which they were drawn.
+    question : Question
+        What was asked.
+    database : Database
+        Where they ran; the rule ``doubt`` asks it a few things more.
+    rule : {"first", "agreement", "doubt"}
+        See `sqlbench.signals.choice`; ``first`` takes the first, whether it ran or not.
+    """
+    if rule == "first":
+        return 0
+    if rule == "agreement":
+        return choose([Candidate(d.sql, d.outcome) for d in drawn], rule).index
+    text = asked_text(question)
+
+    def weighed() -> int:
+        known = [weigh(text, d.sql, database, d.outcome) for d in drawn]
+        return choose(known, rule).index
+
+    return await asyncio.to_thread(weighed)
 
 
 async def run_aside(database: Database, sql: str, metric: str) -> Outcome:

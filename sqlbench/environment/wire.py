@@ -50,6 +50,7 @@ class SQLAction(OpenEnvAction):  # type: ignore[misc]
         gt=0,
         le=MAX_STEP_SECONDS,
         allow_inf_nan=False,
+        strict=True,
         description="seconds after which the step is given up and not counted",
     )
 

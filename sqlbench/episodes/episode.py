@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
+from sqlbench.episodes.known import Known
 from sqlbench.episodes.repair import RepairAction
 from sqlbench.episodes.reward import RewardBreakdown, compute_episode_reward
 from sqlbench.episodes.sample import Sample
@@ -52,6 +53,10 @@ class Step:
         Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
     answer : str or None
         The model's answer where no SQL was found in it; None wherever there was some.
+    cut : bool
+        Whether the limit on its length cut the model's answer off.
+    known : Known or None
+        What the signals said of it, where they were measured.
     latency, elapsed : float
         Wall-clock seconds of the model call and of the query. They are in no record: see
         `timings`.
@@ -76,6 +81,8 @@ class Step:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     answer: str | None = None
+    cut: bool = False
+    known: Known | None = None
     latency: float = field(default=0.0, compare=False)
     elapsed: float = field(default=0.0, compare=False)
 
@@ -104,7 +111,10 @@ class Step:
         """Return the step as JSON values, without wall-clock facts."""
         c, b = self.context, self.breakdown
         # Only where there is one: a log in which all answers held SQL knows no such field.
-        answer = {} if self.answer is None else {"answer": self.answer}
+        answer: dict[str, Any] = {} if self.answer is None else {"answer": self.answer}
+        if self.cut:
+            answer["cut"] = True
+        known = {} if self.known is None else {"known": self.known.record()}
         return {
             "attempt": self.attempt,
             "action": self.action,
@@ -116,6 +126,7 @@ class Step:
                 c.previous_action,
                 c.error_changed,
                 c.consecutive_same_error,
+                *([] if c.signals is None else [list(c.signals)]),
             ],
             "propensity": self.propensity,
             "scores": self.scores,
@@ -133,6 +144,7 @@ class Step:
             "cached_tokens": self.cached_tokens,
             "reasoning_tokens": self.reasoning_tokens,
             **answer,
+            **known,
         }
 
     @classmethod
@@ -141,16 +153,19 @@ class Step:
         values = dict(record)
         context = values["context"]
         if context is not None:
-            error, attempt, previous, changed, same = context
+            error, attempt, previous, changed, same, *signals = context
             values["context"] = Context(
                 ErrorClass(error) if error else None,
                 attempt,
                 RepairAction(previous) if previous else None,
                 changed,
                 same,
+                tuple(signals[0]) if signals else None,
             )
         if values["error_class"] is not None:
             values["error_class"] = ErrorClass(values["error_class"])
+        if "known" in values:
+            values["known"] = Known.from_record(values["known"])
         values["breakdown"] = RewardBreakdown(*values["breakdown"])
         return cls(**values)
 
@@ -207,6 +222,21 @@ class Episode(Shown):
         ran = [s for s in self.steps if s.row_count is not None]
         return next((s.success for s in ran if s.row_count), bool(ran) and ran[0].success)
 
+    def gated(self, max_doubt: float) -> bool | None:
+        """Whether an agent that goes by doubt ends right; None where no doubt was measured.
+
+        It stops at the first attempt that ran and is doubted less than ``max_doubt``, or else with
+        the last one.
+        """
+        if not self.steps or None in [s.known for s in self.steps]:
+            return None
+        trusted = (
+            s.success
+            for s in self.steps
+            if s.row_count is not None and s.known is not None and s.known.doubt < max_doubt
+        )
+        return next(trusted, self.steps[-1].success)
+
     @property
     def any(self) -> bool:
         """Whether any attempt, or any other sample of the first answer, is right."""
@@ -251,7 +281,10 @@ class Episode(Shown):
                 Text(f"Attempt {step.attempt}: {step.action}"),
                 Sql(step.sql, step.offending_token),
                 *([Text(f"No SQL in the answer: {step.answer}")] if step.answer else []),
+                *([Text("The answer was cut off at its limit of tokens.")] if step.cut else []),
                 Text(f"→ {step.outcome.removesuffix('.')}; reward {step.reward:+.2f}"),
+                *([Text(f"Doubt {step.known.doubt:.0%}")] if step.known else []),
+                *([Text(f"· {line}") for line in step.known.evidence] if step.known else []),
             ]
         ended = ("success" if self.success else "failure") if self.done else "not over"
         return Card(

@@ -18,6 +18,7 @@ from string import Template
 from typing import Final, Literal, TypedDict
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located, shown
 
 GENERATE: Final = "generate"
 AUTO = "auto"
@@ -49,9 +50,14 @@ _DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 _ALLOWED = {
     "system": {"dialect", "schema"},
     "generate": {"dialect", "schema", "question", "evidence"},
-    "repair": {"dialect", "schema", "question", "evidence", "sql", "error", "token", "history"},
+    "repair": {
+        *("dialect", "schema", "question", "evidence", "sql", "error", "token", "history"),
+        *("facts", "signals"),
+    },
+    "facts": {"facts", "signals"},
     **{str(a): {"dialect", "dialect_notes"} for a in RepairAction},
 }
+_NOTHING = {"facts": "", "signals": ""}
 _DIALECT_NOTES = {
     "sqlite": (
         "SQLite has no LEFT(), RIGHT(), YEAR(), MONTH(), DATE_TRUNC(), EXTRACT(), ILIKE, TOP or "
@@ -88,15 +94,22 @@ class Prompts:
     Attributes
     ----------
     texts : mapping of str to str
-        ``system``, ``generate``, ``repair`` (the frame of every repair message) and one for each
-        repair action.
+        ``system``, ``generate``, ``repair`` (the frame of every repair message), one for each
+        repair action, and ``facts`` where repairs are grounded.
     """
 
     texts: Mapping[str, str]
 
     @classmethod
-    def load(cls, folder: str | Path | None = None) -> Prompts:
+    def load(cls, folder: str | Path | None = None, *, ground: bool = False) -> Prompts:
         """Read the package's prompts, overridden by the ``.txt`` files of a folder.
+
+        Parameters
+        ----------
+        folder : path or None
+            Holds the texts that override the package's.
+        ground : bool
+            Whether repair messages tell what the signals found (`Prompts.grounded`).
 
         Raises
         ------
@@ -109,8 +122,15 @@ class Prompts:
             name: (package / f"{name}.txt").read_text(encoding="utf-8").strip() for name in _ALLOWED
         }
         if folder is not None:
-            texts |= _overrides(Path(folder))
+            texts |= _overrides(located(folder))
+        if not ground:
+            del texts["facts"]
         return cls(texts)
+
+    @property
+    def grounded(self) -> bool:
+        """Whether repair messages tell what the signals found."""
+        return "facts" in self.texts
 
     @property
     def hash(self) -> str:
@@ -141,6 +161,8 @@ class Prompts:
         evidence: str,
         attempts: Sequence[FailedAttempt],
         token: str | None,
+        facts: Sequence[str] = (),
+        signals: Sequence[str] = (),
     ) -> tuple[Message, ...]:
         """Return the messages that ask for a repair of the last of ``attempts``.
 
@@ -154,10 +176,20 @@ class Prompts:
             All attempts so far, the one to be repaired last.
         token : str or None
             What the error complains of, where it names it.
+        facts, signals : sequence of str
+            What the database holds instead, and what is doubtful of the last attempt, a sentence
+            each. They are told where the repairs are grounded: where the text of ``repair`` says
+            ``$facts`` or ``$signals``, or else, framed by the text ``facts``, behind the history.
         """
         dialect_name = _DIALECT_NAMES.get(dialect, dialect)
         last = attempts[-1]
-        user = Template(self.texts["repair"]).substitute(
+        known = (
+            {"facts": _listed(facts), "signals": _listed(signals)} if self.grounded else _NOTHING
+        )
+        frame = Template(self.texts["repair"])
+        placed = {"facts", "signals"} & {*frame.get_identifiers()}
+        grounding = "" if placed or not any(known.values()) else self._grounding(known)
+        user = frame.substitute(
             dialect=dialect_name,
             schema=schema,
             question=question,
@@ -165,14 +197,20 @@ class Prompts:
             sql=last.sql,
             error=last.message,
             token=f"\nIt complains of: {token}" if token else "",
-            history=_history(attempts[:-1]),
+            history=_history(attempts[:-1]) + (grounding if "$history" in frame.template else ""),
+            **known,
         )
+        if "$history" not in frame.template:
+            user += grounding
         notes = _DIALECT_NOTES.get(dialect, "")
         suffix = _filled(self.texts[action], dialect=dialect_name, dialect_notes=notes)
         return (
             {"role": "system", "content": f"{self._system(dialect_name, schema)}\n\n{suffix}"},
             {"role": "user", "content": user},
         )
+
+    def _grounding(self, known: Mapping[str, str]) -> str:
+        return "\n\n" + Template(self.texts["facts"]).substitute(known).rstrip()
 
     def _system(self, dialect_name: str, schema: str) -> str:
         # The schema stands here, before anything that differs from call to call: servers keep
@@ -183,6 +221,10 @@ class Prompts:
 @lru_cache(maxsize=256)  # the same for all questions on a database
 def _filled(template: str, **values: str) -> str:
     return Template(template).substitute(values)
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return "".join(f"- {sentence}\n" for sentence in sentences)
 
 
 def _hint(evidence: str) -> str:
@@ -206,7 +248,7 @@ def _short(text: str, limit: int) -> str:
 
 def _overrides(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
-        raise ConfigError(f"The prompts folder {str(folder)!r} does not exist.")
+        raise ConfigError(f"The prompts folder {shown(folder)} does not exist.")
     texts = {}
     for path in sorted(folder.glob("*.txt")):
         name = path.stem

@@ -33,7 +33,7 @@ from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, ModelError, load_model
 from sqlbench.models.calling.budget import Meter
 from sqlbench.models.calling.caller import Caller
-from sqlbench.paths import out_folder
+from sqlbench.paths import located
 from sqlbench.policies import make_policy
 from sqlbench.runs.config import make_config
 from sqlbench.runs.plan import askable
@@ -184,7 +184,7 @@ async def collect(
     make_config(seed=seed, temperature=temperature)  # refuses what a run would refuse
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded, calling) if isinstance(model, str) else model
-    texts, golds, folder = Prompts.load(prompts), Golds(loaded, metric), out_folder(out)
+    texts, golds, folder = Prompts.load(prompts), Golds(loaded, metric), located(out)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
     for question in questions:
         if question.gold is None:

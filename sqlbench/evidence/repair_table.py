@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.episodes.context import parse_blocks
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.stats import clustered_ratio
@@ -57,6 +58,11 @@ class RepairTable(Shown):
         What the policy `rules` does in each context.
     notes : tuple of str
         What a reader must know, for example rows that were left out.
+    expected : ndarray of shape (n, K), or None
+        P(right) of each arm, where it is known.
+    signals : ndarray of shape (n, 12), or None
+        The block ``signals`` of each row (`sqlbench.episodes.context.SIGNAL_FEATURES`), where it
+        was measured.
     """
 
     name: str
@@ -74,6 +80,7 @@ class RepairTable(Shown):
     rules: Mapping[str, str] | None = None
     notes: tuple[str, ...] = ()
     expected: NDArray[np.float64] | None = field(default=None, repr=False)
+    signals: NDArray[np.float64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         n, k = len(self.question_ids), len(self.arms)
@@ -89,7 +96,8 @@ class RepairTable(Shown):
             raise TableError(
                 f"The repair table {self.name!r} holds rewards that are not finite numbers."
             )
-        if not np.isfinite(self.features).all():
+        seen = [self.features] if self.signals is None else [self.features, self.signals]
+        if not all(np.isfinite(block).all() for block in seen):
             raise TableError(
                 f"The repair table {self.name!r} holds features that are not finite numbers."
             )
@@ -166,7 +174,27 @@ class RepairTable(Shown):
             successes=self.successes[index],
             rewards=self.rewards[index],
             expected=None if self.expected is None else self.expected[index],
+            signals=None if self.signals is None else self.signals[index],
         )
+
+    def block(self, features: str, asked_by: str) -> NDArray[np.float64] | None:
+        """Return the signals where the features ask for them, and None where they do not.
+
+        Raises
+        ------
+        TableError
+            If the table has none.
+        ConfigError
+            If the features are no blocks.
+        """
+        if "signals" not in parse_blocks(features, asked_by):
+            return None
+        if self.signals is None:
+            raise TableError(
+                f"The features of {asked_by} ask for signals, which the repair table "
+                f"{self.name!r} was made without; collect it with signals."
+            )
+        return self.signals
 
     def best_in_context(self) -> NDArray[np.intp]:
         """Return, for each row, the arm of the best mean outcome over the rows of its context.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from sqlbench.checks import check_whole
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.stacked import StackedPolicy, stacked_policy
 from sqlbench.exceptions import ConfigError
@@ -163,6 +164,8 @@ def replay(
     TableError
         If the table lacks what a policy asks for.
     """
+    for seed in seeds:
+        check_whole("seed", seed)
     seeds = list(dict.fromkeys(seeds))  # one that counted twice would make intervals too narrow
     if len(seeds) < 2:
         raise ConfigError(
@@ -172,8 +175,7 @@ def replay(
     if not policies:
         raise ConfigError("A replay needs at least one policy, for example linucb.")
     total = len(table) if decisions is None else decisions
-    if total < 1:
-        raise ConfigError(f"decisions is at least 1, not {decisions!r}.")
+    check_whole("decisions", total, 1)
     stacked = {spec: stacked_policy(spec, table, len(seeds)) for spec in policies}
     rows, samples = seeded_order(np.arange(len(table)), table.rewards.shape[2], seeds, total)
     chosen = {}

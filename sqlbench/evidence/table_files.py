@@ -13,6 +13,7 @@ from sqlbench.episodes.context import FEATURE_NAMES, Context, featurize
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.evidence.repair_table import RepairTable, TableError, obvious_rules
 from sqlbench.evidence.traces import load_bird_table
+from sqlbench.paths import located, shown
 from sqlbench.words import counted
 
 TABLE_VERSION = 1
@@ -26,7 +27,7 @@ def load_table(path: str | Path) -> RepairTable:
     TableError
         If there is none, or it is damaged.
     """
-    place = Path(path)
+    place = located(path)
     if place.is_file():
         return load_bird_table(place)
     try:
@@ -105,7 +106,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TableError(
-            f"{str(folder)!r} holds no repair table: {path.name} is missing; "
+            f"{shown(folder)} holds no repair table: {path.name} is missing; "
             "make one with `sqlbench collect --out DIR`."
         ) from None
     except (OSError, ValueError) as error:

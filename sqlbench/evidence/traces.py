@@ -18,6 +18,7 @@ import numpy as np
 
 from sqlbench.episodes.errors import ErrorClass, classify_message, extract_offending_token
 from sqlbench.evidence.repair_table import KEEP, RepairTable, TableError
+from sqlbench.paths import located, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ def load_bird_table(path: str | Path) -> RepairTable:
     TableError
         If the file is missing, or a line has another form.
     """
-    place = Path(path)
+    place = located(path)
     records = list(_lines(place))
     if not records:
         raise TableError(f"The repair table {str(place)!r} is empty.")
@@ -133,7 +134,7 @@ def load_repairs(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame(_lines(Path(path)))
+    frame = pd.DataFrame(_lines(located(path)))
     chain = ["model", "method", "schema_shown", "question_index"]
     missing = [c for c in (*chain, "before_class", "outcome") if c not in frame]
     if missing:
@@ -171,7 +172,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                     ) from error
     except FileNotFoundError:
         raise TableError(
-            f"The file {str(path)!r} does not exist; name the folder of stored records that "
+            f"The file {shown(path)} does not exist; name the folder of stored records that "
             f"holds {BIRD_TABLE} and {SPIDER_REPAIRS}."
         ) from None
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 import sqlbench
+from sqlbench.checks import check_whole
 from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_limits import Limits
@@ -33,7 +34,7 @@ from sqlbench.grading.graded import (
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.neighbours import VERSION as NEIGHBOURS_VERSION
 from sqlbench.grading.predictions import Predictions, read_predictions
-from sqlbench.paths import out_folder
+from sqlbench.paths import located
 from sqlbench.suites import load_suite
 from sqlbench.suites.base import Question, Suite
 
@@ -83,7 +84,7 @@ def grade(
     RunFolderError
         If the folder holds verdicts of another kind.
     """
-    folders = None if out is None else [out_folder(out)]
+    folders = None if out is None else [located(out)]
     return _grade(suite, [predictions], metric, neighbours, seed, folders, limits, progress)[0]
 
 
@@ -113,7 +114,7 @@ def grade_many(
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise ConfigError(f"Two prediction files are named {twice!r}: rename one.")
-    folders = None if out is None else [out_folder(out) / name for name in names]
+    folders = None if out is None else [located(out) / name for name in names]
     return GradedFiles(_grade(loaded, read, metric, neighbours, seed, folders, limits, progress))
 
 
@@ -140,8 +141,8 @@ def _grade(
     progress: bool,
 ) -> list[Graded]:
     find_metric(metric)
-    if neighbours < 0 or seed < 0:
-        raise ConfigError(f"neighbours and seed are at least 0, not {neighbours!r} and {seed!r}.")
+    check_whole("neighbours", neighbours)
+    check_whole("seed", seed)
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     files = [_read(p, loaded) for p in predictions]
     luck_meta: dict[str, Any] = {"neighbours": neighbours}

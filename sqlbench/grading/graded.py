@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sqlbench.exceptions import RunFolderError
 from sqlbench.html import Card, Shown
+from sqlbench.paths import located, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,11 +103,11 @@ class Graded(Shown):
         RunFolderError
             If it is no such folder, or is damaged before its last line.
         """
-        path = Path(folder)
+        path = located(folder)
         try:
             meta = json.loads((path / "grade.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"{str(path)!r} holds no graded predictions: {error}.") from None
+            raise RunFolderError(f"{shown(path)} holds no graded predictions: {error}.") from None
         if meta.get("schema_version") != SCHEMA_VERSION:
             raise RunFolderError(
                 f"The verdicts in {str(path)!r} have schema version "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from sqlbench.databases.base import QueryResult
-from sqlbench.exceptions import UnknownNameError
+from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading.exact import exact_reason
 from sqlbench.grading.gold import Gold
 from sqlbench.grading.official import (
@@ -16,6 +17,7 @@ from sqlbench.grading.official import (
     prepare_spider,
     spider_reason,
 )
+from sqlbench.plugins import declared, entry_point, import_path, is_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,39 @@ METRICS: dict[str, Metric] = {
 
 
 def find_metric(name: str) -> Metric:
-    """Return a metric by its name.
+    """Return a metric by its name; one of your own by its import path or a declared name.
+
+    ``MODULE:NAME`` is a `Metric`, or a function of the gold and a prediction's result that returns
+    whether they agree, or the reason why not (``match`` if they do).
 
     Raises
     ------
     UnknownNameError
         If there is no such metric.
+    ConfigError
+        If it cannot be imported, or is neither.
     """
-    if name not in METRICS:
-        raise UnknownNameError("metric", name, METRICS)
-    return METRICS[name]
+    if name in METRICS:
+        return METRICS[name]
+    return _own_metric(name)
+
+
+@cache
+def _own_metric(name: str) -> Metric:
+    found = entry_point("metric", name)
+    if found is None:
+        if not is_path(name):
+            raise UnknownNameError("metric", name, [*METRICS, *declared("metric")])
+        found = import_path(name, "metric")
+    if isinstance(found, Metric):
+        return found
+    if not callable(found):
+        raise ConfigError(f"The metric {name!r} is a Metric or a function, not {found!r}.")
+
+    def reason(gold: Gold, pred: QueryResult) -> str:
+        said = found(gold, pred)
+        if isinstance(said, str):
+            return said
+        return "match" if said else "values"
+
+    return Metric(reason, _unchanged, _unchanged)

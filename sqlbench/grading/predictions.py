@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlbench.exceptions import SQLBenchError
+from sqlbench.paths import located, shown
 from sqlbench.suites.base import Entry, Suite
 
 BIRD_SEPARATOR = "\t----- bird -----\t"
@@ -39,7 +40,7 @@ class PredictionFileError(SQLBenchError, ValueError):
 
     def __init__(self, path: Path, line: int | None, message: str) -> None:
         self.path, self.line = path, line
-        super().__init__(f"{str(path)!r}{f', line {line}' if line else ''}: {message}")
+        super().__init__(f"{shown(path)}{f', line {line}' if line else ''}: {message}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def read_predictions(path: str | Path, suite: Suite) -> Predictions:
     PredictionFileError
         If the file is missing, broken, of another length, or of another benchmark.
     """
-    path = Path(path).expanduser()
+    path = located(path)
     try:
         raw = path.read_bytes()
         text = raw.decode("utf-8-sig")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import sqlbench
+from sqlbench.environment.doubting import is_grounded
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.grids.workers import RUNS
@@ -80,7 +81,7 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
             "config": config.model_dump(exclude={"prompts", "start_from"}),  # their hashes instead
             "suite": suite.content_hash,
             "profile": model.fingerprint or None,  # or the hash of a prediction file
-            "prompts": Prompts.load(config.prompts).hash,
+            "prompts": _prompts(config, repairing or model).hash,
             "versions": [sqlbench.__version__, SCHEMA_VERSION],
         }
         if repairing is not None and repairing.fingerprint:
@@ -122,10 +123,14 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
 def _contents(
     config: RunConfig, suite: Suite, models: tuple[ChatModel, ChatModel | None]
 ) -> tuple[str, ...]:
-    texts = () if config.prompts is None else (Prompts.load(config.prompts).hash,)
+    texts = () if config.prompts is None else (_prompts(config, models[1] or models[0]).hash,)
     start = _start(config, models[1] or models[0])
     known = () if start is None else (start,)
     return (suite.content_hash, *(m.fingerprint for m in models if m is not None), *texts, *known)
+
+
+def _prompts(config: RunConfig, repairing: ChatModel) -> Prompts:
+    return Prompts.load(config.prompts, ground=is_grounded(config.ground, repairing))
 
 
 def _start(config: RunConfig, model: ChatModel) -> str | None:

@@ -32,7 +32,7 @@ from sqlbench.exceptions import (
 from sqlbench.grids.cells import Cell
 from sqlbench.grids.grid import Workers
 from sqlbench.models import Calling
-from sqlbench.paths import out_folder
+from sqlbench.paths import located
 from sqlbench.runs.config import RunConfig
 from sqlbench.suites import load_suite
 
@@ -133,7 +133,7 @@ def connect(address: str, configs: Sequence[RunConfig], out: str | Path) -> Clus
         client.close()
         raise ClusterError(f"The Dask scheduler at {address!r} has no worker.") from None
     suites = {spec: load_suite(spec).content_hash for spec in sorted({c.suite for c in configs})}
-    folder = out_folder(out).absolute()
+    folder = located(out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     token = folder / f".seen-{uuid.uuid4().hex}"
     token.touch()

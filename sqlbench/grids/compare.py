@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sqlbench.checks import check_whole
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grids.comparison import Comparison, comparison_table
 from sqlbench.grids.grid import Workers, run_grid
+from sqlbench.grids.variants import differ_only_in_learning
 from sqlbench.models import Calling
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.run import Run
+from sqlbench.runs.summary import cost_of, usages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +52,7 @@ def compare(
     variants : mapping of str to RunConfig
         What is compared, by name; each configuration's own seed is replaced.
     seeds : sequence of int
-        At least two: an interval needs them.
+        At least two where only the learning differs (policies): an interval needs them.
     out : path
         The folder of the runs; see `sqlbench.grids.grid`.
     baseline : str or None
@@ -72,10 +75,13 @@ def compare(
     """
     import pandas as pd
 
-    if len(set(seeds)) < 2:
-        raise ConfigError(f"Intervals need at least two seeds, not {len(set(seeds))}.")
+    for seed in seeds:
+        check_whole("seed", seed)
     if not variants:
         raise ConfigError("There is nothing to compare: name at least one policy.")
+    # What a bandit learns differs from seed to seed; models and prompts can be asked once.
+    if len(set(seeds)) < (2 if differ_only_in_learning(list(variants.values())) else 1):
+        raise ConfigError(f"Intervals need at least two seeds, not {len(set(seeds))}.")
     if baseline is None:
         baseline = "random" if "random" in variants else list(variants)[-1]
     if baseline not in variants:
@@ -89,13 +95,16 @@ def compare(
         frame.assign(policy=name, seed=seed)
         for (name, seed), frame in zip(places, frames, strict=True)
     ]
+    listed = list(variants.values())
+    models = tuple(dict.fromkeys(c.model for c in listed))
     return Comparison(
-        pd.concat(labelled, ignore_index=True), next(iter(variants.values())), baseline
-    )
+        pd.concat(labelled, ignore_index=True), listed[0], baseline,
+        models if len(models) > 1 else None,
+    )  # fmt: skip
 
 
 def outcomes(run: Run) -> pd.DataFrame:
-    """Return a row an episode: what `Run.episodes` has, and its regret.
+    """Return a row an episode: what `Run.episodes` has, its tokens, cost and regret.
 
     ``regret`` is the expected one (pseudo-regret): over the repairs of the episode, the best arm's
     chance in that context less the chosen arm's, by the matrix of the simulated model that repairs.
@@ -110,10 +119,12 @@ def outcomes(run: Run) -> pd.DataFrame:
     regrets = {
         e.index: np.nan if known is None else _regret(e, known, e.index / total) for e in run.log
     }
+    costs = {e.index: cost_of(run, *usages([e])) for e in run.log}
     frame = run.episodes
     return frame.assign(
         tokens=frame["prompt_tokens"] + frame["completion_tokens"],
         regret=frame["episode"].map(regrets),
+        cost=frame["episode"].map(costs),
     )
 
 

@@ -6,7 +6,7 @@ Intervals are clustered by question, and differences are paired: see `sqlbench.s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.grids.paired import paired_grid
 from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.runs.config import RunConfig
 from sqlbench.stats import (
@@ -35,9 +36,23 @@ RATES = {
     "oracle": ("repair_rate", "first", "field", "any"),
     "execution": ("repair_rate", "first", "field", "any"),
     "always": ("net", "fixed", "broken", "first"),
+    "signals": ("repair_rate", "gated", "first", "field", "any"),
+}
+RATES_APART = {
+    "oracle": ("any", "field", "first", "repair_rate"),
+    "execution": ("field", "any", "first", "repair_rate"),
+    "always": ("any", "first", "net", "fixed", "broken"),
 }
 COSTS = ("model_calls", "tokens", "regret")
 _UNITS = "intervals by question; calls, tokens and regret an episode"
+_APART = (
+    "First answers differ between the variants: repair_rate (and fixed, broken) is a share of "
+    "other episodes for each of them, and does not compare them."
+)
+_PAIRED = (
+    "Question by question (right: in at least half of its episodes; a question that nobody else "
+    "gets: right at least once, and never with another variant):"
+)
 _UNKNOWN = (
     "Unknown: a share of nothing (no failure to repair, no gap to close), or an interval from too "
     "few questions. More episodes tell."
@@ -57,26 +72,31 @@ class Comparison(Shown):
         What the variants have in common (suite, model, feedback, length).
     baseline : str
         The variant that differences are taken against.
+    models : tuple of str or None
+        The models, where it is they that differ.
     """
 
     episodes: pd.DataFrame
     config: RunConfig
     baseline: str
+    models: tuple[str, ...] | None = None
 
     def card(self) -> Card:
         """Return what a notebook shows of it: the summary, best first."""
         grid = _grid(self)
-        notes = [_UNITS.capitalize() + ".", *([_UNKNOWN] if _has_unknown(grid) else [])]
-        return Card(f"Comparison: {self.title}", [grid, *map(Text, notes)])
+        paired = replace(paired_grid(self), title="Question by question")
+        notes = [f"{_UNITS.capitalize()}.", *_warnings(self, grid)]
+        return Card(f"Comparison: {self.title}", [grid, paired, *map(Text, notes)])
 
     @property
     def title(self) -> str:
         """One line that says what was compared on what."""
         c, mark = self.config, " (simulated model)" if self.simulated else ""
         model = f"{c.model} + {c.repair_model}" if c.repair_model else c.model
+        model = model if self.models is None else " / ".join(self.models)
         return (
             f"{c.suite} · {model}{mark} · feedback {c.feedback}: "
-            f"{len(self.seeds)} seeds × {counted(c.episodes, 'episode')}"
+            f"{counted(len(self.seeds), 'seed')} × {counted(c.episodes, 'episode')}"
         )
 
     @property
@@ -94,10 +114,22 @@ class Comparison(Shown):
         """The seeds."""
         return [int(s) for s in self.episodes["seed"].unique()]
 
+    @cached_property
+    def same_first(self) -> bool:
+        """Whether all variants gave the same first answers, so that they repair the same ones."""
+        first = self.episodes.pivot_table(
+            index=["seed", "episode"], columns="policy", values="first", aggfunc="first"
+        )
+        return bool((first.nunique(axis=1, dropna=False) == 1).all())
+
     @property
     def rates(self) -> tuple[str, ...]:
-        """The rates that this feedback has; the first one sorts the tables."""
-        return RATES[self.config.feedback]
+        """The rates that this feedback has; the first one sorts the tables.
+
+        Where first answers differ, one on all episodes comes first: a share of the failures has
+        another denominator for each variant.
+        """
+        return (RATES if self.same_first else RATES_APART)[self.config.feedback]
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -284,15 +316,26 @@ def comparison_table(comparison: Comparison) -> str:
     grid = _grid(comparison)
     lines = [f"{comparison.title}; {_UNITS}", ""]
     lines += [markdown_table(list(map(str, grid.header)), grid.rows)]
-    if _has_unknown(grid):
-        lines += ["", _UNKNOWN]
+    pairs = paired_grid(comparison)
+    lines += ["", _PAIRED, ""]
+    lines += [markdown_table(list(map(str, pairs.header)), pairs.rows)]
+    for warning in _warnings(comparison, grid):
+        lines += ["", warning]
     return "\n".join(lines)
+
+
+def _warnings(comparison: Comparison, grid: Grid) -> list[str]:
+    apart = [] if comparison.same_first else [_APART]
+    return apart + ([_UNKNOWN] if _has_unknown(grid) else [])
 
 
 def _grid(c: Comparison) -> Grid:
     first = c.rates[0]
-    gap = {"random", "oracle"} <= set(c.names) and c.config.feedback != "always"
-    header = ["policy", *(f"{r} [95%]" if r == first else r for r in c.rates)]
+    gap = {"random", "oracle"} <= set(c.names) and c.config.feedback != "always" and c.same_first
+    header = [
+        "variant" if not c.same_first else "policy",
+        *(f"{r} [95%]" if r == first else r for r in c.rates),
+    ]
     header += [f"points from {c.baseline} [95%]", "calls", "tokens", "regret"]
     header += ["gap closed [95%], last 30%"] if gap else []
     rows = []

@@ -13,12 +13,14 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Executor,
     Future,
+    ThreadPoolExecutor,
     wait,
 )
 from contextlib import contextmanager
@@ -30,11 +32,12 @@ from tqdm.auto import tqdm
 
 from sqlbench.exceptions import ConfigError, RunInUseError, WorkerError
 from sqlbench.grids.cells import Cell, plan, run_cell
-from sqlbench.grids.workers import LocalWorkers
+from sqlbench.grids.workers import RUNS, LocalWorkers
 from sqlbench.models import Calling
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.totals import Totals
-from sqlbench.paths import out_folder
+from sqlbench.paths import located
+from sqlbench.policies.registry import stuck_here
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.files import read_log
 from sqlbench.runs.run import Run
@@ -62,6 +65,20 @@ def processes(workers: int | None = None) -> Workers:
     return lambda: LocalWorkers(n)
 
 
+def _default_workers(configs: Sequence[RunConfig]) -> Workers:
+    """Return processes, or threads for what no other process can be told of."""
+    stuck = sorted({c.policy for c in configs if stuck_here(c.policy)})
+    if not stuck:
+        return processes()
+    warnings.warn(
+        f"The runs are made in threads of this process, not in processes of their own: the policy "
+        f"{stuck[0]!r} is defined in this notebook or script, and no other process can import it. "
+        "Put it into a module to use all cores.",
+        stacklevel=4,
+    )
+    return lambda: ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+
 def run_grid(
     configs: Sequence[RunConfig],
     out: str | Path,
@@ -84,7 +101,8 @@ def run_grid(
         Takes a finished run and returns what is wanted of it. It is called in the worker, and must
         be a function of a module, because it travels.
     workers : callable or None
-        Makes the executor, and makes it anew when its workers have died; None takes `processes()`.
+        Makes the executor, and makes it anew when its workers have died; None takes `processes()`,
+        or threads where a policy is defined in a notebook or script, and warns of it.
     progress : bool
         Whether to show a progress bar, in episodes.
     calling : Calling or None
@@ -106,11 +124,12 @@ def run_grid(
     BudgetReachedError
         If the next call might pass the budget. What was finished is kept.
     """
-    cells = plan(configs, out_folder(out), calling)
+    cells = plan(configs, located(out), calling)
+    workers = workers or _default_workers(configs)
     todo = {cell.folder: cell for cell in cells}
     collected: dict[Path, T] = {}
     with (
-        sharing(calling, out_folder(out), todo.values()) as (calling, count),
+        sharing(calling, located(out), todo.values()) as (calling, count),
         tqdm(
             total=sum(c.config.episodes for c in todo.values()),
             desc=f"{len(todo)} runs",
@@ -126,7 +145,7 @@ def run_grid(
             waiting = [cell for folder, cell in todo.items() if folder not in collected]
             count()
             try:
-                _run_all(waiting, collect, calling, workers or processes(), gauge, collected)
+                _run_all(waiting, collect, calling, workers, gauge, collected)
             except BrokenExecutor as error:
                 deaths = 1 if gauge.read() > before else deaths + 1
                 if deaths >= MAX_DEATHS:
@@ -204,6 +223,8 @@ def _run_all(
     except BaseException:
         if isinstance(executor, LocalWorkers):
             executor.stop()
+        elif isinstance(executor, ThreadPoolExecutor):
+            RUNS.interrupt()
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

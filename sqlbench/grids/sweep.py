@@ -8,7 +8,7 @@ off goes on, and a finished cell is never run again.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,10 @@ from sqlbench.grids.cells import Cell, plan
 from sqlbench.grids.grid import Workers, run_grid
 from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import Calling
-from sqlbench.paths import out_folder
+from sqlbench.paths import located, shown
 from sqlbench.runs.config import RunConfig, make_config, parse_seeds
 from sqlbench.runs.run import Run
+from sqlbench.stats import interval_text
 from sqlbench.words import counted
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def load_grid(path: str | Path) -> list[RunConfig]:
         If the file cannot be read, or a field or value has the wrong form.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = yaml.safe_load(located(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"The grid {str(path)!r} cannot be read: {reason}") from None
+        raise ConfigError(f"The grid {shown(path)} cannot be read: {reason}") from None
     if not isinstance(values, dict) or not values:
         raise ConfigError(
             f"The grid {str(path)!r} is a YAML mapping of fields to values or lists of values, "
@@ -119,7 +120,7 @@ def run_sweep(
     """
     import pandas as pd
 
-    cells = plan(configs, out_folder(out) / "runs", calling)
+    cells = plan(configs, located(out) / "runs", calling)
     sweep = Sweep(cells, out)
     view = None if watch is None else (lambda: watch(sweep.status))
     with sweep.writing():
@@ -148,7 +149,11 @@ def cell_row(run: Run) -> dict[str, Any]:
     summary = run.summary
     rates = summary["rates"]
     return {
-        **{name: rates[name]["rate"] for name in rates},
+        **{
+            f"{name}{end}": values[key]
+            for name, values in rates.items()
+            for end, key in (("", "rate"), ("_low", "low"), ("_high", "high"))
+        },
         "episodes": summary["episodes"],
         "model_errors": summary["model_errors"],
         "model_calls": summary["model_calls"],
@@ -188,18 +193,23 @@ def sweep_text(table: pd.DataFrame) -> str:
     hidden = {"folder", "simulated"}
     costs = ("cost", "cost_per_solved", "model_errors")
     hidden |= {n for n in costs if not table[n].fillna(0).any()}
+    hidden |= {n for n in table.columns if n.endswith(("_low", "_high"))}
     shown = [n for n in table.columns if n not in hidden]
     rates = [n for n in ("any", "field", "first", "repaired", "fixed", "broken") if n in table]
     rows = []
     for row in table.sort_values("any", ascending=False, kind="stable").to_dict("records"):
-        rows.append([_shown(row[n], n in rates) for n in shown])
+        rows.append([_rate(row, str(n)) if n in rates else _shown(row[n]) for n in shown])
     mark = " (simulated model)" if table["simulated"].any() else ""
     return f"{counted(len(table), 'run')}{mark}\n\n" + markdown_table([str(n) for n in shown], rows)
 
 
-def _shown(value: Any, is_rate: bool) -> str:
+def _rate(row: Mapping[Any, Any], name: str) -> str:
+    """Return a rate with its 95% interval."""
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return "—" if value is None or value != value else interval_text(value, low, high)
+
+
+def _shown(value: Any) -> str:
     if value is None or value != value:
         return "—"
-    if is_rate:
-        return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -21,6 +21,7 @@ from sqlbench.exceptions import RunFolderError, RunInUseError
 from sqlbench.grids.cells import Cell
 from sqlbench.grids.grid import Tail
 from sqlbench.html import Card, Grid, Shown, Text
+from sqlbench.paths import located, shown
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.files import parse_line, write_json
 
@@ -75,7 +76,7 @@ class Sweep(Shown):
     """
 
     def __init__(self, cells: Sequence[Cell], folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = located(folder)
         self.cells = list({c.folder: c for c in cells}.values())
         self._watched = [_Watched(cell) for cell in self.cells]
 
@@ -88,7 +89,7 @@ class Sweep(Shown):
         RunFolderError
             If it is no sweep's folder.
         """
-        path = Path(folder)
+        path = located(folder)
         try:
             content = json.loads((path / NAMES).read_text(encoding="utf-8"))
             if content["version"] != VERSION:
@@ -102,7 +103,7 @@ class Sweep(Shown):
             ]
         except FileNotFoundError:
             raise RunFolderError(
-                f"{str(path)!r} holds no sweep: {NAMES} is missing. Start one with  "
+                f"{shown(path)} holds no sweep: {NAMES} is missing. Start one with  "
                 "sqlbench sweep GRID.yaml --out DIR"
             ) from None
         except RunFolderError:

@@ -63,6 +63,11 @@ class _Runs:
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Cancel what runs now; others may follow."""
+        with self._lock:
             for task in self._tasks:
                 task.get_loop().call_soon_threadsafe(task.cancel)
 

@@ -19,6 +19,7 @@ MODEL_SPECS = (
     "openai",
     "openai:NAME",
     "predictions:FILE",
+    "MODULE:NAME",
 )
 
 __all__ = [
@@ -43,7 +44,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
     spec : str
         ``simulated``, ``simulated:PROFILE``, ``openai:NAME`` (any OpenAI-compatible endpoint;
         ``openai:NAME?max_tokens=N`` limits the length of an answer) or
-        ``predictions:FILE`` (first answers of a prediction file).
+        ``predictions:FILE`` (first answers of a prediction file); or one of your own, see
+        `sqlbench.models.own`.
     suite : Suite
         The simulated model answers from its gold queries.
     calling : Calling or None
@@ -73,4 +75,8 @@ def load_model(spec: str, suite: Suite, calling: Calling | None = None) -> ChatM
         from sqlbench.models.predictions import PredictionsModel
 
         return PredictionsModel(argument, suite)
+    from sqlbench.models.own import own_model
+
+    if (model := own_model(spec, suite, calling)) is not None:
+        return model
     raise UnknownNameError("model", spec, MODEL_SPECS)

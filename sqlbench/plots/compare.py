@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from sqlbench.grids.compare import Comparison
@@ -42,7 +43,7 @@ def learning_curves(
     window = min(window, max(1, comparison.config.episodes // 3))
     for name in names or comparison.names:
         curves = comparison.curves(name, window)
-        _band(ax, curves.index, curves.to_numpy().T, comparison, name)
+        _band(ax, curves.index, curves.to_numpy().T, comparison, name, most=1.0)
     percent(ax.yaxis)
     ax.set_ylim(0, 1.02)
     ax.set_xlim(0, comparison.config.episodes)
@@ -132,11 +133,14 @@ def cost(
     return _titled(ax, "What it solves, and what it costs, with 95% intervals", comparison)
 
 
-def _band(ax: Axes, x: Any, curves: Any, comparison: Comparison, name: str) -> None:
+def _band(
+    ax: Axes, x: Any, curves: Any, comparison: Comparison, name: str, most: float | None = None
+) -> None:
+    """Draw a mean over seeds with its band, cut off where no value can be."""
     mean, low, high = seed_band(curves)
     look = _looks(comparison)[name]
     line(ax, x, mean, look, comparison.label(name))
-    band(ax, x, low, high, look)
+    band(ax, x, np.clip(low, 0, most), np.clip(high, 0, most), look)
 
 
 def _forest(

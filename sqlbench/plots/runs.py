@@ -7,7 +7,7 @@ that a simulated model feeds, or questions without gold queries, says so in its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,12 +35,14 @@ from sqlbench.plots.look import (
     titled,
 )
 from sqlbench.plots.named_runs import NamedRuns, Runs
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sqlbench.runs.run import Run
 
+LINE = 1.3  # inches: the height of a figure that only says why it is empty
 COMPONENT_COLOURS = dict(zip(analysis.COMPONENTS, (BLUE, RED, GREEN, ORANGE), strict=True))
 
 
@@ -53,6 +55,10 @@ def rates(runs: Runs, ax: Axes | None = None) -> Axes:
         for name, run in named.items()
     }
     kinds = list(dict.fromkeys(kind for one in found.values() for kind in one))[::-1]
+    if not kinds:
+        ax = new_axes(ax, (8, 1.6))
+        _say(ax, "no episode has finished")
+        return titled(ax, "How many episodes end right", named.caveat)
     ax = new_axes(ax, (8, 1.2 + 0.4 * len(kinds) * max(1.0, 0.55 * len(named))))
     step = 0.72 / len(named)
     for place, (name, look) in enumerate(named.looks.items()):
@@ -90,9 +96,15 @@ def learning_curve(runs: Runs, ax: Axes | None = None, window: int = 100) -> Axe
     """Draw the share of failures that were repaired, over a moving window of failures."""
     named = NamedRuns(runs)
     ax = new_axes(ax)
-    for name, run in named.items():
-        look, curve = named.looks[name], analysis.learning_curve(run, window)
-        x = curve["episode"]
+    curves = {name: analysis.learning_curve(run, window) for name, run in named.items()}
+    most = max(len(curve) for curve in curves.values())
+    window = min(window, analysis.SHORT_WINDOW) if most < analysis.FEW_FAILURES else window
+    title = f"Learning curve: share of the last {window} failures repaired, 95% interval"
+    if reason := _no_curve(named, curves.values(), most):
+        _say(ax, reason)
+        return titled(ax, title.partition(":")[0], named.caveat)
+    for name, curve in curves.items():
+        look, x = named.looks[name], curve["episode"]
         line(ax, x, curve["rate"], look, named.labels[name], marked=len(named) > 1)
         band(ax, x, curve["low"], curve["high"], look)
     ax.set_ylim(0, 1.02)
@@ -102,8 +114,18 @@ def learning_curve(runs: Runs, ax: Axes | None = None, window: int = 100) -> Axe
     ax.set_ylabel("failures repaired")
     if len(named) > 1:
         legend_beside(ax)
-    title = f"Learning curve: share of the last {window} failures repaired, 95% interval"
     return titled(ax, title, named.caveat)
+
+
+def _no_curve(named: NamedRuns, curves: Iterable[pd.DataFrame], most: int) -> str:
+    """Say why there is no learning curve to draw; empty if there is one."""
+    if not most:
+        return "no failure to repair"
+    if all(run.config.max_attempts == 1 for run in named.values()):
+        return "one attempt an episode: nothing is repaired"
+    if not any(curve["rate"].notna().any() for curve in curves):
+        return f"{counted(most, 'failure')}: too few for a curve"
+    return ""
 
 
 @styled
@@ -114,6 +136,9 @@ def reward_breakdown(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes
     """
     named = NamedRuns(runs)
     ax = new_axes(ax, _strip_size(named))
+    if not any(run.log for run in named.values()):
+        _say(ax, "no episode has finished")
+        return titled(ax, "Reward breakdown over episodes", named.caveat)
     for strip, run in _strips(ax, named):
         _draw_rewards(strip, run, bins)
         strip.set_ylabel("mean reward of an attempt" if len(named) == 1 else "mean reward")
@@ -142,8 +167,11 @@ def arm_selection(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes:
     """Draw the share of each arm among the repairs, over time; several runs have a strip each."""
     named = NamedRuns(runs)
     ax = new_axes(ax, _strip_size(named))
-    for strip, run in _strips(ax, named):
-        shares = analysis.arm_shares(run, bins)
+    found = {name: analysis.arm_shares(run, bins) for name, run in named.items()}
+    if not any(shares.notna().any(axis=None) for shares in found.values()):
+        _say(ax, "no repair was made")
+        return titled(ax, "Arm selection over episodes", named.caveat)
+    for (strip, run), shares in zip(_strips(ax, named), found.values(), strict=True):
         edges, bottom = _edges(shares, run, bins), np.zeros(len(shares))
         for arm, colour in ARM_COLOURS.items():
             top = bottom + np.nan_to_num(shares[arm].to_numpy())
@@ -163,8 +191,7 @@ def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     classes = [str(c) for c in ErrorClass if str(c) in set(table["error_class"])]
     arms = [str(a) for a in ARMS]
     if not classes:
-        ax.text(0.5, 0.5, "no repair was made", ha="center", transform=ax.transAxes, color=INK)
-        ax.set_xlabel("repair action")
+        _say(ax, "no repair was made")
         return titled(ax, "What repairs what", run.caveat)
     rate, chosen = (
         table.pivot(index="error_class", columns="action", values=v)
@@ -224,6 +251,9 @@ def arm_estimates(run: Run, bins: int = 15) -> Figure:
     """
     estimates = analysis.arm_estimates(run, bins)
     figure = Figure(figsize=(9, 4.4), layout="constrained")
+    if not len(estimates):
+        _say(figure.subplots(), "no repair was made: no arm has an estimate")
+        return figure
     axes = figure.subplots(2, 4, sharex=True, sharey=True)
     for arm, ax in zip(ARMS, axes.flat, strict=True):
         arm_estimate(estimates, str(arm), ax)
@@ -264,6 +294,15 @@ def overview(run: Run | None) -> Figure:
     title = f"{run.label}, {len(run.log):,} of {run.config.episodes:,} episodes{run.mark}"
     figure.suptitle(title, x=0.01, y=0.98, ha="left", fontsize=11)
     return figure
+
+
+def _say(ax: Axes, text: str) -> None:
+    """Write in place of a picture why there is none; a figure of this alone becomes a line."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=INK)
+    figure = ax.figure
+    if isinstance(figure, Figure) and len(figure.axes) == 1:
+        figure.set_size_inches(figure.get_size_inches()[0], LINE)
 
 
 def _edges(binned: pd.DataFrame, run: Run, bins: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.episodes.context import Context, featurize
+from sqlbench.episodes.context import Context
 from sqlbench.policies.linear import LinearPolicy
 
 
@@ -18,6 +18,8 @@ class EpsilonGreedyPolicy(LinearPolicy):
         The share of uniform choice.
     ridge : float
         λ: A⁻¹ starts as I/λ.
+    features : str
+        The blocks of features that are seen: ``class``, or ``class,signals``.
 
     References
     ----------
@@ -25,9 +27,9 @@ class EpsilonGreedyPolicy(LinearPolicy):
     ridge estimates of LinUCB.
     """
 
-    def __init__(self, epsilon: float = 0.1, ridge: float = 1.0) -> None:
-        super().__init__(ridge, epsilon)
+    def __init__(self, epsilon: float = 0.1, ridge: float = 1.0, features: str = "class") -> None:
+        super().__init__(ridge, epsilon, features)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return the estimated reward of each arm, shape (8,)."""
-        return self.arms.means(featurize(context))
+        return self.arms.means(self.vector(context))

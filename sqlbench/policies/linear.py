@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.episodes.context import DIMENSION, Context, featurize
+from sqlbench.episodes.context import Context, feature_names, featurize, parse_blocks
 from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, check_reward, take_arrays
@@ -118,15 +118,22 @@ class LinearPolicy(ScoredPolicy):
         λ: A⁻¹ starts as I/λ.
     epsilon : float
         The share of uniform choice that is mixed in.
+    features : str
+        The blocks of features that are seen: ``class``, or ``class,signals``.
     """
 
-    def __init__(self, ridge: float = 1.0, epsilon: float = 0.0) -> None:
+    def __init__(self, ridge: float = 1.0, epsilon: float = 0.0, features: str = "class") -> None:
         super().__init__(epsilon)
-        self.arms = LinearArms(len(ARMS), DIMENSION, ridge)
+        self.blocks = parse_blocks(features, type(self).__name__)
+        self.arms = LinearArms(len(ARMS), len(feature_names(self.blocks)), ridge)
+
+    def vector(self, context: Context) -> NDArray[np.float64]:
+        """Return what the policy sees of a context, shape (d,)."""
+        return featurize(context, self.blocks)
 
     def update(self, context: Context, action: RepairAction, reward: float) -> None:
         """Learn that ``action``, chosen in ``context``, brought ``reward``."""
-        self.arms.update(ARM_INDEX[action], featurize(context), reward)
+        self.arms.update(ARM_INDEX[action], self.vector(context), reward)
 
     def snapshot(self, progress: float = 0.0) -> Self:
         """Return an independent copy."""

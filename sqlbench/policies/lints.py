@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.episodes.context import Context, featurize
+from sqlbench.episodes.context import Context
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import Decision, choose
@@ -36,6 +36,8 @@ class LinTSPolicy(LinearPolicy):
         λ: A⁻¹ starts as I/λ.
     epsilon : float
         The share of uniform choice that is mixed in.
+    features : str
+        The blocks of features that are seen: ``class``, or ``class,signals``.
 
     References
     ----------
@@ -43,15 +45,21 @@ class LinTSPolicy(LinearPolicy):
     algorithm 1.
     """
 
-    def __init__(self, v: float = 0.3, ridge: float = 1.0, epsilon: float = 0.0) -> None:
-        super().__init__(ridge, epsilon)
+    def __init__(
+        self,
+        v: float = 0.3,
+        ridge: float = 1.0,
+        epsilon: float = 0.0,
+        features: str = "class",
+    ) -> None:
+        super().__init__(ridge, epsilon, features)
         if not (v >= 0 and np.isfinite(v)):
             raise ConfigError(f"v is a number of at least 0, not {v!r}.")
         self.v = v
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return the posterior mean of each arm, shape (8,)."""
-        return self.arms.means(featurize(context))
+        return self.arms.means(self.vector(context))
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
         """Return the probability of each arm, shape (8,)."""
@@ -76,7 +84,7 @@ class LinTSPolicy(LinearPolicy):
         )
 
     def _posterior(self, context: Context) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        x = featurize(context)
+        x = self.vector(context)
         return self.arms.means(x), self.v * self.arms.widths(x)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.episodes.context import DIMENSION, Context, featurize
+from sqlbench.episodes.context import Context
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import take_arrays
@@ -34,6 +34,8 @@ class LinUCBPolicy(LinearPolicy):
         (see `DiscountedArms`).
     epsilon : float
         The share of uniform choice that is mixed in.
+    features : str
+        The blocks of features that are seen: ``class``, or ``class,signals``.
 
     References
     ----------
@@ -49,8 +51,9 @@ class LinUCBPolicy(LinearPolicy):
         ridge: float = 1.0,
         gamma: float = 1.0,
         epsilon: float = 0.0,
+        features: str = "class",
     ) -> None:
-        super().__init__(ridge, epsilon)
+        super().__init__(ridge, epsilon, features)
         if not (alpha >= 0 and np.isfinite(alpha)):
             raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
         if not 0 < decay <= 1:
@@ -61,11 +64,11 @@ class LinUCBPolicy(LinearPolicy):
         # A caller's α below the usual floor is meant: it stays where it is.
         self.min_alpha = min(min_alpha, alpha)
         if gamma != 1.0:
-            self.arms = DiscountedArms(len(ARMS), DIMENSION, ridge, gamma)
+            self.arms = DiscountedArms(len(ARMS), self.arms.dimension, ridge, gamma)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return the upper confidence bound of each arm, shape (8,)."""
-        x = featurize(context)
+        x = self.vector(context)
         return self.arms.means(x) + self.alpha * self.arms.widths(x)
 
     def end_episode(self) -> None:

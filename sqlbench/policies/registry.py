@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import parse_qsl
 from zipfile import BadZipFile
 
 import numpy as np
 
-from sqlbench.episodes.context import FEATURE_NAMES
+from sqlbench.episodes.context import feature_names
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
+from sqlbench.plugins import declared, entry_point, import_path, is_path
 from sqlbench.policies.base import Policy
 from sqlbench.policies.epsilon_greedy import EpsilonGreedyPolicy
 from sqlbench.policies.lints import LinTSPolicy
@@ -53,8 +55,8 @@ def register_policy(name: str, builder: Builder) -> None:
     """Let specs name a policy of your own: ``NAME``, or ``NAME?parameter=number&…``.
 
     Local worker processes (`compare`, `run_grid`, `run_sweep`) are told of it if it comes from a
-    module that they can import. For one that is defined in a notebook or script give them threads:
-    ``workers=lambda: ThreadPoolExecutor(2)``.
+    module that they can import; runs of one that is defined in a notebook or script are made in
+    threads, and a warning says so. A spec may name the import path instead, ``MODULE:NAME``.
 
     Parameters
     ----------
@@ -88,6 +90,16 @@ def register_policy(name: str, builder: Builder) -> None:
     _OWN[name] = builder
 
 
+def _foreign(head: str) -> Builder | None:
+    """Return a policy of another package: declared by a name, or named by its import path."""
+    found = entry_point("policy", head)
+    if found is None and is_path(head):
+        found = import_path(head, "policy")
+    if found is not None and not callable(found):
+        raise ConfigError(f"The policy {head!r} needs a class or function, not {found!r}.")
+    return cast("Builder | None", found)
+
+
 def is_own(name: str) -> bool:
     """Return whether a name was registered with `register_policy`."""
     return name in _OWN
@@ -95,7 +107,26 @@ def is_own(name: str) -> bool:
 
 def own_policies() -> dict[str, Builder]:
     """Return the registered policies that another process can import."""
-    return {n: b for n, b in _OWN.items() if getattr(b, "__module__", "__main__") != "__main__"}
+    return {name: builder for name, builder in _OWN.items() if _travels(builder)}
+
+
+def stuck_here(spec: str) -> bool:
+    """Return whether a spec names a policy that no other process can be told of.
+
+    Such is one that a notebook or a script defines: another process cannot import it.
+    """
+    name = spec.partition("?")[0].partition(":")[0]
+    return name in _OWN and not _travels(_OWN[name])
+
+
+def _travels(builder: Builder) -> bool:
+    if getattr(builder, "__module__", "__main__") == "__main__":
+        return False
+    try:
+        pickle.dumps(builder)
+    except Exception:  # whatever it is, it would be raised in the worker, too
+        return False
+    return True
 
 
 def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
@@ -104,7 +135,8 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     Parameters
     ----------
     spec : str
-        ``NAME``, ``NAME:ARGUMENT``, each with ``?parameter=value&…`` behind it.
+        ``NAME``, ``NAME:ARGUMENT``, or ``MODULE:NAME``, the import path of a policy of your own,
+        each with ``?parameter=value&…`` behind it.
     model : ChatModel or None
         The model of the experiment: `oracle` reads its repair matrix.
 
@@ -124,15 +156,20 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     name, _, argument = head.partition(":")
     parameters = parse_parameters(spec, query)
     builders = _BUILDERS | _OWN
+    foreign = None if name in (*builders, "oracle") else _foreign(head)
+    if foreign is not None:
+        name, argument, builders = head, "", {head: foreign}
     if name not in (*builders, "oracle") or (name == "fixed") != bool(argument):
-        raise UnknownNameError("policy", spec, (*POLICY_NAMES, *_OWN))
+        raise UnknownNameError("policy", spec, (*POLICY_NAMES, *_OWN, *declared("policy")))
     builder = _oracle(model) if name == "oracle" else builders[name]
     known = [p for p in inspect.signature(builder).parameters if p != "arm"]
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError(f"parameter of policy {name!r}", parameter, known)
     policy = builder(*([argument] if argument else []), **parameters)
-    if name in _OWN and (lacking := [m for m in _METHODS if not hasattr(policy, m)]):
+    if (name in _OWN or foreign is not None) and (
+        lacking := [m for m in _METHODS if not hasattr(policy, m)]
+    ):
         raise ConfigError(
             f"The policy {name!r} is no sqlbench.policies.Policy: what its builder returned, "
             f"{policy!r}, lacks {', '.join(lacking)}."
@@ -141,15 +178,15 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
     return policy
 
 
-def parse_parameters(spec: str, query: str) -> dict[str, float]:
-    """Read the ``parameter=number&…`` behind a spec's question mark.
+def parse_parameters(spec: str, query: str) -> dict[str, Any]:
+    """Read the ``parameter=number&…`` behind a spec's question mark; ``features`` is a text.
 
     Raises
     ------
     ConfigError
         If it has another form: the message names the spec.
     """
-    parameters = {}
+    parameters: dict[str, Any] = {}
     try:
         pairs = parse_qsl(query, strict_parsing=True) if query else []
     except ValueError:
@@ -159,6 +196,9 @@ def parse_parameters(spec: str, query: str) -> dict[str, float]:
             raise ConfigError(
                 f"The policy {spec!r} gives the parameter {key} twice; give one value."
             )
+        if key == "features":
+            parameters[key] = text
+            continue
         try:
             parameters[key] = float(text)
         except ValueError:
@@ -168,13 +208,19 @@ def parse_parameters(spec: str, query: str) -> dict[str, float]:
     return parameters
 
 
+def blocks_of(policy: Policy) -> tuple[str, ...]:
+    """Return the blocks of features that a policy sees (`sqlbench.episodes.context.BLOCKS`)."""
+    blocks: tuple[str, ...] = getattr(policy, "blocks", ("class",))
+    return blocks
+
+
 def save_policy(policy: Policy, path: Path) -> None:
     """Save what a policy learned, with the names that its numbers stand for, as one ``.npz``."""
     arrays: dict[str, Any] = dict(policy.state())
     np.savez(
         path,
         _spec=np.array(policy.spec),
-        _features=np.array(FEATURE_NAMES),
+        _features=np.array(feature_names(blocks_of(policy))),
         _arms=np.array([str(a) for a in ARMS]),
         **arrays,
     )
@@ -206,12 +252,18 @@ def read_policy(source: Path | IO[bytes], name: str, model: ChatModel | None = N
         features, arms = arrays["_features"].tolist(), arrays["_arms"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ConfigError(f"{name!r} is no saved policy: {error}.") from error
-    if features != list(FEATURE_NAMES) or arms != list(ARMS):
+    policy = make_policy(spec, model)
+    expected = list(feature_names(blocks_of(policy)))
+    if features != expected or arms != list(ARMS):
+        other = [f for f in features if f not in expected] or [
+            f for f in expected if f not in features
+        ]
         raise ConfigError(
             f"The policy in {name!r} was saved for {len(features)} features and {len(arms)} "
-            f"arms that are not today's {len(FEATURE_NAMES)} and {len(ARMS)}; train it anew."
+            f"arms that are not today's {len(expected)} and {len(ARMS)}"
+            + (f" (of the features {other[0]!r} is not in both)" if other else "")
+            + "; train it anew."
         )
-    policy = make_policy(spec, model)
     policy.load_state({k: v for k, v in arrays.items() if not k.startswith("_")})
     return policy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.episodes.context import Context
+from sqlbench.episodes.context import Context, parse_blocks
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS, RepairAction
 from sqlbench.exceptions import ConfigError
@@ -14,6 +14,8 @@ from sqlbench.policies.counting import CountingPolicy
 
 # None (rows that nobody has judged) has a row of its own.
 _ROW: dict[ErrorClass | None, int] = {c: i for i, c in enumerate((*ErrorClass, None))}
+# With the signals each class has a row for little, some and much doubt: thirds.
+LEVELS = 3
 
 
 class TablePolicy(CountingPolicy):
@@ -22,7 +24,7 @@ class TablePolicy(CountingPolicy):
     Every cell starts with one imagined observation of the reward ``optimism``, which no arm can
     keep up: so each arm is tried for each class until its mean has fallen below the best
     (optimistic initial values: Sutton and Barto 2018, §2.6). Nothing of the context but the error
-    class is used.
+    class is used, and of the signals, where they are asked for, the doubt in thirds.
 
     Parameters
     ----------
@@ -30,20 +32,34 @@ class TablePolicy(CountingPolicy):
         The imagined first reward.
     epsilon : float
         The share of uniform choice that is mixed in.
+    features : str
+        The blocks of features that are seen: ``class``, or ``class,signals``.
     """
 
-    def __init__(self, optimism: float = 1.0, epsilon: float = 0.0) -> None:
-        super().__init__((len(_ROW), len(ARMS)), epsilon)
+    def __init__(
+        self, optimism: float = 1.0, epsilon: float = 0.0, features: str = "class"
+    ) -> None:
+        self.blocks = parse_blocks(features, type(self).__name__)
+        rows = len(_ROW) * (LEVELS if "signals" in self.blocks else 1)
+        super().__init__((rows, len(ARMS)), epsilon)
         if not np.isfinite(optimism):
             raise ConfigError(f"optimism is a finite number, not {optimism!r}.")
         self.optimism = optimism
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return the mean reward of each arm for the context's error class, shape (8,)."""
-        row = _ROW[context.error_class]
+        row = self._row(context)
         scores: NDArray[np.float64] = (self.sums[row] + self.optimism) / (self.counts[row] + 1)
         return scores
 
     def update(self, context: Context, action: RepairAction, reward: float) -> None:
         """Learn that ``action``, chosen for the context's error class, brought ``reward``."""
-        self.count((_ROW[context.error_class], ARM_INDEX[action]), reward)
+        self.count((self._row(context), ARM_INDEX[action]), reward)
+
+    def _row(self, context: Context) -> int:
+        row = _ROW[context.error_class]
+        if "signals" not in self.blocks:
+            return row
+        if context.signals is None:
+            raise ValueError("This context has no signals, and the policy's features ask for them.")
+        return row * LEVELS + min(int(context.signals[0] * LEVELS), LEVELS - 1)

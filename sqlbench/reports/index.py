@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sqlbench.exceptions import ConfigError, SQLBenchError
 from sqlbench.html import escape
+from sqlbench.paths import located
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.run import Run
 
@@ -49,7 +50,7 @@ def write_index(folder: str | Path) -> Path:
     ConfigError
         If there is an ``index.html`` that was not written by this function.
     """
-    root = Path(folder)
+    root = located(folder)
     target = root / NAME
     if target.exists() and _MARK not in target.read_text(encoding="utf-8", errors="replace"):
         raise ConfigError(

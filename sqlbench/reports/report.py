@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located
+from sqlbench.reports.title import title_text
 from sqlbench.runs.run import Run
 
 NOTEBOOK = "01_run_episodes.ipynb"
@@ -28,7 +30,16 @@ _STYLE = (
     "h2,.jp-MarkdownCell:has(h2),.jp-Cell-inputWrapper:has(+.jp-Cell-outputWrapper)"
     "{break-after:avoid}.jp-MarkdownCell,.jp-CodeCell:has(img,table){break-inside:avoid}"
     "pre{white-space:pre-wrap!important;overflow-wrap:anywhere}}"  # paper has no scroll bar
+    ".code{margin-left:74px}.code>summary{cursor:pointer;opacity:.6;font:12px system-ui,sans-serif}"
+    "@media only screen and (max-width:760px){.code{margin-left:24px}}"
+    "@media print{details.code{display:none}}"
 )
+# A report is read for its figures: the code that made them unfolds with a click.
+_FOLDED = """{%- extends 'lab/index.html.j2' -%}
+{%- block input_group -%}
+<details class="code"><summary>{{ cell.metadata.get('summary', 'Code') }}</summary>
+{{ super() }}</details>
+{%- endblock input_group -%}"""
 
 
 def find_notebook(name: str = NOTEBOOK) -> Path:
@@ -70,7 +81,7 @@ def write_report(run_dir: str | Path) -> Path:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    folder = Path(run_dir).resolve()
+    folder = located(run_dir).resolve()
     run = Run.open(folder)
     executed = folder / "report.ipynb"
     try:
@@ -89,10 +100,10 @@ def write_report(run_dir: str | Path) -> Path:
             f"The notebook failed in cell {error.exec_count}: {error.ename}: {error.evalue}. "
             f"It is kept, with its traceback, in {executed}."
         ) from error
-    return export_html(executed, f"{folder.name}: {run.label}{run.mark}")
+    return export_html(executed, f"{folder.name}: {run.label}{run.mark}", title_text(run))
 
 
-def export_html(notebook: Path, title: str = "Notebook") -> Path:
+def export_html(notebook: Path, title: str = "Notebook", head: str | None = None) -> Path:
     """Export an executed notebook to HTML beside it, free of anything that a network brings.
 
     Parameters
@@ -101,18 +112,26 @@ def export_html(notebook: Path, title: str = "Notebook") -> Path:
         The executed notebook.
     title : str
         What a browser's tab, and each printed page, is called.
+    head : str or None
+        Of a report: what stands in place of the notebook's first cell. Code is then folded away,
+        and the parameters stand once, as they were given.
     """
     import nbformat
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
-        template_name="lab", embed_images=True
+        template_name="lab",
+        embed_images=True,
+        **({"raw_template": _FOLDED} if head is not None else {}),
     )
     exporter.mathjax_url = ""
     exporter.require_js_url = ""
     exporter.mermaid_js_url = ""
     content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     _drop_widgets(content)
+    if head is not None:
+        content.cells[0].source = head
+        _keep_given(content)
     named = {"metadata": {"name": title}}
     body, _ = exporter.from_notebook_node(content, resources=named)
     target = notebook.with_suffix(".html")
@@ -140,6 +159,18 @@ def _drop_widgets(notebook: Any) -> None:
             cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
 
 
+def _keep_given(notebook: Any) -> None:
+    """Leave out the default parameters where others were given."""
+    tags = [set(cell.metadata.get("tags", ())) for cell in notebook.cells]
+    if not any("injected-parameters" in t for t in tags):
+        return
+    kept = [c for c, t in zip(notebook.cells, tags, strict=True) if "parameters" not in t]
+    for cell in kept:
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            cell.metadata["summary"] = "Parameters"
+    notebook.cells = kept
+
+
 def _parameters(run: Run, folder: Path) -> dict[str, Any]:
     c = run.config
     return {
@@ -156,5 +187,8 @@ def _parameters(run: Run, folder: Path) -> dict[str, Any]:
         "temperature": c.temperature,
         "task": c.task or "",
         "database": c.database or "",
+        "samples": c.samples,
+        "prompts": c.prompts or "",
+        "start_from": c.start_from or "",
         "opens": str(folder),
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from sqlbench.environment.asking import make_messages
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import extract_offending_token
-from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, Message, RepairAction
+from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, Message
 from sqlbench.exceptions import UnknownNameError
+from sqlbench.runs.missing import why_missing
 from sqlbench.runs.run import Run
 from sqlbench.suites import Suite
 from sqlbench.words import counted
@@ -37,24 +39,20 @@ def sent_messages(run: Run, suite: Suite, episode: Episode, step: Step) -> tuple
     """
     question = suite.question(episode.question_id)
     database = suite.database(question)
-    facts = {
-        "schema": suite.schema_text(question),
-        "dialect": database.dialect,
-        "question": question.text,
-        "evidence": question.evidence,
-    }
-    if step.action == GENERATE:
-        return run.prompts.generate(**facts)
-    if step.action not in ARMS:
+    if step.action not in (GENERATE, *ARMS):
         return ()
     earlier = episode.steps[: step.attempt - 1]
-    last = earlier[-1]
-    raised = last.row_count is None
-    return run.prompts.repair(
-        RepairAction(step.action),
-        attempts=[FailedAttempt(s.action, s.sql, s.error_message or "") for s in earlier],
-        token=extract_offending_token(last.error_message or "", last.sql) if raised else None,
-        **facts,
+    last = earlier[-1] if earlier else None
+    raised = last is not None and last.row_count is None
+    return make_messages(
+        run.prompts,
+        step.action,
+        question,
+        suite.schema_text(question),
+        database.dialect,
+        [FailedAttempt(s.action, s.sql, s.error_message or "") for s in earlier],
+        extract_offending_token(last.error_message or "", last.sql) if last and raised else None,
+        last.known if last else None,
     )
 
 
@@ -72,11 +70,15 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     prompts : bool
         Whether to print exactly what was sent at each attempt.
 
+    An episode that the run has lost, or not come to, says why it is missing.
+
     Raises
     ------
     UnknownNameError
         If the run has no such episode.
     """
+    if (missing := why_missing(run, index)) is not None:
+        return missing
     episode = find_episode(run, index)
     question = suite.question(episode.question_id)
     lines = [
@@ -88,9 +90,21 @@ def transcript(run: Run, index: int, suite: Suite, *, prompts: bool = False) -> 
     for step in episode.steps:
         sent = sent_messages(run, suite, episode, step) if prompts else ()
         lines += ["", step_text(step, sent)]
+        if step.attempt == 1 and episode.samples:
+            lines += ["", samples_text(episode)]
     outcome = "success" if episode.success else "failure"
     lines += ["", f"{outcome} after {counted(len(episode.steps), 'attempt')}, "
               f"total reward {episode.total_reward:+.2f}"]  # fmt: skip
+    return "\n".join(lines)
+
+
+def samples_text(episode: Episode) -> str:
+    """Return the other first answers of an episode as readable text."""
+    lines = [f"Other samples of the first answer ({len(episode.others)}):"]
+    for sample in episode.others:
+        verdict = "right" if sample.success else f"{sample.error_class} ({sample.reason})"
+        rows = "" if sample.row_count is None else f", {counted(sample.row_count, 'row')}"
+        lines += [_indented(sample.sql or "(no SQL in the answer)", 4), f"  -> {verdict}{rows}"]
     return "\n".join(lines)
 
 
@@ -104,7 +118,9 @@ def step_text(step: Step, messages: Sequence[Message] = (), *, reward: bool = Tr
     lines.append(_indented(step.sql or "(no SQL in the answer)", 4))
     if step.answer is not None:
         lines += ["  --- answer ---", _indented(step.answer, 4), "  --- end of answer ---"]
-    return "\n".join([*lines, *_outcome_lines(step)[: None if reward else 1]])
+    if step.cut:
+        lines.append("  (the answer was cut off at its limit of tokens)")
+    return "\n".join([*lines, *_outcome_lines(step)[: None if reward else -1]])
 
 
 def repair_story(run: Run, episode: Episode) -> str:
@@ -168,10 +184,19 @@ def _outcome_lines(step: Step) -> list[str]:
         result = f"{step.error_class} ({step.reason}): {message}"
     return [
         f"  -> {result}",
+        *_known_lines(step),
         f"  reward {step.reward:+.2f} = base {b.base:+.2f}, attempt {b.attempt_penalty:+.2f}, "
         f"severity {b.severity_bonus:+.2f}, change {b.change_bonus:+.2f}; "
         f"task score {step.score:.3f}",
     ]
+
+
+def _known_lines(step: Step) -> list[str]:
+    """Return what the signals said of an attempt, where they were measured."""
+    if step.known is None:
+        return []
+    told = [f"     {line}" for line in (*step.known.evidence, *step.known.facts)]
+    return [f"  doubt {step.known.doubt:.0%}", *told]
 
 
 def _verdict(step: Step, right: str = "right") -> str:

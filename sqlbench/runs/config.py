@@ -14,10 +14,13 @@ from pydantic import (
     model_serializer,
 )
 
+from sqlbench.environment.doubting import Ground
 from sqlbench.environment.environment import Feedback
 from sqlbench.episodes.context import MAX_ATTEMPTS
+from sqlbench.episodes.known import MAX_DOUBT
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
+from sqlbench.signals.choice import Rule
 
 # Their plans are lists in memory: a slip of the keyboard shall not fill it.
 MAX_EPISODES = 10_000_000
@@ -25,7 +28,7 @@ MAX_SEEDS = 1_000_000
 MAX_SAMPLES = 1_000
 # Fields that came later are written only where they are set: what was written without them keeps
 # its bytes, and a cell of a grid its name.
-_LATER = ("samples", "prompts", "start_from")
+_LATER = ("samples", "prompts", "start_from", "choose", "ground", "max_doubt", "signals")
 
 
 class RunConfig(BaseModel):
@@ -52,8 +55,12 @@ class RunConfig(BaseModel):
     hindsight: float = DEFAULT_HINDSIGHT
     learner: str = "standard"
     samples: int = Field(default=1, ge=1, le=MAX_SAMPLES)
+    choose: Rule = "first"
     prompts: str | None = None
     start_from: str | None = None
+    ground: Ground | None = None
+    max_doubt: float = Field(default=MAX_DOUBT, ge=0.0, le=1.0)
+    signals: bool = False
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -72,11 +79,14 @@ class RunConfig(BaseModel):
         models = dict.fromkeys((self.model, self.repair_model))
         return tuple(m for m in models if m and m.startswith("openai"))
 
-    @field_validator("episodes", "seed", "lag", "max_attempts", "samples", mode="before")
+    @field_validator(
+        *("episodes", "seed", "lag", "max_attempts", "samples", "temperature", "hindsight"),
+        mode="before",
+    )
     @classmethod
     def _no_truth_value(cls, value: Any) -> Any:
         if isinstance(value, bool):  # which Python counts as 0 or 1
-            raise ValueError("a whole number is expected")
+            raise ValueError("a number is expected")
         return value
 
     @field_validator("database")

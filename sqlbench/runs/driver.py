@@ -69,6 +69,7 @@ class Driver:
         self.learn = get_learner(config.learner)
         self.collector = CollectorRest()
         self.on_episode: Callable[[Run], Awaitable[object]] | None = None
+        self.changes: Callable[[], dict[str, dict[str, str | None]]] = dict
         self.answered = False
         self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
@@ -156,7 +157,9 @@ class Driver:
                 self.answered = True
         except ModelError as error:
             # Nothing was ever answered, or nothing will be: that is the user's to mend, now.
-            hopeless = error.kind in HOPELESS and not self.answered
+            # A refused request is not, in a run that was answered before it was gone on with.
+            known = self.answered or (error.kind == "bad_request" and bool(self.writer.run.log))
+            hopeless = error.kind in HOPELESS and not known
             if error.kind == "setup" or hopeless:
                 raise ModelSetupError(error.message) from error
             return place, Failure(error, len(episode.steps) + 1)
@@ -165,6 +168,7 @@ class Driver:
         return place, episode
 
     def _take(self, slot: Slot, result: Episode | Failure) -> None:
+        self.writer.keep_parameters(self.changes())
         if isinstance(result, Failure):
             self.writer.fail(result.record(slot))
             self.lost += isinstance(result.error, DatabaseFailure)

@@ -15,7 +15,7 @@ from sqlbench.models.calling.cache import ResponseStore, request_key
 from sqlbench.models.calling.caller import store_path
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.predictions import with_repairs
-from sqlbench.paths import out_folder
+from sqlbench.paths import located
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.plan import askable, make_slots
 from sqlbench.runs.run import Run
@@ -105,7 +105,7 @@ def estimate_run(
         suite, model, "random", seed=config.seed, temperature=config.temperature,
         prompts=Prompts.load(config.prompts), golds=golds,
     )  # fmt: skip
-    folder = out_folder(out) if out is not None else None
+    folder = located(out) if out is not None else None
     known = folder is not None and (folder / "run.json").exists()
     done = {e.index for e in Run.open(folder).log} if known and folder is not None else set()
     questions, _ = askable(suite, golds, config.task)

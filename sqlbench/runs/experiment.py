@@ -13,24 +13,28 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from sqlbench.checks import check_has, check_whole
+from sqlbench.checks import as_path, check_has, check_kind, check_whole
+from sqlbench.environment.doubting import Ground, is_grounded
 from sqlbench.environment.environment import Feedback, SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
+from sqlbench.episodes.known import MAX_DOUBT
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.calling.budget import load_prices
 from sqlbench.models.calling.caller import Caller
+from sqlbench.models.endpoint.openai import OpenAIModel
 from sqlbench.models.predictions import check_samples, with_repairs
-from sqlbench.paths import out_folder
+from sqlbench.paths import located
 from sqlbench.policies import Policy, make_policy
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
-from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas
+from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas, why_bound
 from sqlbench.runs.run import Run
 from sqlbench.runs.start import Start
 from sqlbench.runs.writer import RunWriter
+from sqlbench.signals.choice import Rule
 from sqlbench.suites import Suite, load_suite
 
 __all__ = ["MAX_LOST", "askable", "make_config", "make_slots", "run_experiment"]
@@ -58,8 +62,12 @@ async def run_experiment(
     hindsight: float = DEFAULT_HINDSIGHT,
     learner: str = "standard",
     samples: int = 1,
+    choose: Rule = "first",
     prompts: str | Path | None = None,
     start_from: str | Path | None = None,
+    ground: Ground | None = None,
+    max_doubt: float = MAX_DOUBT,
+    signals: bool = False,
     out: str | Path | None = None,
     progress: bool = True,
     calling: Calling | None = None,
@@ -95,15 +103,20 @@ async def run_experiment(
         How the policy learns from an episode; others than ``standard`` are for ablations
         (`sqlbench.runs.ablation`).
     samples : int
-        How many independent first answers a question gets; the first one is attempt 1, the others
+        How many independent first answers a question gets; one of them is attempt 1, the others
         are graded beside it (`sqlbench.analysis.pass_at_k`).
+    choose : {"first", "agreement", "doubt"}
+        Which of the samples is attempt 1, see `SQLAgentEnv`.
     prompts : path or None
         A folder whose texts override the package's.
     start_from : path or None
         A finished run's folder, or its ``policy.npz``: the policy starts with what it learned
         there, and the run keeps a copy of it.
+    ground, max_doubt, signals
+        See `SQLAgentEnv`.
     out : path or None
-        The run's folder. A run of the same configuration there is gone on with. None keeps the
+        The run's folder. A run of the same configuration there is gone on with, and extended by a
+        larger number of episodes; one without a finished episode binds nothing. None keeps the
         run in memory.
     progress : bool
         Whether to show a progress bar.
@@ -133,7 +146,18 @@ async def run_experiment(
     UnseenRequestError
         In replay, if a request was never stored.
     """
-    calling = calling or Calling()
+    calling = Calling() if calling is None else calling
+    check_kind("calling", calling, Calling, "a Calling, or None")
+    check_kind(
+        "policy",
+        policy,
+        str,
+        "a spec like 'linucb' (sqlbench.register_policy gives a class of your own one)",
+    )
+    check_kind("progress", progress, bool, "True or False")
+    check_kind("database", database, (str, type(None)), "a URL, pg-embedded, or None")
+    as_path("out", out)  # before anything takes long
+    prompts, start_from = as_path("prompts", prompts), as_path("start_from", start_from)
     # What may take more than a moment is done in a thread: the loop may have other work.
     loaded = suite
     if isinstance(loaded, str):
@@ -144,6 +168,8 @@ async def run_experiment(
     repairing = repair_model
     if isinstance(repairing, str):
         repairing = load_model(repairing, loaded, calling)
+    if repairing is not None:
+        check_has("repair_model", repairing, "fingerprint", "a spec, a ChatModel, or None")
     answering = with_repairs(first, repairing, max_attempts)
     taught = await asyncio.to_thread(make_policy, policy, repairing or first)
     check_whole("concurrency", concurrency, 1)
@@ -168,23 +194,34 @@ async def run_experiment(
         hindsight=hindsight,
         learner=learner,
         samples=samples,
+        choose=choose,
         prompts=None if prompts is None else str(prompts),
         start_from=None if start_from is None else str(start_from),
+        ground=ground,
+        max_doubt=max_doubt,
+        signals=signals,
     )
     check_samples(answering, samples)
     if calling.prices is not None:
         load_prices((), calling.prices)  # a file that will not do is said before there is a run
-    texts = Prompts.load(prompts)
+    texts = Prompts.load(prompts, ground=is_grounded(ground, repairing or first))
     golds = Golds(loaded, metric)
     questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+    folder = as_path("out", out)
     writer = await asyncio.to_thread(
         RunWriter,
         make_meta(config, loaded, answering, texts, questions, invalid, start),
         texts,
-        out_folder(out) if out is not None else None,
+        None if folder is None else located(folder),
         start,
+        why_bound((first, repairing), taught),
     )
+    parameters = {m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)}
+    writer.run._suite = loaded
     try:
+        for spec, changes in writer.run.changes.items():
+            if spec in parameters:
+                parameters[spec].resume(changes)
         caller = await asyncio.to_thread(Caller.prepare, answering, calling, concurrency, writer)
     except BaseException:
         writer.close()
@@ -204,6 +241,9 @@ async def run_experiment(
             prompts=texts,
             golds=golds,
             samples=config.samples,
+            choose=config.choose,
+            max_doubt=config.max_doubt,
+            signals=config.signals,
         )
 
     try:
@@ -220,6 +260,7 @@ async def run_experiment(
         ) as bar:
             driver = Driver(make_env, taught, writer, config, bar, caller.meter)
             driver.on_episode = on_episode
+            driver.changes = lambda: {s: p.changes for s, p in parameters.items() if p.changes}
             with driver.collector:
                 await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
         await asyncio.to_thread(writer.finish, taught)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import orjson
 
 from sqlbench.exceptions import RunFolderError
+from sqlbench.paths import shown
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         why = f"{path.name} is missing" if path.parent.is_dir() else "there is no such folder"
-        raise RunFolderError(f"{str(path.parent)!r} holds no run: {why}.") from None
+        raise RunFolderError(f"{shown(path.parent)} holds no run: {why}.") from None
     except NotADirectoryError:
         raise RunFolderError(f"{str(path.parent)!r} is a file; name the folder of a run.") from None
     except OSError as error:

@@ -60,6 +60,8 @@ _AS_LOGGED = (
 def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Return a row an attempt, in order of its episode's number.
 
+    A column ``doubt`` is there where the signals were measured.
+
     Parameters
     ----------
     records : iterable of dict
@@ -78,6 +80,7 @@ def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     )
     parts = [columns[n] for n in ("base", "attempt_penalty", "severity_bonus", "change_bonus")]
     rewards = columns["reward"]
+    doubts: list[float | None] = []
     for record in records:
         number = record["episode"]
         for step in record["steps"]:
@@ -92,5 +95,9 @@ def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
             base, attempt, severity, change = breakdown
             rewards.append(round(base + attempt + severity + change, 10))
             scores.append(step["scores"])
+            known = step.get("known")
+            doubts.append(None if known is None else known["doubt"])
     frame = pd.DataFrame(columns)
+    if any(doubt is not None for doubt in doubts):
+        frame.insert(STEP_COLUMNS.index("sql"), "doubt", pd.Series(doubts, dtype=float))
     return frame.sort_values(["episode", "attempt"], kind="stable", ignore_index=True)

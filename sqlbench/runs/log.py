@@ -16,6 +16,7 @@ from typing import Any, Self
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
+from sqlbench.paths import located
 from sqlbench.policies import Policy, make_policy
 from sqlbench.runs.config import make_config
 from sqlbench.runs.files import read_json, write_json
@@ -68,7 +69,7 @@ class EpisodeLog:
         policy: Policy | None = None,
         golds: Golds | None = None,
     ) -> None:
-        path, answering = Path(folder), model or Agent()
+        path, answering = located(folder), model or Agent()
         self.policy = policy or make_policy("resample")
         known = path / "run.json"
         so_far = read_json(known).get("config", {}).get("episodes") if known.exists() else 1

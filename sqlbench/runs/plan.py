@@ -15,6 +15,8 @@ import sqlbench
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import SQLBenchError, SuiteError
 from sqlbench.grading import Golds, InvalidGoldError
+from sqlbench.models import ChatModel
+from sqlbench.policies import Policy
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.run import SCHEMA_VERSION
 from sqlbench.runs.start import Start
@@ -125,3 +127,22 @@ def _servers(suite: Suite) -> dict[str, str]:
     """Return the version of the PostgreSQL server that a suite runs on, if any."""
     versions = {getattr(d, "server_version", None) for d in suite.databases.values()} - {None}
     return {"postgres": ", ".join(sorted(map(str, versions)))} if versions else {}
+
+
+def why_bound(models: Sequence[ChatModel | None], policy: Policy) -> str | None:
+    """Return why episodes depend on how many there will be; None: a run can be extended.
+
+    Parameters
+    ----------
+    models : sequence of ChatModel or None
+        Who answers and who repairs.
+    policy : Policy
+        Who chooses; one of the user's own may look at how far the run has come.
+    """
+    for model in models:
+        drift = getattr(getattr(model, "profile", None), "drift_at", None)
+        if model is not None and drift is not None:
+            return f"{model.spec} changes after {drift:g} of the episodes"
+    if not type(policy).snapshot.__module__.startswith("sqlbench."):
+        return f"{policy.spec} is told what share of the episodes lies behind it"
+    return None

@@ -19,6 +19,7 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.html import Card, Grid, Shown, Text, facts
+from sqlbench.paths import located
 from sqlbench.runs.collector import no_collection
 from sqlbench.runs.config import make_config
 from sqlbench.runs.files import read_json, read_lines, read_log
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
     from sqlbench.runs.start import Start
+    from sqlbench.suites import Suite
 
 SCHEMA_VERSION = 1
 START = "start.npz"
@@ -86,6 +88,7 @@ class Run(Shown):
         self._failed: list[dict[str, Any]] | None = None
         self._policy: Policy | None = None
         self.start: Start | None = None
+        self._suite: Suite | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -97,7 +100,7 @@ class Run(Shown):
             If it is no run's folder. A log that is damaged before its last line raises when it is
             first read, which may be now or with the first use of what is in it.
         """
-        path = Path(folder)
+        path = located(folder)
         return cls(read_json(path / "run.json"), path)
 
     @property
@@ -138,6 +141,26 @@ class Run(Shown):
         return bool(self.meta["simulated"])
 
     @property
+    def changes(self) -> dict[str, dict[str, str | None]]:
+        """What servers made of models' parameters, by spec: another name, or None for left out.
+
+        Raises
+        ------
+        RunFolderError
+            If the record is damaged.
+        """
+        found = self.meta.get("parameters", {})
+        models = found.values() if isinstance(found, dict) else [None]
+        if not all(
+            isinstance(m, dict) and all(isinstance(n, str | None) for n in m.values())
+            for m in models
+        ):
+            raise RunFolderError(
+                f"The run.json in {str(self.folder)!r} is damaged: its parameters are {found!r}."
+            )
+        return dict(found)
+
+    @property
     def without_gold(self) -> int:
         """How many of the questions that could be asked have no gold query."""
         return int(self.meta["without_gold"])
@@ -172,7 +195,7 @@ class Run(Shown):
 
     def card(self) -> Card:
         """Return what a notebook shows of it: its rates and costs."""
-        from sqlbench.runs.summary import rates
+        from sqlbench.runs.summary import notes_of, rates
 
         c, found = self.config, self.summary
         about = facts(
@@ -188,10 +211,9 @@ class Run(Shown):
         )
         rows = [(name, str(r)) for name, r in rates(self).items()] if self.log else []
         header = ("", "rate [95% interval, by question] (count/n)")
-        notes = [*self.meta["notes"], *self.meta["invalid_questions"].values()]
         return Card(
             f"Run {self.label}{self.mark}",
-            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes)],
+            [Grid(header, rows), about, *(Text(f"Note: {n}") for n in notes_of(self))],
         )
 
     @cached_property
@@ -227,6 +249,11 @@ class Run(Shown):
         return Prompts(texts)
 
     @property
+    def measured(self) -> bool:
+        """Whether the signals of every attempt are in the log."""
+        return bool(self.log) and all(s.known is not None for e in self.log for s in e.steps)
+
+    @property
     def episodes(self) -> pd.DataFrame:
         """A row an episode, in order of its number."""
         import pandas as pd
@@ -241,6 +268,7 @@ class Run(Shown):
                 "attempts": len(e.steps),
                 "first": e.first,
                 "field": e.field,
+                "gated": e.gated(self.config.max_doubt),
                 "any": e.any,
                 "total_reward": e.total_reward,
                 "model_calls": e.model_calls,
@@ -250,8 +278,45 @@ class Run(Shown):
             }
             for e in self.log
         ]
-        frame = pd.DataFrame(rows, columns=EPISODE_COLUMNS)
+        columns = list(EPISODE_COLUMNS)
+        if self.measured:
+            columns.insert(columns.index("any"), "gated")
+        frame = pd.DataFrame(rows, columns=columns)
         return frame.sort_values("episode", kind="stable", ignore_index=True)
+
+    @property
+    def suite(self) -> Suite:
+        """What was asked: the suite that it ran on, or its spec loaded anew.
+
+        Raises
+        ------
+        UnknownNameError, SuiteError, DatabaseFailure
+            If the suite cannot be loaded any more.
+        RunFolderError
+            If it has changed since the run.
+        """
+        if self._suite is None:
+            from sqlbench.suites import load_suite
+
+            suite = load_suite(self.config.suite, self.config.database)
+            if suite.content_hash != self.meta["suite_hash"]:
+                raise RunFolderError(
+                    f"The suite {self.config.suite!r} has changed since the run: its questions, "
+                    "golds or databases are others now."
+                )
+            self._suite = suite
+        return self._suite
+
+    @property
+    def questions(self) -> pd.DataFrame:
+        """A row a question: how often it was asked, how it went, the last answer and the gold.
+
+        The columns are those of `sqlbench.runs.questions.question_frame`; raises what `suite`
+        raises. Gold queries are for reading: nothing of it reaches a prompt.
+        """
+        from sqlbench.runs.questions import question_frame
+
+        return question_frame(self, self.suite)
 
     @property
     def steps(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.models import ChatModel
+from sqlbench.paths import located
 from sqlbench.policies import Policy
 from sqlbench.policies.registry import read_policy
 
@@ -48,7 +49,7 @@ class Start:
         ConfigError
             If there is no saved policy, or it is another one than the run's.
         """
-        place = Path(path)
+        place = located(path)
         place = place / _SAVED if place.is_dir() else place
         if not place.is_file():
             raise ConfigError(

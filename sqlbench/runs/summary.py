@@ -14,8 +14,12 @@ from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.repair import ARMS
 from sqlbench.episodes.sample import Sample
 from sqlbench.models.base import Usage
+from sqlbench.models.endpoint.parameters import describe_changes
+from sqlbench.runs.missing import survivors_note
 from sqlbench.runs.pass_at import pass_at_k
+from sqlbench.signals.audit import takes_new
 from sqlbench.stats import Rate, rate
+from sqlbench.words import counted
 
 if TYPE_CHECKING:
     from sqlbench.runs.run import Run
@@ -24,22 +28,44 @@ if TYPE_CHECKING:
 def rates(run: Run) -> dict[str, Rate]:
     """Return the rates that every report gives, clustered by question.
 
-    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``any``: any
+    ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``gated``:
+    where one stops that goes by doubt, if the signals of every attempt were measured. ``any``: any
     attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
     ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
-    right ones.
+    right ones, and, where the signals were measured, both if an audit by the doubts decides which
+    of the two answers is kept (`sqlbench.signals.audit`).
     """
     frame = run.episodes
     result = {
         name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
-        for name in ("first", "field", "any")
+        for name in ("first", "field", "gated", "any")
+        if name in frame
     }
     wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
     repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
     if run.config.feedback == "always":
         broken = rate(~right["success"].to_numpy(bool), right["question_id"].tolist())
-        return result | {"fixed": repaired, "broken": broken}
+        return result | {"fixed": repaired, "broken": broken} | _audited(run)
     return result | {"repaired": repaired}
+
+
+def _audited(run: Run) -> dict[str, Rate]:
+    """Return what fixed and broken come to if the doubts decide which of both answers is kept."""
+    if not run.measured:
+        return {}
+    found: dict[bool, tuple[list[bool], list[str]]] = {True: ([], []), False: ([], [])}
+    for episode in run.log:
+        old, new = episode.steps[0], episode.steps[-1]
+        kept = new if takes_new(*(_doubt(s) for s in (old, new))) else old
+        outcomes, questions = found[old.success]
+        outcomes.append(kept.success != old.success)
+        questions.append(episode.question_id)
+    return {"audited_fixed": rate(*found[False]), "audited_broken": rate(*found[True])}
+
+
+def _doubt(step: Step) -> float | None:
+    """Return an attempt's doubt; None if it raised."""
+    return None if step.row_count is None or step.known is None else step.known.doubt
 
 
 def summarize(run: Run) -> dict[str, Any]:
@@ -58,6 +84,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "model_errors": len(run.failed) - lost,
         "database_errors": lost,
         "invalid_questions": len(run.meta["invalid_questions"]),
+        **({"cut_answers": cut} if (cut := cut_answers(run)) else {}),
         "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
         "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
@@ -67,6 +94,25 @@ def summarize(run: Run) -> dict[str, Any]:
         "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
         **_passed(run),
     }
+
+
+def notes_of(run: Run) -> list[str]:
+    """Return what a table of a run must say below its numbers."""
+    found = run.changes.items()
+    notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
+    notes += [describe_changes(spec, changes) for spec, changes in found]
+    if cut := cut_answers(run):
+        notes.append(
+            f"{counted(cut, 'answer')} cut off at the limit of tokens: raise it with "
+            "openai:NAME?max_tokens=N."
+        )
+    note = survivors_note(run)
+    return notes if note is None else [*notes, note]
+
+
+def cut_answers(run: Run) -> int:
+    """Count the answers that the limit on their length cut off."""
+    return sum(s.cut for e in run.log for s in e.steps)
 
 
 def _passed(run: Run) -> dict[str, Any]:

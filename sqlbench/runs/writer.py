@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import RunFolderError, RunInUseError
+from sqlbench.runs.admission import LEARNED, admit
 from sqlbench.runs.files import clear_errors, drop_torn_line, read_json, write_json
 from sqlbench.runs.run import START, Run
 from sqlbench.runs.start import Start
@@ -20,10 +21,6 @@ from sqlbench.runs.start import Start
 if TYPE_CHECKING:
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
-
-
-# Where something was found; a hash beside it says what it is.
-_PLACES = {"config.prompts", "config.start_from"}
 
 
 class RunWriter:
@@ -40,6 +37,8 @@ class RunWriter:
         Made if it does not exist. A run of the same configuration is gone on with.
     start : Start or None
         What the policy knew before; it is kept beside the log.
+    bound : str or None
+        Why a finished run could not have more episodes; see `sqlbench.runs.admission`.
 
     Raises
     ------
@@ -54,23 +53,25 @@ class RunWriter:
         prompts: Prompts,
         folder: Path | None,
         start: Start | None = None,
+        bound: str | None = None,
     ) -> None:
         self.run = Run(meta, folder)
         self.run.start = start
         self._files: dict[str, int] = {}
         self._lock: IO[bytes] | None = None
+        self._grown = False  # run.json knows of more episodes once there is one more
         if folder is None:
             self.run.meta = meta | {"prompts": dict(prompts.texts)}
             return
         try:
-            self._take_folder(folder, meta)
+            self._take_folder(folder, meta, bound)
             if not (folder / "prompts.json").exists():
                 write_json(folder / "prompts.json", dict(prompts.texts))
             if start is not None and not (folder / START).exists():
                 with clear_errors(folder / START):
                     (folder / START).write_bytes(start.content)
             if not (folder / "run.json").exists():
-                write_json(folder / "run.json", meta)
+                write_json(folder / "run.json", self.run.meta)
             for name in ("episodes", "failures", "timings", "calls"):
                 path = folder / f"{name}.jsonl"
                 drop_torn_line(path)
@@ -83,16 +84,26 @@ class RunWriter:
 
     def append(self, episode: Episode) -> None:
         """Keep a finished episode; a failure that it had before is made good."""
+        self._grow()
         self.run.log.append(episode)
-        if self.run.failed:
-            self.run.failed[:] = [r for r in self.run.failed if r["episode"] != episode.index]
+        self._forget_failure(episode.index)
         self._write("episodes", episode.record())
         self._write("timings", episode.timings())
 
     def fail(self, record: dict[str, Any]) -> None:
-        """Keep a note of an episode that its model failed."""
+        """Keep a note of an episode that its model failed, in place of an earlier one."""
+        self._grow()
+        self._forget_failure(record["episode"])
         self.run.failed.append(record)
+        self.run.failed.sort(key=lambda r: int(r["episode"]))
         self._write("failures", record)
+
+    def keep_parameters(self, changes: Mapping[str, Mapping[str, str | None]]) -> None:
+        """Keep what servers made of models' parameters, by spec: where the run begins next time."""
+        if changes and changes != self.run.meta.get(LEARNED):
+            self.run.meta = self.run.meta | {LEARNED: {m: dict(c) for m, c in changes.items()}}
+            if self.run.folder is not None:
+                write_json(self.run.folder / "run.json", self.run.meta)
 
     @property
     def folder(self) -> Path | None:
@@ -148,6 +159,18 @@ class RunWriter:
         finally:
             self._let_go()
 
+    def _grow(self) -> None:
+        """Say in the folder that the run has more episodes, and is not finished any more."""
+        if self._grown and self.run.folder is not None:
+            self._grown = False
+            write_json(self.run.folder / "run.json", self.run.meta)
+            for name in ("policy.npz", "summary.json"):
+                (self.run.folder / name).unlink(missing_ok=True)
+
+    def _forget_failure(self, index: int) -> None:
+        if self.run.failed:
+            self.run.failed[:] = [r for r in self.run.failed if r["episode"] != index]
+
     def _let_go(self) -> None:
         for file in self._files.values():
             os.close(file)
@@ -155,7 +178,7 @@ class RunWriter:
         if self._lock is not None:
             self._lock.close()
 
-    def _take_folder(self, folder: Path, meta: dict[str, Any]) -> None:
+    def _take_folder(self, folder: Path, meta: dict[str, Any], bound: str | None) -> None:
         if folder.exists() and not folder.is_dir():
             raise RunFolderError(f"The run folder {str(folder)!r} is a file.")
         known = (folder / "run.json").exists()
@@ -178,7 +201,10 @@ class RunWriter:
                 f"Another process is writing the run in {str(folder)!r}; wait, or name another."
             ) from None
         if known:
-            _check_same(read_json(folder / "run.json"), meta, folder)
+            self.run.meta = admit(folder, meta, bound)
+            there = folder / "run.json"
+            count = meta["config"]["episodes"]
+            self._grown = there.exists() and read_json(there)["config"]["episodes"] != count
 
     def _write(self, name: str, record: dict[str, Any]) -> None:
         if name in self._files:
@@ -188,25 +214,3 @@ class RunWriter:
                 # Without a buffer: what did not fit on a full disk must not follow later.
                 while rest:
                     rest = rest[os.write(self._files[name], rest) :]
-
-
-def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    was, now = _flat(old), _flat(new)
-    names = sorted((was.keys() | now.keys()) - _PLACES)
-    differing = [k for k in names if was.get(k) != now.get(k)]
-    if differing:
-        shown = ", ".join(f"{k} was {was.get(k)!r}, now {now.get(k)!r}" for k in differing[:4])
-        raise RunFolderError(
-            f"The folder {str(folder)!r} holds a run of another configuration ({shown}); "
-            "name another folder, or repeat the first configuration to go on with it."
-        )
-
-
-def _flat(meta: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in meta.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

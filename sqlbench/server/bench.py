@@ -101,9 +101,10 @@ class ServerConfig:
         check_reward(self.reward)
         if self.agent and self.repair_model is not None:
             raise ConfigError("An agent makes every attempt itself: give no repair_model with it.")
-        if self.max_sessions < 1:
+        if isinstance(self.max_sessions, bool) or self.max_sessions < 1:
             raise ConfigError(f"max_sessions is at least 1, not {self.max_sessions!r}.")
-        if not 0 < self.session_timeout < float("inf"):
+        true = isinstance(self.session_timeout, bool)
+        if true or not 0 < self.session_timeout < float("inf"):
             raise ConfigError(
                 f"session_timeout is a number of seconds above 0, not {self.session_timeout!r}."
             )

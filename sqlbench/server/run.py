@@ -55,7 +55,13 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
         f"Serving {suite} {whom} at http://{shown}:{bound}",
         flush=True,
     )
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            app.close()  # here: what follows is the signal again, and it ends the process
+
+    server = Server(
         uvicorn.Config(
             app,
             log_level="warning",
@@ -68,11 +74,8 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             timeout_graceful_shutdown=5,
         )
     )
-    try:
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
-            server.run(sockets=[listener])
-    finally:
-        app.close()
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
+        server.run(sockets=[listener])
     print("Stopped.", file=sys.stderr)
 
 

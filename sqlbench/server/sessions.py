@@ -43,12 +43,12 @@ class _Reset(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seed: int | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, strict=True)
     episode_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
     task_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
     question_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
     split: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
-    index: int | None = Field(default=None, ge=0)
+    index: int | None = Field(default=None, ge=0, strict=True)
 
 
 class SQLEnvironment(Environment):  # type: ignore[misc]

@@ -46,7 +46,7 @@ class StreamRequest(BaseModel):
     task_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
     question_id: str | None = Field(default=None, max_length=MAX_NAME_CHARS)
     seed: int | None = Field(
-        default=None, ge=0, description="draws the question where none is named"
+        default=None, ge=0, strict=True, description="draws the question where none is named"
     )
     policy: str | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from sqlbench.databases.base import Database
 from sqlbench.databases.postgres_url import EXPECTED, is_postgres
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import ConfigError, SuiteError
+from sqlbench.paths import located
 from sqlbench.suites.base import Question, Suite, Task
 
 _EMBEDDED = "pg-embedded"
@@ -106,7 +107,7 @@ def open_database(
             f"There is no database for {scheme}:// URLs: expected a SQLite file's path, "
             f"{EXPECTED}, or {_EMBEDDED}."
         )
-    path = (folder or Path()) / Path(spec).expanduser()
+    path = located(spec) if folder is None else folder / Path(spec).expanduser()
     from sqlbench.databases.sqlite_file import open_readonly
 
     open_readonly(path).close()  # says at once what is wrong with it

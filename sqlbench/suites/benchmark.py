@@ -13,6 +13,7 @@ from typing import Any
 from sqlbench.databases.base import Schema
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError, UnknownNameError
+from sqlbench.paths import located, shown
 from sqlbench.suites.base import Entry, Question, Suite, Task
 from sqlbench.suites.hardness import TASK_OF_DIFFICULTY, hardness
 
@@ -70,7 +71,7 @@ def split_of(spec: str, argument: str, splits: Sequence[str]) -> tuple[Path, str
         raise SuiteError(f"The suite {spec!r} has an option {key!r}; expected ?split=NAME.")
     if query and name not in splits:
         raise UnknownNameError("split", name, splits)
-    return Path(folder).expanduser(), name or None
+    return located(folder), name or None
 
 
 def read_records(path: Path, layout: str, fields: Sequence[str]) -> list[dict[str, Any]]:
@@ -83,7 +84,7 @@ def read_records(path: Path, layout: str, fields: Sequence[str]) -> list[dict[st
     """
     if not path.is_file():
         raise SuiteError(
-            f"{str(path)!r} does not exist: the suite needs {layout}; name the folder that holds "
+            f"{shown(path)} does not exist: the suite needs {layout}; name the folder that holds "
             "them."
         )
     try:

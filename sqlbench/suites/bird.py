@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlbench.databases.base import Schema, Table
 from sqlbench.exceptions import SuiteError
+from sqlbench.paths import shown
 from sqlbench.suites.base import Suite
 from sqlbench.suites.benchmark import (
     Annotation,
@@ -82,7 +83,7 @@ def _only_split(root: Path, spec: str) -> str:
     if found:
         raise SuiteError(f"The suite {spec!r} holds {', '.join(found)}: add ?split={found[0]}.")
     names = " or ".join(questions for questions, _ in _SPLITS.values())
-    raise SuiteError(f"The suite {spec!r} needs BIRD's layout: no {names} in {str(root)!r}.")
+    raise SuiteError(f"The suite {spec!r} needs BIRD's layout: no {names} in {shown(root)}.")
 
 
 def _annotation(folder: Path) -> Annotation:

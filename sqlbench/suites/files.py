@@ -25,6 +25,7 @@ import yaml
 
 from sqlbench.databases.base import Database
 from sqlbench.exceptions import ConfigError, SuiteError
+from sqlbench.paths import located, shown
 from sqlbench.suites.adhoc import fingerprint, open_database
 from sqlbench.suites.base import DIFFICULTIES, Question, Suite, Task
 
@@ -48,7 +49,7 @@ def load_file(spec: str) -> Suite:
         If the file or its database cannot be read, or anything in it is not as it should be: the
         message names the line.
     """
-    return _Reader(Path(spec).expanduser(), spec).suite()
+    return _Reader(located(spec), spec).suite()
 
 
 class _Reader:
@@ -81,7 +82,7 @@ class _Reader:
         try:
             node = yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         except FileNotFoundError:
-            raise SuiteError(f"The suite {str(self.path)!r} does not exist.") from None
+            raise SuiteError(f"The suite {shown(self.path)} does not exist.") from None
         except (OSError, UnicodeDecodeError) as error:
             raise SuiteError(f"The suite {str(self.path)!r} cannot be read: {error}.") from error
         except yaml.MarkedYAMLError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlbench.databases.base import Table, quote_name
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError
+from sqlbench.paths import located
 
 _HEAD = """\
 # Questions about {name}. Look at every line, put your own questions in, then:
@@ -50,8 +51,8 @@ def write_template(database: str | Path, out: str | Path | None = None) -> Path:
     SuiteError
         If the database cannot be read or has no rows, or the file exists.
     """
-    source = Path(database).expanduser()
-    target = Path(out) if out is not None else Path(f"{source.stem}.yaml")
+    source = located(database)
+    target = located(out if out is not None else f"{source.stem}.yaml")
     with SQLiteDatabase(source) as opened:
         tables = [t for t in opened.schema().tables if t.row_count]
     if not tables:

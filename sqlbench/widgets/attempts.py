@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlbench import html
-from sqlbench.databases.base import QueryResult
+from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episodes.context import Context, featurize
 from sqlbench.episodes.episode import Step
 from sqlbench.episodes.repair import ARMS
 from sqlbench.policies import Policy
 from sqlbench.policies.linucb import LinUCBPolicy
+from sqlbench.reports.gold import Beside
 
 SHOWN_ROWS = 10
 _BAR = "display:inline-block;height:9px;background:#0072B2"
@@ -99,6 +100,27 @@ def scores(
     head = "".join(f'<th style="text-align:left;padding-right:12px">{n}</th>' for n in names)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<table style="font-size:90%"><tr>{head}</tr>{body}</table>'
+
+
+def gold_beside(beside: Beside) -> str:
+    """Return the gold query and both results beside a wrong answer, as HTML.
+
+    Rows that only one of them has are marked: − the gold's that are missing, + those too many.
+    """
+    parts = ["<b>Gold query</b>", html.code(beside.gold_sql)]
+    for outcome in (beside.gold, beside.found):
+        if isinstance(outcome, QueryError):
+            parts.append(html.problem(outcome.message))
+    gold, found = (o if isinstance(o, QueryResult) else None for o in (beside.gold, beside.found))
+    difference = beside.difference
+    if difference is not None:
+        parts.append(html.note(difference))
+        rows = [("−", *row) for row in difference.missing[:SHOWN_ROWS]]
+        rows += [("+", *row) for row in difference.extra[:SHOWN_ROWS]]
+        if rows:
+            names = beside.gold.columns if isinstance(beside.gold, QueryResult) else ()
+            parts.append(html.marked_rows(("", *names), rows))
+    return f'<div class="sqlbench-gold">{"".join(parts)}{rows_beside(found, gold)}</div>'
 
 
 def rows_beside(found: QueryResult | None, gold: QueryResult | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,11 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import SQLBenchError
+from sqlbench.reports.gold import beside_gold
 from sqlbench.reports.transcript import sent_messages
 from sqlbench.runs.run import Run
-from sqlbench.suites import Suite, load_suite
-from sqlbench.widgets.attempts import attempt
+from sqlbench.suites import Suite
+from sqlbench.widgets.attempts import attempt, gold_beside
 
 ALL = "all"
 PAGE = 100
@@ -36,6 +37,7 @@ class Line:
     outcome: str
     errors: frozenset[str]
     arms: frozenset[str]
+    reasons: frozenset[str]
     reward: float
 
     @classmethod
@@ -45,7 +47,8 @@ class Line:
         ended = repaired or ("right at once" if episode.success else "failed")
         errors = frozenset(str(s.error_class) for s in episode.steps if s.error_class)
         arms = frozenset(s.action for s in episode.steps if s.context is not None)
-        return cls(episode, ended, errors, arms, episode.total_reward)
+        reasons = frozenset(s.reason for s in episode.steps)
+        return cls(episode, ended, errors, arms, reasons, episode.total_reward)
 
     @property
     def text(self) -> str:
@@ -81,7 +84,15 @@ class Explorer(w.VBox):  # type: ignore[misc]
         check_has("run", run, "log", "a Run, as sb.Run.open(FOLDER) gives it")
         self.run, self._given = run, suite
         self.lines = [Line.of(e) for e in sorted(run.log, key=lambda e: e.index)]
+        self.question = w.Text(
+            description="Question", placeholder="id, or a word of its text or SQL",
+            continuous_update=False, layout={"width": "330px"},
+            style={"description_width": "65px"},
+        )  # fmt: skip
         self.task = _choice("Task", sorted({e.task_id for e in run.log}))
+        self.difficulty = _choice("Difficulty", self._difficulties())
+        self.database = _choice("Database", sorted({e.db_id for e in run.log}))
+        self.reason = _choice("Reason", sorted({r for line in self.lines for r in line.reasons}))
         self.outcome = _choice("Outcome", OUTCOMES)
         seen = {error for line in self.lines for error in line.errors}
         self.error = _choice("Error", [str(c) for c in ErrorClass if str(c) in seen])
@@ -99,13 +110,15 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self.number = w.BoundedIntText(
             min=0, max=last, description="Episode", layout={"width": "160px"}
         )
+        self.gold = w.Checkbox(description="gold beside a wrong answer", indent=False)
         self.sent = w.Checkbox(description="what was sent", indent=False)
         self.sent.layout.margin = "2px 2px 2px 24px"
         self.transcript = w.HTML()
         self._page, self.found = 0, list(self.lines)
         self._shown: int | None = None
         for control in (
-            self.task, self.outcome, self.error, self.arm, self.sort, self.descending,
+            self.question, self.task, self.difficulty, self.database, self.outcome, self.error,
+            self.reason, self.arm, self.sort, self.descending,
         ):  # fmt: skip
             control.observe(lambda _: self._filter(), "value")
         self.earlier.on_click(lambda _: self._turn(-1))
@@ -113,19 +126,26 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self.list.observe(lambda _: self._choose(self.list.value), "value")
         self.number.observe(lambda _: self._choose(self.number.value), "value")
         self.sent.observe(lambda _: self._open(self._shown), "value")
+        self.gold.observe(lambda _: self._open(self._shown), "value")
         title = w.HTML(_LOOK + html.frame(f"<b>{html.escape(run.label + run.mark)}</b>"))
         row = {"flex_flow": "row wrap"}
         filters = w.HBox(
-            [self.task, self.outcome, self.error, self.arm, self.sort, self.descending], layout=row
+            [
+                self.question, self.task, self.difficulty, self.database, self.outcome, self.error,
+                self.reason, self.arm, self.sort, self.descending,
+            ],
+            layout=row,
+        )  # fmt: skip
+        pages = w.HBox(
+            [self.earlier, self.later, self.count, self.number, self.sent, self.gold], layout=row
         )
-        pages = w.HBox([self.earlier, self.later, self.count, self.number, self.sent], layout=row)
         super().__init__([title, filters, pages, self.list, self.transcript])
         self._filter()
 
     @cached_property
     def suite(self) -> Suite:
         """The run's suite."""
-        return self._given or load_suite(self.run.config.suite, self.run.config.database)
+        return self._given or self.run.suite
 
     def show(self, index: int) -> None:
         """Show an episode, whether the filters let it through or not.
@@ -140,19 +160,49 @@ class Explorer(w.VBox):  # type: ignore[misc]
         self._show(find_episode(self.run, index))
 
     def _filter(self) -> None:
-        task, outcome = self.task.value, self.outcome.value
-        error, arm = self.error.value, self.arm.value
+        chosen: dict[Any, Callable[[Line], Collection[str]]] = {
+            self.task: lambda line: {line.episode.task_id},
+            self.difficulty: lambda line: {self._difficulty_of(line.episode.task_id)},
+            self.database: lambda line: {line.episode.db_id},
+            self.outcome: lambda line: {line.outcome},
+            self.error: lambda line: line.errors,
+            self.reason: lambda line: line.reasons,
+            self.arm: lambda line: line.arms,
+        }
+        wanted = [(c.value, of) for c, of in chosen.items() if c.value != ALL]
+        word = self.question.value.strip().lower()
         self.found = [
             line
             for line in self.lines
-            if task in (ALL, line.episode.task_id)
-            and outcome in (ALL, line.outcome)
-            and (error == ALL or error in line.errors)
-            and (arm == ALL or arm in line.arms)
+            if all(value in of(line) for value, of in wanted)
+            and (not word or word in self._words(line.episode))
         ]
         self.found.sort(key=SORTS[self.sort.value], reverse=self.descending.value)
         self._page = 0
         self._turn(0)
+
+    def _difficulties(self) -> list[str]:
+        found = {self._difficulty_of(e.task_id): None for e in self.run.log}
+        return [d for d in found if d]
+
+    def _difficulty_of(self, task_id: str) -> str:
+        suite = self._known_suite
+        return suite.task(task_id).difficulty if suite is not None else ""
+
+    @cached_property
+    def _known_suite(self) -> Suite | None:
+        """The suite, or None where its files are gone: the log is still worth reading."""
+        try:
+            return self.suite
+        except (SQLBenchError, OSError):
+            return None
+
+    def _words(self, episode: Episode) -> str:
+        """Return what a word is looked for in: the question's id and text, and the SQL."""
+        parts = [episode.question_id, *(s.sql for s in episode.steps)]
+        if self._known_suite is not None:
+            parts.append(self._known_suite.question(episode.question_id).text)
+        return "\n".join(parts).lower()
 
     def _turn(self, by: int) -> None:
         last = max(0, (len(self.found) - 1) // PAGE)
@@ -192,12 +242,23 @@ class Explorer(w.VBox):  # type: ignore[misc]
         for step in episode.steps:
             parts += [attempt(step, before), self._messages(episode, step)]
             before = step
+        parts.append(self._beside(episode))
         ended = "success" if episode.success else "failure"
         parts.append(html.note(f"{ended}, total reward {episode.total_reward:+.2f}"))
         self.transcript.value = html.frame("".join(parts))
         self.number.value = episode.index
         listed = any(index == episode.index for _, index in self.list.options)
         self.list.value = episode.index if listed else None
+
+    def _beside(self, episode: Episode) -> str:
+        """Return the gold query and both results beside a wrong answer, if that is asked for."""
+        if not self.gold.value:
+            return ""
+        try:
+            beside = beside_gold(self.run, episode, self.suite)
+        except SQLBenchError as error:
+            return html.note(f"The gold cannot be shown: {error}")
+        return "" if beside is None else gold_beside(beside)
 
     def _messages(self, episode: Episode, step: Any) -> str:
         if not self.sent.value:
@@ -210,7 +271,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
 
 
 def explore(run: Run, suite: Suite | None = None) -> Explorer:
-    """Explore a run: filter its episodes by task, outcome, error class and arm, sort, open one.
+    """Explore a run: filter its episodes, sort them, open one with its gold beside a wrong answer.
 
     Parameters
     ----------

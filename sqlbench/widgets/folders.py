@@ -8,6 +8,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from sqlbench.paths import located
+
 
 class Folders:
     """One folder that was named, or a temporary one for each configuration.
@@ -19,7 +21,7 @@ class Folders:
     """
 
     def __init__(self, named: str | Path | None) -> None:
-        self.named = Path(named) if named is not None else None
+        self.named = located(named) if named is not None else None
         self._made: dict[tuple[object, ...], Path] = {}
 
     def of(self, *configuration: object) -> Path:

@@ -187,4 +187,4 @@ def test_a_database_in_the_middle_of_a_change_is_refused_in_one_sentence(tmp_pat
         SQLiteDatabase(path) as database,
         pytest.raises(SuiteError, match=r"left in the middle of a change \(busy.sqlite-journal"),
     ):
-        database.execute("SELECT a FROM t")
+        database.execute("SELECT a + 1 FROM t")

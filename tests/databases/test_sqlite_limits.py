@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from sandboxed import COUNT, NUMBERS, good_query_runs, singers_file
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.databases.sqlite_ctes import is_longer, written_out
+from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 from sqlbench.databases.watch import WATCH
 
 # 500 steps of these take a minute: no count of steps sees it in time.
@@ -146,34 +148,123 @@ def test_a_query_that_takes_too_much_memory_is_stopped(path: Path) -> None:
 def test_the_clock_stops_a_query_whose_steps_are_slow(path: Path, sql: str) -> None:
     """500 steps of these are seconds, and the progress handler comes only after them."""
     with SQLiteDatabase(path, limits=Limits(vm_steps=10**12, wall_clock=0.1)) as database:
-        started = time.thread_time()
+        started = time.process_time()
         with pytest.raises(QueryError, match=r"^timeout: the query was stopped after 0\.1 s$"):
             database.execute(sql)
-        assert time.thread_time() - started < 1  # a hundred rows or calls: it takes minutes
+        assert time.process_time() - started < 1  # a hundred rows or calls: it takes minutes
         assert good_query_runs(database)
 
 
-async def test_run_answers_while_a_step_that_nothing_ends_is_under_way(path: Path) -> None:
-    """Such as a sort of what the memory holds; here it is a function that waits."""
-    over = threading.Event()
-    limits = Limits(wall_clock=0.05)
-    with SQLiteDatabase(path, limits=limits, workers=1) as database:
-        database.execute("SELECT 1")
-        (connection,) = database._idle
-        connection._connection.create_function("nap", 0, lambda: over.wait(60))
-        connection._connection.create_function("go_on", 0, lambda: 7)
-        with pytest.raises(QueryError, match=r"^timeout: the query was stopped after") as caught:
-            await database.run("SELECT nap()")
-        assert caught.value.timeout and not caught.value.reproducible
-        assert caught.value.elapsed >= 0.05
-        assert len(database._running) == 1 and not over.is_set()
-        # The one worker serves the next when the step is over.
-        after = asyncio.create_task(database.run("SELECT go_on()"))
+class Stuck:
+    """A database whose statement ``SELECT nap()`` is one step that goes on until it is let go."""
+
+    def __init__(self, path: Path, seconds: float = 0.1) -> None:
+        self.over = threading.Event()
+        self.limits = Limits(wall_clock=seconds)
+        self.database = SQLiteDatabase(path, limits=self.limits)
+
+    def __enter__(self) -> SQLiteDatabase:
+        for connection in self._connections(4):
+            connection._connection.create_function("nap", 0, lambda: self.over.wait(60))
+            self.database._give_back(connection)
+        return self.database
+
+    def _connections(self, count: int) -> list[SandboxedConnection]:
+        return [SandboxedConnection(self.database.path, self.limits) for _ in range(count)]
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.database.close()
+        while self.database._running:
+            time.sleep(0.005)
+        assert not WATCH._running
+
+
+SOON = 5  # seconds, on a busy machine: the step takes 60. The benchmark measures the 50 ms.
+
+
+def in_time(error: QueryError, started: float) -> bool:
+    assert error.timeout and not error.reproducible and error.elapsed >= 0.1
+    return time.monotonic() - started < SOON
+
+
+async def test_whatever_both_workers_do_the_next_statements_are_answered_in_time(
+    path: Path,
+) -> None:
+    """A step of a sort or of a merge takes seconds; here it is a function that waits."""
+    with Stuck(path) as database:
+        started = time.monotonic()
+        both = [asyncio.create_task(database.run("SELECT nap()")) for _ in range(2)]
         await asyncio.sleep(0.01)
-        assert not after.done()
-        over.set()
-        assert (await after).rows == [(7,)]
-    assert not WATCH._running
+        # Both workers are at it: these wait for one, and no longer than those two may take.
+        behind = [asyncio.create_task(database.run(f"SELECT {i}")) for i in range(20)]
+        assert [(await query).rows for query in behind] == [[(i,)] for i in range(20)]
+        assert time.monotonic() - started < SOON
+        for query in both:
+            with pytest.raises(QueryError, match=r"^timeout: the query was stopped after 0\.1 s$"):
+                await query
+        # And those after them, with two given up.
+        started = time.monotonic()
+        assert (await database.run("SELECT 7")).rows == [(7,)]
+        assert time.monotonic() - started < SOON
+        with pytest.raises(QueryError) as caught:
+            await database.run("SELECT nap()")
+        assert in_time(caught.value, started)
+        assert len(database._running) == 3
+
+
+def test_execute_answers_while_a_step_that_nothing_ends_is_under_way(path: Path) -> None:
+    with Stuck(path) as database:
+        for _ in range(3):
+            started = time.monotonic()
+            with pytest.raises(QueryError, match=r"^timeout: the query was stopped") as caught:
+                database.execute("SELECT nap()")
+            assert in_time(caught.value, started)
+        assert len(database._running) == 3
+        assert good_query_runs(database)
+
+
+def test_closing_waits_for_no_step_that_nothing_ends(path: Path) -> None:
+    with Stuck(path) as database:
+        with pytest.raises(QueryError):
+            database.execute("SELECT nap()")
+        closing = threading.Thread(target=database.close)
+        closing.start()
+        closing.join(5)
+        assert not closing.is_alive() and database._running
+        with pytest.raises(RuntimeError, match="closed"):
+            database.execute("SELECT 1")
+
+
+async def test_a_worker_that_does_not_stop_when_its_caller_is_gone_is_replaced(path: Path) -> None:
+    with Stuck(path, seconds=3600) as database:
+        both = [asyncio.create_task(database.run("SELECT nap()")) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        for query in both:
+            query.cancel()
+        assert (await asyncio.wait_for(database.run("SELECT 1"), 5)).rows == [(1,)]
+        assert len(database._running) == 2
+
+
+def test_threads_that_are_given_up_end_and_none_is_left_when_a_database_goes(path: Path) -> None:
+    def threads() -> int:
+        return sum("sqlbench-concert" in thread.name for thread in threading.enumerate())
+
+    before = threads()
+    with Stuck(path) as database:
+        for _ in range(3):
+            with pytest.raises(QueryError):
+                database.execute("SELECT nap()")
+        assert threads() >= before + 3
+    dropped = SQLiteDatabase(path)
+    dropped.execute("SELECT 1")
+    del dropped, database
+    gc.collect()
+    for _ in range(200):
+        if threads() <= before:
+            break
+        time.sleep(0.01)
+    assert threads() <= before
 
 
 async def test_a_caller_who_is_cancelled_while_the_answer_is_late_is_cancelled(path: Path) -> None:
@@ -282,10 +373,10 @@ def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
     ]
     with SQLiteDatabase(path) as database:
         for sql in statements:
-            started = time.thread_time()
+            started = time.process_time()
             with pytest.raises(QueryError, match=r"^not authorized: with its WITH clauses"):
                 database.execute(sql)
-            assert time.thread_time() - started < 0.5
+            assert time.process_time() - started < 0.5
         assert good_query_runs(database)
 
 
@@ -314,11 +405,11 @@ def test_expressions_that_do_not_multiply_are_not_refused(path: Path) -> None:
     "text", ["[", "'", '"', "`", "/*", "(", ")", "with ", "as (", "a as (", "--", "x,", "from a,"]
 )
 def test_the_length_of_any_text_is_found_in_linear_time(text: str) -> None:
-    started = time.thread_time()
+    started = time.process_time()
     sql = "WITH " + text * (100_000 // len(text))
     assert written_out(sql) >= 0
     assert isinstance(is_longer(sql, 10), bool)
-    assert time.thread_time() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_length_written_out_counts_each_copy() -> None:

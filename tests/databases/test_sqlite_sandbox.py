@@ -36,7 +36,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLiteDatabase
     before = os.getcwd()
     os.chdir(folder)  # where a statement's relative paths would lead
     try:
-        with SQLiteDatabase(path, limits=Limits(vm_steps=1_000_000)) as database:
+        with SQLiteDatabase(path, limits=Limits(vm_steps=100_000)) as database:
             yield database
     finally:
         os.chdir(before)
@@ -48,7 +48,7 @@ def outcome(database: SQLiteDatabase, sql: str) -> QueryError | None:
     """Run a statement, check what holds for every statement, return its error if any."""
     limits, folder = database.limits, database.path.parent
     stat = database.path.stat()
-    started = time.thread_time()
+    started = time.process_time()
     error = None
     try:
         result = database.execute(sql)
@@ -59,7 +59,7 @@ def outcome(database: SQLiteDatabase, sql: str) -> QueryError | None:
         assert len(result.rows) <= limits.max_rows
         size = sum(len(v) for row in result.rows for v in row if isinstance(v, str | bytes))
         assert size <= limits.max_bytes
-    assert time.thread_time() - started < 10
+    assert time.process_time() - started < 10
     assert database.path.stat().st_mtime_ns == stat.st_mtime_ns
     assert os.listdir(folder) == [database.path.name]
     assert good_query_runs(database)
@@ -75,7 +75,9 @@ def test_the_corpus_is_large_and_has_no_repetitions() -> None:
 @pytest.mark.parametrize("sql", hostile_sql.DENIED, ids=lambda sql: ascii(sql[:50]))
 def test_whatever_does_not_read_is_denied(hostile: SQLiteDatabase, sql: str) -> None:
     error = outcome(hostile, sql)
-    assert error is not None and error.message.startswith("not authorized: ")
+    assert error is not None
+    missing = error.message == "no such table: dbstat"  # a module that not every SQLite has
+    assert error.message.startswith("not authorized: ") or missing
     assert not error.timeout and error.reproducible
 
 
@@ -93,7 +95,7 @@ def test_a_query_without_end_is_stopped_by_the_count_of_steps(
 ) -> None:
     error = outcome(hostile, sql)
     assert error is not None and error.timeout and error.reproducible
-    assert error.message == "timeout: the query was stopped after 1000000 steps"
+    assert error.message == "timeout: the query was stopped after 100000 steps"
 
 
 @pytest.mark.parametrize("sql", hostile_sql.HEAVY, ids=lambda sql: ascii(sql[:50]))
@@ -116,6 +118,8 @@ def test_a_denial_says_what_is_not_allowed(
 ) -> None:
     with pytest.raises(QueryError) as caught:
         database.execute(sql)
+    if "dbstat" in sql and caught.value.message == "no such table: dbstat":
+        pytest.skip("a module that not every SQLite has")
     assert caught.value.message.endswith(message)
 
 

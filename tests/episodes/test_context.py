@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sqlbench.episodes.context import DIMENSION, FEATURE_NAMES, Context, featurize
+from sqlbench.episodes.context import (
+    DIMENSION,
+    FEATURE_NAMES,
+    SIGNAL_FEATURES,
+    Context,
+    feature_names,
+    featurize,
+    parse_blocks,
+)
 from sqlbench.episodes.errors import ErrorClass as E
 from sqlbench.episodes.repair import RepairAction as A
+from sqlbench.exceptions import ConfigError
 
 
 def test_a_vector_has_23_named_features():
@@ -62,3 +71,23 @@ def test_history_becomes_the_context_of_the_next_attempt():
 def test_attempt_1_has_no_context():
     with pytest.raises(ValueError, match="attempt 1 has none"):
         Context.from_history([])
+
+
+def test_the_block_of_signals_stands_behind_the_block_of_the_class():
+    signals = tuple(i / 20 for i in range(len(SIGNAL_FEATURES)))
+    context = Context(E.EMPTY_RESULT, 2, signals=signals)
+    seen = featurize(context, ("class", "signals"))
+    assert seen.tolist() == [*featurize(context), *signals]
+    assert feature_names(("class", "signals")) == (*FEATURE_NAMES, *SIGNAL_FEATURES)
+    assert parse_blocks("signals,class", "x") == ("class", "signals")
+
+
+@pytest.mark.parametrize("text", ["", "signals", "class,class", "class,colour", "class, signals"])
+def test_features_that_are_no_blocks_are_refused_by_name(text):
+    with pytest.raises(ConfigError, match="blocks joined by commas"):
+        parse_blocks(text, "the policy")
+
+
+def test_a_context_without_signals_gives_no_block_of_them():
+    with pytest.raises(ValueError, match="has no signals"):
+        featurize(Context(E.EMPTY_RESULT, 2), ("class", "signals"))

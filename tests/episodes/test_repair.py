@@ -27,7 +27,7 @@ def repair(prompts, arm, question="How many?"):
 
 def test_the_system_prompt_and_the_eight_repairs_are_files_of_the_package():
     names = {p.name for p in (resources.files("sqlbench.episodes") / "prompts").iterdir()}
-    assert names == {f"{name}.txt" for name in ("system", "generate", "repair", *ARMS)}
+    assert names == {f"{name}.txt" for name in ("system", "generate", "repair", "facts", *ARMS)}
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -49,6 +49,23 @@ def test_a_repair_carries_schema_question_query_error_and_token():
     joined = "\n".join(m["content"] for m in repair(Prompts.load(), ARMS[1]))
     for text in (*FACTS.values(), "SELECT nope", "no such column: nope", "complains of: nope"):
         assert text == "sqlite" or text in joined
+
+
+def test_a_grounded_repair_tells_facts_and_doubts_and_another_has_the_hash_of_ever(tmp_path):
+    grounded, plain = Prompts.load(ground=True), Prompts.load()
+    known = {"facts": ["There is no column nope; the nearest: t.x."], "signals": ["It raised."]}
+    asked = {"evidence": "", "attempts": FAILED, "token": None, **FACTS, **known}
+    told = grounded.repair(ARMS[1], **asked)[1]["content"]
+    assert "- There is no column nope; the nearest: t.x.\n" in told + "\n"
+    assert "- It raised." in told and told.endswith("Write a query that answers the question.")
+    assert "nearest" not in plain.repair(ARMS[1], **asked)[1]["content"]
+    assert grounded.hash != plain.hash and "facts" not in plain.texts
+    nothing = asked | {"facts": [], "signals": []}
+    assert grounded.repair(ARMS[1], **nothing) == plain.repair(ARMS[1], **nothing)
+    # A text of one's own places them itself.
+    (tmp_path / "repair.txt").write_text("$question $sql $error $signals|$facts|")
+    own = Prompts.load(tmp_path, ground=True).repair(ARMS[1], **asked)[1]["content"]
+    assert own.endswith("- It raised.\n|- There is no column nope; the nearest: t.x.\n|")
 
 
 def test_a_folder_overrides_single_texts_and_the_hash_tells(tmp_path):

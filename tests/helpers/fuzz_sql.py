@@ -14,9 +14,9 @@ FRAGMENTS = [
     "; DROP TABLE {t}", "; DELETE FROM {t} --", "/*", "*/", "--\n", "'", '"', "`", "[", "(", ")",
     "UNION ALL SELECT * FROM {t}", "CROSS JOIN {t}", ", {t}", ", {t}, {t}, {t}, {t}",
     "ATTACH 'evil.sqlite' AS e;", "PRAGMA writable_schema = 1;", "load_extension('x')",
-    "zeroblob(1000000000)", "randomblob(200000)", "hex(zeroblob(120000))",
-    "printf('%.*c', 1e9, 'x')",
-    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT x FROM r",
+    "zeroblob(300000)", "randomblob(200000)", "hex(zeroblob(120000))",
+    "printf('%.*c', 3e5, 'x')",
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 99999) SELECT x FROM r",
     "(SELECT count(*) FROM {t} a, {t} b, {t} c)", "LIMIT -1", "LIMIT 1 OFFSET 999999999999",
     "COLLATE evil", "LIKE '%_%_%_%_%_%'", "GLOB '*[*]*'", "CAST(NULL AS BLOB)", "1e999", "x'00'",
     "\x00", "\ud800", "\u202e", "💥", "RETURNING *", "INTO OUTFILE '/tmp/x'", "INSERT INTO {t}",
@@ -74,14 +74,16 @@ def mutated(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
 
 GRAFTS = [
     "hex(zeroblob(120000))", "randomblob(200000)", "printf('%.*c', 200000, 'x')", "random()",
-    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r)",
-    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x || x FROM r) SELECT count(x) FROM r)",
+    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 9999)"
+    " SELECT max(x) FROM r)",
+    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x || x FROM r LIMIT 19)"
+    " SELECT count(x) FROM r)",
     "(SELECT count(*) FROM {t} a, {t} b, {t} c)",
     "(SELECT group_concat(a.rowid) FROM {t} a, {t} b)",
-    "instr(hex(zeroblob(60000)), hex(zeroblob(30000)) || '1')", "NULL", "9223372036854775807 + 1",
+    "instr(hex(zeroblob(6000)), hex(zeroblob(3000)) || '1')", "NULL", "9223372036854775807 + 1",
     "replace(hex(zeroblob(60000)), '0', 'abcdefgh')", "1e308 * 10", "'%' || hex(zeroblob(200))",
     "CAST(x'ff' AS TEXT)", "abs(-9223372036854775808)", "char(0, 55296, 1114111)", "1 / 0",
-    "trim(hex(zeroblob(100000)), hex(randomblob(1000)))", "json_extract('[1,[2]]', '$[1]')",
+    "trim(hex(zeroblob(9000)), hex(randomblob(900)))", "json_extract('[1,[2]]', '$[1]')",
     "date(1e18, 'unixepoch')", "strftime('%f%f%f', 'now')", "quote(zeroblob(100000))", "-1",
 ]  # fmt: skip
 

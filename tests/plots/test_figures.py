@@ -144,7 +144,7 @@ def test_a_strip_shows_what_the_run_alone_shows(runs):
 
 def test_runs_of_one_policy_are_called_by_what_differs(suite, runs):
     two = [run_of(suite, "linucb", seed=s, episodes=5) for s in (0, 1)]
-    ax = plots.learning_curve(two)
+    ax = plots.rates(two)
     assert ax.get_legend_handles_labels()[1] == ["linucb, seed 0", "linucb, seed 1"]
     assert len({(colour, dash) for colour, dash, _ in NamedRuns(two).looks.values()}) == 2
     same = plots.learning_curve([runs["random"], runs["random"]])

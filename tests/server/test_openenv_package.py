@@ -22,6 +22,8 @@ from packaging.utils import canonicalize_name
 from serving import ROOT
 
 import sqlbench as sb
+from sqlbench.environment.wire import SQLAgentAction
+from sqlbench.suites.splits import splits
 
 PACKAGE = ROOT / "envs" / "sqlbench_env"
 
@@ -31,6 +33,16 @@ def test_openenv_validates_the_folder():
     command = [openenv, "validate", str(PACKAGE), "--level", "static"]
     out = subprocess.run(command, capture_output=True, text=True)
     assert out.returncode == 0 and "Verdict: PASS" in out.stdout, out.stdout + out.stderr
+    assert "warn" not in out.stdout.lower(), out.stdout
+
+
+def test_an_auditor_finds_the_environment_in_process():
+    env = sb.make_environment()
+    start = env.reset(question_id="simple_01")
+    gold = env.bench.suite.question("simple_01").gold
+    assert start.schema_info and env.step(SQLAgentAction(sql="SELECT 1")).reward == 0.0
+    seen = env.step(SQLAgentAction(sql=gold))
+    assert seen.done and seen.reward == 0.9
 
 
 def test_the_folder_holds_what_publishing_needs():
@@ -43,6 +55,7 @@ def test_the_manifest_counts_the_questions_that_are_served():
     suite = sb.load_suite("marketplace")
     counts = {f"marketplace/{t.id}": len(t.questions) for t in suite.tasks.values()}
     declared = manifest["validation"]["capabilities"]["declared_task_count"]
+    counts |= {name: len(questions) for name, questions in splits(suite).items()}
     assert declared == {"marketplace": len(suite), **counts}
     assert manifest["version"] == sb.__version__
 

@@ -19,6 +19,7 @@ from websockets.asyncio.client import connect
 import sqlbench as sb
 from sqlbench.client import ServerError, SQLAction, SQLBenchEnv, SQLObservation
 from sqlbench.episodes.repair import ARMS
+from sqlbench.episodes.returns import paid
 from sqlbench.server.bench import ServerConfig, Workbench
 
 SEEDS_FIELDS = {
@@ -42,13 +43,14 @@ async def test_the_generic_client_plays_whole_episodes(server: Served):
             result = await env.reset(task_id="join_queries", seed=seed)
             assert result.observation.keys() >= SEEDS_FIELDS
             assert not result.done
-            steps = 0
+            steps, summed = 0, 0.0
             while not result.done:
                 result = await env.step({"repair_action": "auto"})
                 steps += 1
                 seen = result.observation
                 assert seen["attempt_number"] == steps
-                assert result.reward == pytest.approx(min(max(seen["task_score"], 0.05), 0.95))
+                summed += result.reward
+                assert summed == pytest.approx(seen["value"]) and result.reward >= 0
                 parts = seen["breakdown"]
                 assert seen["shaped_reward"] == pytest.approx(sum(parts.values()))
                 if not result.done:
@@ -59,6 +61,7 @@ async def test_the_generic_client_plays_whole_episodes(server: Served):
                     assert 0 < seen["propensity"] <= 1
                     assert seen["action"] in ARMS
             assert seen["success"] or steps == 5
+            assert summed == pytest.approx(1.1 - 0.1 * steps) if seen["success"] else summed <= 0.5
             assert seen["simulated"] is True
             state = await env.state()
             assert state["done"] and state["step_count"] == steps and len(state["episode_id"]) == 36
@@ -73,7 +76,7 @@ async def test_the_typed_client_gives_typed_observations_and_state(server: Serve
         seen = result.observation
         assert seen.columns[0] == "one" and seen.rows == [[1, None, "x'00ff'", "inf"]]
         assert (seen.action, seen.error_class) == ("custom", "wrong_result")
-        assert seen.propensity is None and seen.reward == result.reward == 0.05
+        assert seen.propensity is None and seen.reward == result.reward == 0.0
         result = await env.step("fix_column")
         assert result.observation.action == "fix_column" and result.observation.propensity is None
         state = await env.state()
@@ -101,7 +104,8 @@ async def test_a_session_is_the_same_as_the_environment_in_process(server: Serve
                 assert there.observation.model_dump(include=SEEDS_FIELDS) == here.model_dump()
                 here, reward = await env.step(action)
                 there = await client.step(action)
-                assert there.reward == reward.value and there.done == reward.done
+                assert there.reward == paid(env.episode.steps, reward.done)
+                assert there.done == reward.done
                 assert there.observation.breakdown == reward.info["breakdown"]
                 if reward.done:
                     assert there.observation.total_reward == env.episode.total_reward
@@ -179,7 +183,12 @@ def test_the_task_api_serves_the_suite_as_splits_and_questions_as_tasks(server: 
 
     assert json.loads(server.request("/list_environments")[1]) == ["sqlbench"]
     splits = [s["name"] for s in json.loads(server.request("/sqlbench/splits")[1])]
-    assert splits == ["marketplace", *(f"marketplace/{t}" for t in suite.tasks)]
+    tiers = [f"marketplace/{t}" for t in suite.tasks]
+    assert splits == ["marketplace", *tiers, "train", "dev", "test"]
+    kinds = [s["type"] for s in json.loads(server.request("/sqlbench/splits")[1])]
+    assert kinds == ["validation"] * 4 + ["train", "validation", "test"]
+    held = [{t["id"] for t in post("tasks", {"split": s})["tasks"]} for s in splits[-3:]]
+    assert sum(map(len, held)) == len(set.union(*held)) == 60
     assert post("num_tasks", {"split": "marketplace"})["num_tasks"] == len(suite) == 60
     tasks = post("tasks", {"split": "marketplace/join_queries"})["tasks"]
     assert [t["question_id"] for t in tasks] == [q.id for q in suite.task("join_queries").questions]
@@ -188,8 +197,8 @@ def test_the_task_api_serves_the_suite_as_splits_and_questions_as_tasks(server: 
     assert part["tasks"] == tasks[2:4]
     status, text = server.request("/sqlbench/task", {"split": "marketplace", "index": 60})
     assert status == 400 and "0 to 59" in text
-    status, text = server.request("/sqlbench/tasks", {"split": "train"})
-    assert status == 400 and "Unknown split 'train'" in text
+    status, text = server.request("/sqlbench/tasks", {"split": "validation"})
+    assert status == 400 and "Unknown split 'validation'" in text
     with server.connect() as ws:
         answer = call(ws, "reset", {"split": "marketplace/join_queries", "index": 3})
         assert answer["data"]["observation"]["question_id"] == tasks[3]["question_id"]
@@ -335,7 +344,7 @@ def test_what_is_served_of_a_suites_file_has_no_folder_and_says_what_lacks_a_gol
     bench = Workbench(ServerConfig(suite=str(tmp_path / "shop.yaml"), model="simulated"))
     info = bench.info()
     assert info["suite"] == "shop.yaml" and info["without_gold"] == 1
-    assert list(bench.splits()) == ["shop.yaml", "shop.yaml/simple_queries"]
+    assert list(bench.splits())[:2] == ["shop.yaml", "shop.yaml/simple_queries"]
 
 
 def test_the_page_shows_a_running_episode(server: Served, tmp_path: Path):

@@ -125,8 +125,9 @@ def test_a_chosen_episode_opens_as_a_transcript(run, suite):
 
 
 def test_a_run_whose_suite_is_gone_can_still_be_read(run, monkeypatch):
-    explorer = sb.widgets.explore(run)
     monkeypatch.setattr(run, "config", run.config.model_copy(update={"suite": "gone.yaml"}))
+    monkeypatch.setattr(run, "_suite", None)
+    explorer = sb.widgets.explore(run)
     explorer.show(3)
     assert "Attempt 1" in text(explorer.transcript) and "gone.yaml" in text(explorer.transcript)
 

@@ -1,8 +1,9 @@
 """What OpenEnv starts: `app` for an ASGI server, `main` for the script ``server``.
 
 Everything is configured by environment variables: SQLBENCH_SUITE, SQLBENCH_DATABASE,
-SQLBENCH_MODEL, SQLBENCH_REPAIR_MODEL, SQLBENCH_POLICY, SQLBENCH_REWARD, SQLBENCH_MAX_SESSIONS,
-SQLBENCH_SESSION_TIMEOUT and SQLBENCH_TOKEN, without which the server answers its own machine only.
+SQLBENCH_MODEL, SQLBENCH_REPAIR_MODEL, SQLBENCH_POLICY, SQLBENCH_AGENT, SQLBENCH_REWARD,
+SQLBENCH_LOG, SQLBENCH_MAX_SESSIONS, SQLBENCH_SESSION_TIMEOUT and SQLBENCH_TOKEN, without which the
+server answers its own machine only.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import numpy as np
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.stacked.base import Floats, Ints, StackedPolicy
 from sqlbench.exceptions import ConfigError
+from sqlbench.policies.table import LEVELS
 
 
 class StackedUCB1(StackedPolicy):
@@ -59,17 +60,28 @@ class StackedTable(StackedPolicy):
         See `StackedPolicy`.
     optimism : float
         The imagined first reward of every cell.
+    features : str
+        ``class`` (a row a context) or ``class,signals`` (three, by the doubt in thirds).
     """
 
     def __init__(
-        self, table: RepairTable, seeds: int, optimism: float = 1.0, epsilon: float = 0.0
+        self,
+        table: RepairTable,
+        seeds: int,
+        optimism: float = 1.0,
+        epsilon: float = 0.0,
+        features: str = "class",
     ) -> None:
         super().__init__(table, seeds, epsilon)
         if not np.isfinite(optimism):
             raise ConfigError(f"optimism is a finite number, not {optimism!r}.")
         labels, self._codes = table.groups
+        cells, signals = len(labels), table.block(features, type(self).__name__)
+        if signals is not None:
+            level = np.minimum((signals[:, 0] * LEVELS).astype(np.intp), LEVELS - 1)
+            self._codes, cells = self._codes * LEVELS + level, cells * LEVELS
         self.optimism = optimism
-        self.counts = np.zeros((seeds, len(labels), len(table.arms)))
+        self.counts = np.zeros((seeds, cells, len(table.arms)))
         self.sums = np.zeros_like(self.counts)
 
     def scores(self, rows: Ints, normals: Floats | None = None) -> Floats:

@@ -22,15 +22,25 @@ class StackedLinear(StackedPolicy):
         See `StackedPolicy`.
     ridge : float
         λ: A⁻¹ starts as I/λ.
+    features : str
+        ``class`` (what the table knows of a row) or ``class,signals``.
     """
 
     def __init__(
-        self, table: RepairTable, seeds: int, ridge: float = 1.0, epsilon: float = 0.0
+        self,
+        table: RepairTable,
+        seeds: int,
+        ridge: float = 1.0,
+        epsilon: float = 0.0,
+        features: str = "class",
     ) -> None:
         super().__init__(table, seeds, epsilon)
         if not (ridge > 0 and np.isfinite(ridge)):
             raise ConfigError(f"ridge (λ) is a number above 0, not {ridge!r}.")
-        self.inputs = rotated(table.features)
+        signals = table.block(features, type(self).__name__)
+        self.inputs = rotated(
+            table.features if signals is None else np.hstack([table.features, signals])
+        )
         d = self.inputs.shape[1]
         self.a_inv = np.tile(np.eye(d) / ridge, (seeds, self.n_arms, 1, 1))
         self.theta = np.zeros((seeds, self.n_arms, d))
@@ -79,7 +89,7 @@ class StackedLinUCB(StackedLinear):
 
     Parameters
     ----------
-    table, seeds, ridge, epsilon
+    table, seeds, ridge, epsilon, features
         See `StackedLinear`.
     alpha, decay, min_alpha
         The width of the bound, what it is multiplied by after each decision, and its floor.
@@ -99,8 +109,9 @@ class StackedLinUCB(StackedLinear):
         ridge: float = 1.0,
         gamma: float = 1.0,
         epsilon: float = 0.0,
+        features: str = "class",
     ) -> None:
-        super().__init__(table, seeds, ridge, epsilon)
+        super().__init__(table, seeds, ridge, epsilon, features)
         if not (alpha >= 0 and np.isfinite(alpha)):
             raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
         if not 0 < decay <= 1:
@@ -146,7 +157,7 @@ class StackedLinTS(StackedLinear):
 
     Parameters
     ----------
-    table, seeds, ridge, epsilon
+    table, seeds, ridge, epsilon, features
         See `StackedLinear`.
     v : float
         How wide the posterior is drawn.
@@ -161,8 +172,9 @@ class StackedLinTS(StackedLinear):
         v: float = 0.3,
         ridge: float = 1.0,
         epsilon: float = 0.0,
+        features: str = "class",
     ) -> None:
-        super().__init__(table, seeds, ridge, epsilon)
+        super().__init__(table, seeds, ridge, epsilon, features)
         if not (v >= 0 and np.isfinite(v)):
             raise ConfigError(f"v is a number of at least 0, not {v!r}.")
         self.v = v
@@ -179,14 +191,19 @@ class StackedEpsilonGreedy(StackedLinear):
 
     Parameters
     ----------
-    table, seeds, ridge, epsilon
+    table, seeds, ridge, epsilon, features
         See `StackedLinear`.
     """
 
     def __init__(
-        self, table: RepairTable, seeds: int, epsilon: float = 0.1, ridge: float = 1.0
+        self,
+        table: RepairTable,
+        seeds: int,
+        epsilon: float = 0.1,
+        ridge: float = 1.0,
+        features: str = "class",
     ) -> None:
-        super().__init__(table, seeds, ridge, epsilon)
+        super().__init__(table, seeds, ridge, epsilon, features)
 
     def scores(self, rows: Ints, normals: Floats | None = None) -> Floats:
         """Return θᵀx."""

@@ -61,7 +61,8 @@ class StackedOwn(StackedPolicy):
                 policy.end_episode()
 
     def _context(self, row: int) -> Context:
-        return Context(ErrorClass(self.table.contexts[row]), 2)
+        signals = None if self.table.signals is None else tuple(self.table.signals[row].tolist())
+        return Context(ErrorClass(self.table.contexts[row]), 2, signals=signals)
 
     def _column(self, action: str) -> int:
         return self.table.arm(RESAMPLE if action == GENERATE else str(action), self.spec)

@@ -14,6 +14,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import MAX_COMPLETION_TOKENS, ModelRequest, Usage
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.totals import Totals
+from sqlbench.paths import located, shown
 
 _MILLION = 1_000_000
 _CHARS_PER_TOKEN = 4
@@ -64,7 +65,7 @@ def load_price(model: str, path: str | Path | None = None) -> Price | None:
 
 def load_prices(models: Iterable[str], path: str | Path | None = None) -> dict[str, Price]:
     """Return the prices of those models that the file has, by spec; see `load_price`."""
-    shown = str(path) if path is not None else "sqlbench/models/calling/prices.toml"
+    file = shown(path) if path is not None else "sqlbench/models/calling/prices.toml"
     try:
         if path is None:
             text = (
@@ -73,13 +74,13 @@ def load_prices(models: Iterable[str], path: str | Path | None = None) -> dict[s
                 .read_text("utf-8")
             )
         else:
-            text = Path(path).read_text(encoding="utf-8")
+            text = located(path).read_text(encoding="utf-8")
         table = tomllib.loads(text)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"The prices in {shown} cannot be read: {error}.") from None
+        raise ConfigError(f"The prices in {file} cannot be read: {error}.") from None
     names = {model: model.removeprefix("openai:").partition("?")[0] for model in models}
     return {
-        model: make_price(table[name], f"The price of {name!r} in {shown}")
+        model: make_price(table[name], f"The price of {name!r} in {file}")
         for model, name in names.items()
         if name in table
     }

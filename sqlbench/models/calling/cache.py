@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 from sqlbench.exceptions import StoreError, UnseenRequestError
 from sqlbench.models.base import ChatModel, Completion, ModelRequest, Usage
 from sqlbench.models.calling.options import CacheMode
+from sqlbench.paths import located, shown
 
 T = TypeVar("T")
 VERSION = 1
@@ -55,7 +56,7 @@ class ResponseStore:
     """
 
     def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
-        self.path, self.readonly = Path(path), readonly
+        self.path, self.readonly = located(path), readonly
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="response-store")
         self._connection: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
@@ -137,7 +138,7 @@ class ResponseStore:
     def _open(self) -> None:
         if self.readonly:
             if not self.path.is_file():
-                raise StoreError(f"There is no response store at {str(self.path)!r}.")
+                raise StoreError(f"There is no response store at {shown(self.path)}.")
             wal = Path(f"{self.path}-wal")
             # Without a write-ahead log nobody is writing, and the file may be on a read-only disk.
             still = "" if wal.exists() and wal.stat().st_size else "&immutable=1"

@@ -15,6 +15,7 @@ from sqlbench.models.calling.calling import PoliteModel
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.totals import Totals
+from sqlbench.paths import located
 
 STORE_NAME = "responses.sqlite"
 
@@ -91,8 +92,9 @@ class Caller:
             prices = load_prices(paid, calling.prices)
         if prices:
             books.keep_prices(prices)
-        before = Totals()
+        before, answered = Totals(), False
         for call in books.calls():
+            answered = answered or call.get("failure") is None
             before.calls += 1
             before.spent += call["cost"]
         ledger = None
@@ -102,7 +104,7 @@ class Caller:
         try:
             meter = Meter(prices, calling.budget, calling.max_calls, books.note_call, paid, ledger)
             meter.resume(before.calls, before.spent)
-            polite: ChatModel = PoliteModel(model, calling, concurrency, meter)
+            polite = PoliteModel(model, calling, concurrency, meter, answered=answered)
             path = store_path(model, calling, folder)
             if path is None:
                 return cls(polite, meter, None, ledger)
@@ -132,7 +134,7 @@ def store_path(model: ChatModel, calling: Calling, folder: Path | None) -> Path 
     if calling.cache_mode == "off":
         return None
     if calling.cache is not None:
-        return Path(calling.cache)
+        return located(calling.cache)
     if folder is not None and hasattr(model, "address"):
         return folder / STORE_NAME
     return None

@@ -41,16 +41,24 @@ class PoliteModel:
         The most calls in flight.
     meter : Meter or None
         Counts, and stops the run before its budget is passed.
+    answered : bool
+        Whether it has answered before: then a refused request does not mean that all will be.
     """
 
     def __init__(
-        self, model: ChatModel, calling: Calling, concurrency: int, meter: Meter | None = None
+        self,
+        model: ChatModel,
+        calling: Calling,
+        concurrency: int,
+        meter: Meter | None = None,
+        *,
+        answered: bool = False,
     ) -> None:
         self.model, self.calling = model, calling
         self.spec, self.simulated, self.fingerprint = model.spec, model.simulated, model.fingerprint
         self.gate = Gate(concurrency)
         self.meter = meter or Meter()
-        self._answered = False
+        self._answered, self._known = False, answered
         self._hopeless: ModelError | None = None
         requests, tokens = calling.max_requests_per_minute, calling.max_tokens_per_minute
         self._requests = Window(requests) if requests else None
@@ -157,7 +165,9 @@ class _Call:
             failure, self._usage = error.kind, error.usage
             if error.kind == "rate_limit":
                 owner.gate.was_limited(self._since)
-            if error.kind == "setup" or (error.kind == "bad_request" and not owner._answered):
+            if error.kind == "setup" or (
+                error.kind == "bad_request" and not (owner._answered or owner._known)
+            ):
                 owner._hopeless = error
         elif error is not None and self._usage is None:
             failure = "cancelled"

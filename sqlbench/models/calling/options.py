@@ -82,8 +82,12 @@ class Calling:
             object.__setattr__(self, "offline", True)
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not str(field.type).startswith(("int", "float")):
                 continue
+            if value is None and "None" in str(field.type):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"{field.name} is a number, not {value!r}.")
             zero = field.name in _MAY_BE_ZERO
             if not (value >= 0 if zero else value > 0):
                 least = "at least 0" if zero else "more than 0"

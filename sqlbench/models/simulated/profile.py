@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from math import exp
-from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NoReturn
 
@@ -23,6 +22,7 @@ from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import RepairAction
 from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.paths import located, shown
 
 Row = Mapping[RepairAction, float]
 
@@ -167,11 +167,17 @@ def load_profile(name: str) -> Profile:
 
 
 def _read(name: str) -> tuple[str, dict[str, Any]]:
-    path = Path(name)
+    path = located(name)
+    own = path.suffix == ".toml"
     if name in profile_names():
         source, text = f"{name}.toml", (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
-    elif path.suffix == ".toml" and path.is_file():
+    elif own and path.is_file():
         source, text = name, path.read_text(encoding="utf-8")
+    elif own:
+        raise ConfigError(
+            f"The profile {shown(path)} does not exist; name a file, or one of "
+            f"{', '.join(profile_names())}."
+        )
     else:
         raise UnknownNameError("profile", name, profile_names())
     try:

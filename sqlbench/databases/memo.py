@@ -1,0 +1,118 @@
+"""What a statement gave before: an unchanged file gives the same again.
+
+Most of a run's statements come again and again: a gold query, a model's usual answer, a repair that
+many policies try. One memo a process holds what they gave, up to a number of bytes; what was used
+longest ago goes first. What another run might not give is never kept: a time-out, what ran out of
+memory, what was cancelled, and a statement that asks for the time.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+
+from sqlbench.databases.base import QueryError, QueryResult
+
+Outcome = QueryResult | QueryError
+MAX_BYTES = 64 * 2**20
+SWITCH = "SQLBENCH_MEMO"  # in the environment, so that worker processes are switched off, too
+
+_CELL = 64  # bytes that Python needs for a cell, beside its letters
+_LARGEST = 2**20  # of one outcome: a few such would push out thousands of small ones
+_CLOCK = re.compile(
+    r"now|current_|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)|\bstrftime\s*\([^,()]*\)",
+    re.IGNORECASE,
+)
+_SWITCHED_OFF: ContextVar[bool] = ContextVar("memo_off", default=False)
+
+
+class Memo:
+    """Outcomes of statements by what they depend on; safe to use from several threads.
+
+    Parameters
+    ----------
+    max_bytes : int
+        What is kept, as Python holds it.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self._kept: OrderedDict[Hashable, tuple[Outcome, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Outcome | None:
+        """Return what was kept, if anything; an error is a new one, without a traceback."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+        outcome = found[0]
+        return copy.copy(outcome) if isinstance(outcome, QueryError) else outcome
+
+    def keep(self, key: Hashable, outcome: Outcome) -> None:
+        """Keep an outcome, if it is one that comes again."""
+        if isinstance(outcome, QueryError):
+            if outcome.timeout or not outcome.reproducible:
+                return
+            outcome = copy.copy(outcome).with_traceback(None)
+            outcome.__context__ = outcome.__cause__ = None
+        size = _size(key, outcome)
+        if size > _LARGEST:
+            return
+        with self._lock:
+            if key in self._kept:
+                return
+            self._kept[key] = outcome, size
+            self.bytes += size
+            while self.bytes > self.max_bytes:
+                _, (_, gone) = self._kept.popitem(last=False)
+                self.bytes -= gone
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+MEMO = Memo()
+"""The process's own: every database of every run asks it."""
+
+
+def may_be_kept(sql: str) -> bool:
+    """Whether a statement gives the same again, and the memo is switched on."""
+    if _SWITCHED_OFF.get() or os.environ.get(SWITCH) == "off":
+        return False
+    return not _asks_for_the_time(sql)
+
+
+@lru_cache(maxsize=4096)
+def _asks_for_the_time(sql: str) -> bool:
+    return _CLOCK.search(sql) is not None
+
+
+@contextmanager
+def no_memo() -> Iterator[None]:
+    """Run every statement in here for real: for a check whether one gives the same again."""
+    token = _SWITCHED_OFF.set(True)
+    try:
+        yield
+    finally:
+        _SWITCHED_OFF.reset(token)
+
+
+def _size(key: Hashable, outcome: Outcome) -> int:
+    size = 512 + len(str(key))
+    if isinstance(outcome, QueryError):
+        return size + len(outcome.message)
+    size += _CELL * len(outcome.rows) * (len(outcome.columns) + 1)
+    if size > _LARGEST:
+        return size
+    for row in outcome.rows:
+        size += sum(len(v) for v in row if isinstance(v, str | bytes))
+    return size

@@ -1,0 +1,43 @@
+"""What tells whether a database is still as it was: for whoever keeps what was read from one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Hashable
+from pathlib import Path
+
+from sqlbench.databases.base import Database, QueryError
+
+# The next transaction's number: every write of the server moves it, and reading leaves it alone.
+_NEXT_TRANSACTION = "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text"
+
+
+def content_stamp(database: Database) -> Hashable:
+    """Return a value that differs once the database has changed.
+
+    A file's stamp is its identity, size and time of change, and those of the write-ahead log
+    beside it. A PostgreSQL server's is the number of its next transaction: a write anywhere on the
+    server changes it, so equal stamps mean equal content, and unequal ones need not mean a change.
+    A database that offers neither is taken for what the protocol says of it: as it was opened.
+
+    Parameters
+    ----------
+    database : Database
+        An open database.
+    """
+    path = getattr(database, "path", None)
+    if isinstance(path, Path):
+        return tuple(_file_stamp(Path(f"{path}{suffix}")) for suffix in ("", "-wal"))
+    if database.dialect == "postgres":
+        with contextlib.suppress(QueryError):
+            return str(database.execute(_NEXT_TRANSACTION).rows)
+        return object()  # equal to no other: what was read is read again
+    return None
+
+
+def _file_stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -1,0 +1,86 @@
+"""From an answer and its outcome to a diagnosis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+
+from sqlbench.databases.base import Database
+from sqlbench.signals.base import Diagnosis, Outcome, Signal
+from sqlbench.signals.doubt import Floats, Weights, fit_of, load_weights
+from sqlbench.signals.facts import gather_facts
+from sqlbench.signals.reading import Reading
+from sqlbench.signals.registry import measure
+from sqlbench.signals.skeleton import elements
+
+_SENTENCES = 8  # of a diagnosis, most telling first
+
+
+def diagnose(
+    question: str,
+    sql: str,
+    database: Database,
+    outcome: Outcome,
+    *,
+    weights: Weights | None = None,
+) -> Diagnosis:
+    """Say how doubtful an answer is, why, and what the database holds instead.
+
+    Neither a gold nor a model is needed. A statement that does not parse is judged by the texts
+    and the error alone.
+
+    Parameters
+    ----------
+    question : str
+        The question in words; it may be empty. What comes after its first line is read as a hint
+        (BIRD's evidence): its words count as said, and it asks for nothing.
+    sql : str
+        The statement.
+    database : Database
+        Where it ran, SQLite or PostgreSQL. Extra queries run in the same sandbox, with limits of
+        their own.
+    outcome : QueryResult or QueryError
+        What its run gave.
+    weights : Weights, optional
+        By default those that come with the package (`load_weights`).
+    """
+    known = weights if weights is not None else load_weights()
+    reading = Reading(question, sql, database, outcome)
+    signals = measure(reading)
+    row = inputs_of(reading, signals, known)
+    speaking = [i for i, s in enumerate(signals) if s.evidence]
+    # The doubt without each of the signals that speak: what it loses is what they tell.
+    without = np.repeat(row[None], len(speaking) + 1, axis=0)
+    places = {name: i for i, name in enumerate(known.signals)}
+    for k, i in enumerate(speaking, 1):
+        if signals[i].name in places:
+            without[k, places[signals[i].name]] = 0.0
+    doubts = known.probability(without)
+    order = sorted(range(len(speaking)), key=lambda k: (doubts[k + 1], k))
+    evidence = tuple(signals[speaking[k]].evidence for k in order[:_SENTENCES])
+    facts = gather_facts(reading.statement, reading.catalogue, question, outcome)
+    return Diagnosis(round(float(doubts[0]), 6), signals, evidence, facts)
+
+
+def inputs_of(reading: Reading, signals: Sequence[Signal], weights: Weights) -> Floats:
+    """Return what the trees read of one answer: the signals, then how its skeleton fits."""
+    values = {s.name: np.nan if s.value is None else s.value for s in signals}
+    own = np.array([values.get(name, np.nan) for name in weights.signals], dtype=np.float64)
+    expected = weights.expected(reading.links.masked)
+    statement = reading.statement
+    fit = fit_of(expected, elements(statement) if statement is not None else None)
+    return np.concatenate([own, fit])
+
+
+async def adiagnose(
+    question: str,
+    sql: str,
+    database: Database,
+    outcome: Outcome,
+    *,
+    weights: Weights | None = None,
+) -> Diagnosis:
+    """Do as `diagnose` in a worker thread, so that the event loop is never blocked."""
+    return await asyncio.to_thread(diagnose, question, sql, database, outcome, weights=weights)

@@ -1,0 +1,125 @@
+"""Two real GRPO steps of a tiny model on CPU, through TRL's ``environment_factory``. Run by hand.
+
+Run: python tests/integrations/trl_two_steps.py FOLDER
+Needs the extra ``trl`` and nothing from a hub: the model (a Qwen3 of two thin layers) and its
+tokenizer are made here, so it writes noise: this proves the path and no learning. So that the
+tool is called at all, it first learns the form of a call from transcripts made here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import trl
+from datasets import Dataset
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM, set_seed
+from trl import GRPOConfig, GRPOTrainer
+
+import sqlbench as sb
+from sqlbench.doors.trl import SQLTool, rows
+
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"]
+TEMPLATE = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
+
+
+def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    fast.chat_template = TEMPLATE.read_text()
+    return fast
+
+
+def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: list) -> None:
+    """Teach the model the form of a call in some seconds: two queries that run.
+
+    Plain next-token training on transcripts made here; no gold query is among them.
+    """
+    queries = ["SELECT count(*) FROM customers", "SELECT name FROM products"]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    tool = tools()
+    for step in range(40):
+        row, sql = data[step % len(data)], queries[step % 2]
+        call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
+        turn = [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
+        ids = tokenizer.apply_chat_template(turn, tools=tool, return_tensors="pt", return_dict=True)
+        tokens = ids["input_ids"][:, -512:]
+        labels = tokens.clone()
+        labels[:, :-64] = -100  # the call, and not the schema
+        loss = model(input_ids=tokens, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    print(f"warm-up: loss {loss.item():.3f}", flush=True)
+
+
+def tools() -> list[dict]:
+    from transformers.utils import get_json_schema
+
+    return [get_json_schema(SQLTool().run_sql)]
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(2)
+    set_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = rows(split="train")[:2]
+    texts = [m["content"] for row in data for m in row["prompt"]]
+    tokenizer = make_tokenizer([*texts, TEMPLATE.read_text(), '{"name": "run_sql"}'])
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer), hidden_size=96, intermediate_size=192, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, head_dim=24,
+            max_position_embeddings=8192, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id, tie_word_embeddings=True,
+        )
+    )  # fmt: skip
+    print(f"a model of {sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
+    warm_up(model, tokenizer, data)
+
+    class Logged(SQLTool):
+        log = str(folder / "episodes")
+
+    trainer = GRPOTrainer(
+        model=model,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(data),
+        environment_factory=Logged,
+        args=GRPOConfig(
+            output_dir=str(folder / "trainer"), max_steps=2, num_generations=4,
+            per_device_train_batch_size=4, max_completion_length=96, use_cpu=True,
+            max_tool_calling_iterations=3, learning_rate=1e-4, logging_steps=1, report_to=[],
+            save_strategy="no", seed=0, disable_tqdm=True, temperature=0.7,
+        ),
+    )  # fmt: skip
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.train()
+    moved = sum(
+        not torch.equal(before[name], p.detach()) for name, p in trainer.model.named_parameters()
+    )
+    for entry in trainer.state.log_history:
+        shown = {k: v for k, v in entry.items() if "reward" in k or "tool" in k or k == "loss"}
+        print(json.dumps(shown))
+    print(f"GRPO steps: {trainer.state.global_step}; parameter tensors that moved: {moved}")
+    shared = trainer.environments[0]._desk
+    shared.log.close()
+    run = sb.Run.open(folder / "episodes")
+    print(f"episodes kept: {len(run.log)}, attempts {sum(len(e.steps) for e in run.log)}")
+    print(run.label)
+    assert trainer.state.global_step == 2
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
