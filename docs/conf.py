@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", "notebooks/README.md", "notebooks/.ipynb_checkpoints"]
 
 # Pages: MyST, and the notebooks as they are committed.
@@ -42,7 +43,7 @@ _optional = [
 autodoc_mock_imports = [m for m in _optional if importlib.util.find_spec(m) is None]
 autodoc_typehints = "none"  # the docstrings say the types
 napoleon_google_docstring = False
-napoleon_use_ivar = True
+napoleon_custom_sections = [("Attributes", "params_style")]  # no second entry beside autodoc's
 napoleon_use_rtype = False
 
 html_theme = "pydata_sphinx_theme"

@@ -13,6 +13,7 @@ from sqlglot import Token, exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Column, Schema, Table
+from sqlbench.grading.written import written
 
 Change = tuple[exp.Expr, str, Any]
 """A node, one of its arguments, and what that argument becomes."""
@@ -55,6 +56,7 @@ class Query:
     def __init__(self, sql: str, schema: Schema) -> None:
         self.schema = schema
         self.dialect = schema.dialect
+        self._original = sql
         try:
             self.tree: exp.Expr | None = sqlglot.parse_one(sql, read=self.dialect)
             if self.dialect == "sqlite":
@@ -70,7 +72,7 @@ class Query:
         for node, key, value in changes:
             node.set(key, value)
         try:
-            return self.tree.sql(dialect=self.dialect, pretty=True)
+            return written(self.tree, self.dialect, self._original, pretty=True)
         finally:
             for node, key, args in reversed(before):
                 node.set(key, args.get(key))

@@ -162,7 +162,7 @@ def test_a_python_cell_compiles_and_its_names_exist(cell):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             if importlib.util.find_spec(node.module.partition(".")[0]) is None:
-                continue  # an extra's
+                continue  # an extra's, or the reader's own
             module = importlib.import_module(node.module)
             for alias in node.names:
                 if not hasattr(module, alias.name):
