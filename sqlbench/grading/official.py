@@ -1,7 +1,8 @@
 """The metrics ``spider`` and ``bird``: the verdicts of the two benchmarks' own evaluators.
 
 ``spider`` follows ``eval_exec_match`` of taoyds/test-suite-sql-eval (Zhong et al. 2020) on the
-database that is graded: comparison operators that were torn apart are joined, the token DISTINCT
+database that is graded: a prediction's placeholder `` value `` is read as 1, comparison operators
+that were torn apart are joined, the token DISTINCT
 is stripped from both queries (not so in ``spider-keep-distinct``, the evaluator's
 ``--keep_distinct``), the order of rows counts if "order by" stands anywhere in the gold, two empty
 results match, and otherwise the rows must agree as a multiset under one column permutation, cells
@@ -36,6 +37,11 @@ def prepare_spider(sql: str) -> str:
     if "distinct" not in sql.lower() and ";" not in sql.rstrip().rstrip(";"):
         return sql
     return _strip_distinct(sql)
+
+
+def plug_value(sql: str) -> str:
+    """Return a prediction with 1 for the placeholder of models that give no values."""
+    return sql.replace(" value ", " 1 ")
 
 
 def join_operators(sql: str) -> str:
