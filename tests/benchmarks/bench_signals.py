@@ -51,15 +51,20 @@ def main() -> None:
     parser.add_argument("--bird", type=Path)
     parser.add_argument("--no-hint", action="store_true", help="leave BIRD's evidence out")
     parser.add_argument("--families", action="store_true", help="hold out families of systems too")
-    parser.add_argument("--weights", type=Path, help="judge --bird by these and do not train")
+    parser.add_argument("--weights", type=Path, help="only judge --bird, by these")
     parser.add_argument("--cache", type=Path, help="keep the measured answers in this file")
     parser.add_argument("--speed", type=int, default=0, help="time diagnose on so many answers")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     systems = args.systems or args.spider / "systems.jsonl.gz"
+    if args.weights and not args.bird:
+        parser.error("--weights judges the answers of --bird DIR: name that folder too")
     if args.speed:
         speed(args.spider, systems, args.speed, args.seed)
+        return
+    if args.weights:
+        judge_bird(load_weights(args.weights), args)
         return
     records = list(read(systems))
     spec = f"spider:{args.spider}"
@@ -70,11 +75,9 @@ def main() -> None:
         args,
         "spider",
     )
-    if not args.weights:
-        judge_held_out(answers, records, args)
+    judge_held_out(answers, records, args)
     if args.bird:
-        weights = load_weights(args.weights) if args.weights else train(answers, seed=args.seed)
-        judge_bird(weights, args)
+        judge_bird(train(answers, seed=args.seed), args)
 
 
 def read(path: Path) -> Iterable[dict[str, Any]]:
