@@ -23,6 +23,7 @@ COMMANDS = {
     "grade": "Grade prediction files as the official evaluators do.",
     "check": "Say how doubtful an answer is, without gold or model.",
     "choose": "Choose among stored answers, without gold or model.",
+    "signals": "Train the weights of doubt on graded answers.",
     "ask": "Ask a database a question.",
     "serve": "Serve the environment over OpenEnv.",
     "suites": "List, check, mutate and begin suites.",
