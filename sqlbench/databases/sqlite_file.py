@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import warnings
 from functools import partial
 from pathlib import Path
 
 from sqlbench.exceptions import SuiteError
-from sqlbench.paths import shown
 
 
 def open_readonly(path: Path) -> sqlite3.Connection:
@@ -24,7 +24,7 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     except IsADirectoryError:
         raise SuiteError(f"The database {path} is a directory, not a file.") from None
     except FileNotFoundError:
-        raise SuiteError(f"The database {shown(path)} does not exist.") from None
+        raise SuiteError(f"The database {os.path.abspath(path)} does not exist.") from None
     except OSError as error:
         raise SuiteError(f"The database {path} cannot be read: {error.strerror}.") from None
     if magic != b"SQLite format 3\0":
