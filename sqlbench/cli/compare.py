@@ -136,9 +136,10 @@ def compare(
 def parse_policies(text: str, *, simulated: bool = True) -> list[str]:
     """Return the specs of a comma-separated list, each once, with ``all`` spelled out."""
     from sqlbench.policies import POLICY_NAMES
+    from sqlbench.policies.registry import split_specs
 
     specs: list[str] = []
-    for spec in (part.strip() for part in text.split(",") if part.strip()):
+    for spec in split_specs(text):
         every = [n for n in POLICY_NAMES if simulated or n != "oracle"]
         specs += every if spec == "all" else [spec]
     return list(dict.fromkeys(specs))

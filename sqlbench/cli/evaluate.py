@@ -26,6 +26,7 @@ def evaluate(
     """Estimate policies' first repairs off-policy: IPS, SNIPS, direct method, doubly robust."""
     from sqlbench.evidence.offpolicy import LoggedDecisions, evaluate_policies
     from sqlbench.exceptions import UnknownNameError
+    from sqlbench.policies.registry import split_specs
     from sqlbench.runs.run import Run
     from sqlbench.words import markdown_table
 
@@ -33,7 +34,7 @@ def evaluate(
         raise UnknownNameError("outcome", outcome, ("success", "reward"))
     runs = [Run.open(folder) for folder in run_dirs]
     logged = LoggedDecisions.from_runs(runs, outcome)  # type: ignore[arg-type]
-    specs = [p.strip() for p in policies.split(",") if p.strip()]
+    specs = split_specs(policies)
     frame, warnings = evaluate_policies(logged, runs[0], specs)
     mark = " (simulated model)" if logged.simulated else ""
     print(f"{logged.name}{mark}: {len(logged.questions)} first repairs, {outcome}\n")

@@ -36,29 +36,103 @@ def grade(
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Of the neighbours.")] = 0,
+    without_gold: Annotated[
+        bool,
+        typer.Option(
+            "--without-gold",
+            help="Write how doubtful each prediction is, which needs no gold: doubts.jsonl. Where "
+            "the suite has golds, grade too and draw risk against coverage.",
+        ),
+    ] = False,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(help="For CI: exit with 2 if a file's share ends below this, e.g. right=0.7."),
+    ] = None,
 ) -> None:
     """Grade prediction files: tables by hardness and database, reasons, paired comparison."""
+    from sqlbench.grading.breakdown import breakdown_text, only_one_text
     from sqlbench.grading.grade import grade as grade_one
     from sqlbench.grading.grade import grade_many
+    from sqlbench.grading.graded import GradedFiles
+    from sqlbench.grading.leaderboard import share
+    from sqlbench.grading.predictions import read_predictions
     from sqlbench.grading.report import comparison_text, grade_text
+    from sqlbench.runs.threshold import check_threshold, parse_threshold
+    from sqlbench.suites import load_suite
 
+    threshold = None if fail_under is None else parse_threshold(fail_under)
+    loaded = load_suite(suite)
     several = len(predictions) > 1
     stem = "-".join(p.stem for p in predictions)
     folder = out or Path("results") / f"grade-{stem}-{metric}"
+    if without_gold:
+        _doubts(suite, predictions, metric, folder)
+        return
     if several:
         graded = grade_many(
-            suite, predictions, metric, neighbours=neighbours, seed=seed, out=folder
+            loaded, predictions, metric, neighbours=neighbours, seed=seed, out=folder
         )
         for one in graded:
-            _write(folder / one.name / "report.md", grade_text(one))
-        text = comparison_text(graded)
+            whole = f"{grade_text(one)}\n\n{breakdown_text(one, loaded)}"
+            _write(folder / one.name / "report.md", whole)
+        read = [read_predictions(p, loaded) for p in predictions]
+        text = f"{comparison_text(graded)}\n\n{only_one_text(graded, loaded, read)}"
     else:
-        text = grade_text(
-            grade_one(suite, predictions[0], metric, neighbours=neighbours, seed=seed, out=folder)
+        one = grade_one(
+            loaded, predictions[0], metric, neighbours=neighbours, seed=seed, out=folder
         )
+        graded = GradedFiles([one])
+        text = f"{grade_text(graded[0])}\n\n{breakdown_text(graded[0], loaded)}"
     _write(folder / "report.md", text)
     print(text)
     print(f"\nVerdicts: {folder}{'/*' if several else ''}/verdicts.jsonl")
+    if threshold is not None:
+        for one in graded:
+            right = share(int(one.frame["correct"].sum()), len(one.frame))
+            check_threshold({"right": right, "any": right}, *threshold)
+
+
+def _doubts(suite: str, predictions: list[Path], metric: str, folder: Path) -> None:
+    """Write the doubts of files and, where there are golds, what they are worth."""
+    from sqlbench.grading.doubts import doubt_all, doubts_text, write_doubts
+    from sqlbench.grading.grade import grade as grade_one
+    from sqlbench.grading.metrics import find_metric
+    from sqlbench.suites import load_suite
+
+    find_metric(metric)
+    loaded = load_suite(suite)
+    curves, texts = {}, []
+    try:
+        graded = all(question.gold is not None for question in loaded.questions())
+        for path in predictions:
+            place = folder / path.stem if len(predictions) > 1 else folder
+            verdicts: dict[int, bool | None] = {}
+            if graded:  # first: it takes a folder of its own
+                made = grade_one(suite, path, metric, out=place)
+                verdicts = {grade.index: grade.correct for grade in made.grades}
+            place.mkdir(parents=True, exist_ok=True)
+            doubted = doubt_all(loaded, path)
+            write_doubts(doubted, place / "doubts.jsonl")
+            if not graded:
+                texts.append(doubts_text(path.stem, doubted))
+                continue
+            known = [d for d in doubted if verdicts.get(d.index) is not None]
+            wrong = [not verdicts[d.index] for d in known]
+            texts.append(doubts_text(path.stem, known, wrong))
+            curves[path.stem] = [d.doubt for d in known], wrong
+    finally:
+        loaded.close()
+    if curves:
+        from matplotlib.figure import Figure
+
+        from sqlbench.plots.grading import risk_coverage
+
+        figure = Figure(figsize=(8, 4), layout="constrained")
+        risk_coverage(curves, figure.add_subplot())
+        figure.savefig(folder / "risk_coverage.png")
+    text = "\n\n".join(texts)
+    _write(folder / "doubts.md", text)
+    print(f"{text}\n\nDoubts: {folder}{'/*' if len(predictions) > 1 else ''}/doubts.jsonl")
 
 
 def _write(path: Path, text: str) -> None:

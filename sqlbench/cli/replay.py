@@ -37,15 +37,36 @@ def replay(
             help="Learn on all databases but one and decide on that one, for each database.",
         ),
     ] = False,
+    bird: Annotated[
+        Path | None,
+        typer.Option(
+            help="A BIRD folder with some of the table's databases: there the signals of "
+            "'features=class,signals' see results, elsewhere the texts alone."
+        ),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Decide on the rows of this database only.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the summary to this file too.")] = None,
 ) -> None:
     """Replay any policy's first repair on a repair table, with its regret."""
     from sqlbench.evidence.table_files import load_table
-    from sqlbench.exceptions import ConfigError
+    from sqlbench.exceptions import ConfigError, UnknownNameError
+    from sqlbench.policies.registry import split_specs
     from sqlbench.runs.config import parse_seeds
+    from sqlbench.suites import load_suite
 
-    loaded = load_table(table)
-    specs = [p.strip() for p in policies.split(",") if p.strip()]
+    specs = split_specs(policies)
+    suite = load_suite(f"bird:{bird}") if bird is not None else None
+    loaded = load_table(
+        table,
+        signals=any("signals" in spec.partition("features=")[2] for spec in specs),
+        databases=suite.databases if suite is not None else None,
+    )
+    if only is not None:
+        if only not in loaded.db_ids:
+            raise UnknownNameError("database", only, sorted(set(loaded.db_ids)))
+        loaded = loaded.take(i for i, name in enumerate(loaded.db_ids) if name == only)
     numbers = parse_seeds(seeds)
     if hold_out and decisions is not None:
         raise ConfigError("--decisions does not go with --hold-out-databases: it asks each once.")

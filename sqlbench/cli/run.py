@@ -141,6 +141,10 @@ def run(
             "Default: results/SUITE-MODEL-POLICY-sSEED."
         ),
     ] = None,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(help="For CI: exit with 2 if a rate ends below a share, e.g. any=0.7."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only print the number of calls and about what they cost."),
@@ -150,8 +154,11 @@ def run(
     from sqlbench.analysis import run_table
     from sqlbench.runs.experiment import run_experiment
     from sqlbench.runs.missing import failure_lines
+    from sqlbench.runs.summary import rates
+    from sqlbench.runs.threshold import check_threshold, parse_threshold
     from sqlbench.suites import load_suite
 
+    threshold = None if fail_under is None else parse_threshold(fail_under)
     loaded = load_suite(suite, database, allow_superuser=allow_superuser)
     place = f"{suite}-postgres" if database else suite
     models = f"{model}+{repair_model}" if repair_model else model
@@ -218,6 +225,8 @@ def run(
     print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
     if not finished.log:
         raise typer.Exit(1)  # nothing came of it: a script should not go on
+    if threshold is not None:
+        check_threshold(rates(finished), *threshold)
 
 
 def default_folder(suite: str, model: str, policy: str, seed: int) -> Path:

@@ -8,21 +8,9 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from sqlbench.cli.stopped import Stopped
+
 T = TypeVar("T")
-
-
-class Stopped(BaseException):
-    """The run was told to stop, and what was finished is kept; typer would swallow Ctrl-C's own.
-
-    Parameters
-    ----------
-    signum : int
-        The signal.
-    """
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.exit_code = 128 + signum
 
 
 @contextmanager

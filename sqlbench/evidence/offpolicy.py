@@ -34,6 +34,7 @@ from sqlbench.evidence.offpolicy_logs import (
 )
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.seeds import Role, generator
+from sqlbench.stats.intervals import bootstrap_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +152,7 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
     }
     estimates = {}
     for name, values in draws.items():
-        low, high = np.nanquantile(values[1:], [0.025, 0.975])
+        low, high = bootstrap_ends(values[1:], k)
         estimates[name] = (float(values[0]), float(low), float(high))
     effective = float(w.sum() ** 2 / (w @ w)) if w.any() else 0.0
     if effective < MIN_EFFECTIVE:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.databases.base import Database
 from sqlbench.episodes.context import FEATURE_NAMES, Context, featurize
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.evidence.repair_table import RepairTable, TableError, obvious_rules
@@ -19,7 +21,9 @@ from sqlbench.words import counted
 TABLE_VERSION = 1
 
 
-def load_table(path: str | Path) -> RepairTable:
+def load_table(
+    path: str | Path, *, signals: bool = False, databases: Mapping[str, Database] | None = None
+) -> RepairTable:
     """Load a repair table: a folder that `sqlbench collect` filled, or a file of real records.
 
     Raises
@@ -29,7 +33,7 @@ def load_table(path: str | Path) -> RepairTable:
     """
     place = located(path)
     if place.is_file():
-        return load_bird_table(place)
+        return load_bird_table(place, signals=signals, databases=databases)
     try:
         return _load_collected(place)
     except (KeyError, TypeError) as error:

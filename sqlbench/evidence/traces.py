@@ -10,15 +10,18 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sqlbench.databases.base import Database
 from sqlbench.episodes.errors import ErrorClass, classify_message, extract_offending_token
 from sqlbench.evidence.repair_table import KEEP, RepairTable, TableError
+from sqlbench.evidence.static_signals import record_signals
 from sqlbench.paths import located, shown
+from sqlbench.words import carried_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +30,8 @@ BIRD_TABLE = "bird_gpt35_repair_table.jsonl"
 SPIDER_REPAIRS = "spider_dev_repairs.jsonl.gz"
 NOT_RAISED = "none"
 
-_RAISED = [
-    c
-    for c in ErrorClass
-    if c not in (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT, ErrorClass.TIMEOUT)
-]
+_RAN = (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT)
+_RAISED = [c for c in ErrorClass if c not in (*_RAN, ErrorClass.TIMEOUT)]
 
 
 def _count(pattern: str, scale: float) -> Callable[[str], float]:
@@ -60,7 +60,9 @@ _SQL_FEATURES: dict[str, Callable[[str], float]] = {
 }
 
 
-def load_bird_table(path: str | Path) -> RepairTable:
+def load_bird_table(
+    path: str | Path, *, signals: bool = False, databases: Mapping[str, Database] | None = None
+) -> RepairTable:
     """Load the real repair table, with its arms as they are and `keep` (repair nothing).
 
     The context is the class of the error that was raised, or ``none`` where the query ran. The
@@ -71,6 +73,10 @@ def load_bird_table(path: str | Path) -> RepairTable:
     ----------
     path : path
         ``bird_gpt35_repair_table.jsonl``.
+    signals : bool
+        Whether to read the signals of every first answer, a few milliseconds each.
+    databases : mapping of str to Database, optional
+        Those that are at hand: there the signals see results, elsewhere the texts alone.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def load_bird_table(path: str | Path) -> RepairTable:
         )
         features = np.array([_features(r["before_sql"], r["before_message"]) for r in records])
         questions = tuple(f"{r['db_id']}/{r['index']}" for r in records)
-        databases = tuple(r["db_id"] for r in records)
+        db_ids = tuple(r["db_id"] for r in records)
     except (KeyError, TypeError, AttributeError) as error:
         raise TableError(
             f"{str(place)!r} is no repair table of real records: {error!r} in one of its lines; "
@@ -107,7 +113,7 @@ def load_bird_table(path: str | Path) -> RepairTable:
         name=place.name,
         arms=arms,
         question_ids=questions,
-        db_ids=databases,
+        db_ids=db_ids,
         contexts=contexts,
         features=features,
         feature_names=names,
@@ -117,7 +123,11 @@ def load_bird_table(path: str | Path) -> RepairTable:
         model="gpt-3.5-turbo (stored records)",
         # The obvious rule: show the error where one was raised, and leave alone what ran.
         # (`rule_exe` on its own also changes 112 of the 894 answers that ran.)
-        rules={NOT_RAISED: KEEP, **dict.fromkeys(map(str, _RAISED), "rule_exe")},
+        rules={
+            NOT_RAISED: KEEP,
+            **{str(c): KEEP if c in _RAN else "rule_exe" for c in ErrorClass},
+        },
+        signals=record_signals(records, databases) if signals else None,
     )
 
 
@@ -134,7 +144,7 @@ def load_repairs(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame(_lines(located(path)))
+    frame = pd.DataFrame(map(carried_values, _lines(located(path))))
     chain = ["model", "method", "schema_shown", "question_index"]
     missing = [c for c in (*chain, "before_class", "outcome") if c not in frame]
     if missing:

@@ -11,8 +11,13 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Database, QueryError, Row
+from sqlbench.grading.written import written
 
 # Parsing takes longer than most queries: what has none of these words has no LIMIT.
+_AGGREGATES = re.compile(
+    r"\b(?:group\s+by|count|sum|total|avg|min|max|group_concat|string_agg|json_group_\w+)\b",
+    re.IGNORECASE,
+)
 _LIMITS = re.compile(r"\b(?:limit|fetch|top)\b", re.IGNORECASE)
 
 
@@ -68,20 +73,24 @@ def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool | N
     return _differ(sql, database, lambda t: _refine(t, width, _has_limit), Counter)
 
 
-def leaves_order_open(sql: str, database: Database, width: int | None = None) -> bool:
-    """Whether rows tie in the outermost ORDER BY, so that another order would be as right."""
-    return bool(_differ(sql, database, lambda t: _refine(t, width, lambda q: q is t), list))
+def leaves_order_open(sql: str, database: Database, width: int | None = None) -> bool | None:
+    """Whether rows tie in the outermost ORDER BY, so that another order would be as right.
+
+    None where that cannot be told.
+    """
+    return _differ(sql, database, lambda t: _refine(t, width, lambda q: q is t), list)
 
 
-def has_open_columns(sql: str, database: Database) -> bool:
-    """Whether a grouped query selects a column that its group does not fix.
+def has_open_columns(sql: str, database: Database) -> bool | None:
+    """Whether an aggregate query selects a column that its group does not fix.
 
     Every such column is replaced by its smallest, then by its largest value in the group. SQLite
-    takes any of them; beside a min() or max() it takes that row's, which is left alone.
+    takes any of them; beside one min() or max() that is selected it takes that row's, which is left
+    alone. None where it cannot be told.
     """
-    if "group" not in sql.lower():
+    if not _AGGREGATES.search(sql):
         return False
-    return bool(_differ(sql, database, _wrap_bare_columns, Counter))
+    return _differ(sql, database, lambda t: _wrap_bare_columns(t, database), Counter)
 
 
 def _differ(
@@ -100,10 +109,10 @@ def _differ(
         opposite = change(tree)
         if not opposite:
             return False
-        first = database.execute(tree.sql(dialect=database.dialect))
+        first = database.execute(written(tree, database.dialect, sql))
         for node, key, value in opposite:
             node.set(key, value)
-        second = database.execute(tree.sql(dialect=database.dialect))
+        second = database.execute(written(tree, database.dialect, sql))
     except (SqlglotError, RecursionError, QueryError):
         return None  # the change is not valid here (an ordinal that the dialect refuses)
     return view(first.rows) != view(second.rows)
@@ -134,18 +143,73 @@ def _refine(
     return opposite
 
 
-def _wrap_bare_columns(tree: exp.Expr) -> list[tuple[exp.Expr, str, object]]:
+def _wrap_bare_columns(tree: exp.Expr, database: Database) -> list[tuple[exp.Expr, str, object]]:
     opposite: list[tuple[exp.Expr, str, object]] = []
     for query in list(tree.find_all(exp.Select)):
         group = query.args.get("group")
-        if group is None or query.find(exp.Min, exp.Max):
+        aggregates = [a for p in _asked(query) for a in p.find_all(exp.AggFunc) if _own(a, query)]
+        if group is None and not aggregates:
             continue
-        keys = {e.sql().lower() for e in group.expressions}
-        for selected in query.selects:
+        extremes = [a for a in aggregates if isinstance(a, (exp.Min, exp.Max))]
+        selected_extremes = [e for s in query.selects for e in s.find_all(exp.Min, exp.Max)]
+        if len(extremes) == 1 and any(e is extremes[0] for e in selected_extremes):
+            continue  # SQLite takes the row of the one minimum or maximum
+        if any(e.is_star for e in query.selects):
+            _spell_out(query, database)
+        keys = {k.sql().lower() for k in (group.expressions if group else [])}
+        numbered = {int(k) for k in keys if k.isdigit()}
+        for place, selected in enumerate(list(query.selects), start=1):
             inner = selected.unalias()
-            if not isinstance(inner, exp.Column) or inner.is_star or inner.sql().lower() in keys:
+            bare = isinstance(inner, exp.Column) and not inner.is_star
+            named = {inner.sql().lower(), inner.name.lower(), selected.alias_or_name.lower()}
+            if not bare or place in numbered or named & keys or _keyed(inner, keys):
                 continue
             function = exp.Anonymous(this="MIN", expressions=[inner.copy()])
-            selected.replace(exp.alias_(function, selected.alias_or_name, quoted=True))
+            alias = exp.alias_(function, selected.alias_or_name, quoted=True, copy=False)
+            selected.replace(alias)
             opposite.append((function, "this", "MAX"))
     return opposite
+
+
+def _asked(query: exp.Select) -> list[exp.Expr]:
+    """Return what decides which row of a group SQLite takes: the results, HAVING and ORDER BY."""
+    parts = [*query.selects, query.args.get("having"), query.args.get("order")]
+    return [p for p in parts if p is not None]
+
+
+def _own(aggregate: exp.Expr, query: exp.Select) -> bool:
+    """Whether an aggregate is over this query's rows: of no sub-select, and of no window."""
+    over = isinstance(aggregate.parent, exp.Window) or isinstance(
+        getattr(aggregate.parent, "parent", None), exp.Window
+    )
+    return not over and aggregate.find_ancestor(exp.Select) is query
+
+
+def _keyed(column: exp.Expr, keys: set[str]) -> bool:
+    """Whether a column stands in GROUP BY with its table, and here without it."""
+    return not column.args.get("table") and any(
+        key.rpartition(".")[2].strip('"`[]') == column.name.lower() for key in keys
+    )
+
+
+def _spell_out(query: exp.Select, database: Database) -> None:
+    """Write the columns of ``*`` where the tables of FROM are the database's own."""
+    from_ = query.args.get("from_") or query.args.get("from")
+    sources = [from_.this] if from_ else []
+    sources += [join.this for join in query.args.get("joins") or []]
+    known = {t.name.lower(): t for t in database.schema().tables}
+    if not all(isinstance(s, exp.Table) and s.name.lower() in known for s in sources):
+        return
+    columns: list[exp.Expr] = []
+    for selected in query.selects:
+        if not selected.is_star:
+            columns.append(selected)
+            continue
+        of = selected.args.get("table") if isinstance(selected, exp.Column) else None
+        for source in sources:
+            if of is None or of.name.lower() == source.alias_or_name.lower():
+                columns += [
+                    exp.column(exp.to_identifier(c.name, quoted=True), table=source.alias_or_name)
+                    for c in known[source.name.lower()].columns
+                ]
+    query.set("expressions", columns)

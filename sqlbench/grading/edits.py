@@ -13,12 +13,33 @@ from sqlglot import Token, exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Column, Schema, Table
+from sqlbench.grading.written import written
 
 Change = tuple[exp.Expr, str, Any]
 """A node, one of its arguments, and what that argument becomes."""
 
 Node = TypeVar("Node", bound=exp.Expr)
 T = TypeVar("T")
+
+
+# sqlglot writes these as REAL, INTEGER or a call of DATE(): in SQLite each is a NUMERIC of its own.
+_NUMERIC = (
+    exp.DataType.Type.DECIMAL,
+    exp.DataType.Type.BOOLEAN,
+    exp.DataType.Type.DATE,
+    exp.DataType.Type.DATETIME,
+    exp.DataType.Type.TIME,
+    exp.DataType.Type.TIMESTAMP,
+)
+
+
+def _keep_types(tree: exp.Expr) -> None:
+    """Let casts be written as they were: a variant differs by the named change alone."""
+    for cast in tree.find_all(exp.Cast):
+        kind = cast.to
+        if isinstance(kind, exp.DataType) and kind.this in _NUMERIC:
+            named = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=kind.sql())
+            cast.set("to", named)
 
 
 class Query:
@@ -35,8 +56,11 @@ class Query:
     def __init__(self, sql: str, schema: Schema) -> None:
         self.schema = schema
         self.dialect = schema.dialect
+        self._original = sql
         try:
             self.tree: exp.Expr | None = sqlglot.parse_one(sql, read=self.dialect)
+            if self.dialect == "sqlite":
+                _keep_types(self.tree)
             self.sql = self.render()
         except (SqlglotError, RecursionError):
             self.tree, self.sql = None, sql.strip().rstrip(";").rstrip()
@@ -48,7 +72,7 @@ class Query:
         for node, key, value in changes:
             node.set(key, value)
         try:
-            return self.tree.sql(dialect=self.dialect, pretty=True)
+            return written(self.tree, self.dialect, self._original, pretty=True)
         finally:
             for node, key, args in reversed(before):
                 node.set(key, args.get(key))

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from sqlbench.exceptions import RunFolderError
 from sqlbench.html import Card, Shown
 from sqlbench.paths import located, shown
+from sqlbench.words import carried, carried_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,9 +142,9 @@ class Graded(Shown):
         """A row a question with a valid gold: the fields of `Grade`, and the file's name."""
         import pandas as pd
 
-        rows = [g.record() for g in self.grades if g.correct is not None]
+        rows = [carried_values(g.record()) for g in self.grades if g.correct is not None]
         frame = pd.DataFrame(rows, columns=_FIELDS)
-        frame.insert(0, "predictions", self.name)
+        frame.insert(0, "predictions", carried(self.name))
         return frame.astype({"correct": bool})
 
 

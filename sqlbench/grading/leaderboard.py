@@ -10,6 +10,7 @@ import numpy as np
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.neighbour_rows import Kind
 from sqlbench.stats import Rate, mcnemar, paired_difference, small_n_warning, wilson
+from sqlbench.words import carried
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,9 +203,9 @@ def lucky_matches(graded: Graded, suite: Suite, predictions: Predictions) -> pd.
     lucky = frame[frame["lucky"].fillna(False).astype(bool)]
     questions = [suite.question(i) for i in lucky["question_id"]]
     table = lucky[["question_id", "db_id", "lucky_on"]].assign(
-        question=[q.text for q in questions],
-        gold=[str(q.gold) for q in questions],
-        prediction=[predictions.sql[q.id] for q in questions],
+        question=[carried(q.text) for q in questions],
+        gold=[carried(str(q.gold)) for q in questions],
+        prediction=[carried(predictions.sql[q.id]) for q in questions],
     )
     order = [str(kind) for kind in Kind]
     rank = table["lucky_on"].map(lambda on: order.index(on.rsplit(" ", 1)[0]))

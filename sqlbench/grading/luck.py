@@ -112,7 +112,7 @@ class Neighbourhood:
                 except QueryError:
                     continue
                 answers = any(cell is not None for row in there.result.rows for cell in row)
-                if answers and there.tie is False and not has_open_columns(gold.sql, database):
+                if answers and there.tie is False and _is_fixed(gold.sql, database):
                     found.append((f"{kind_of(number)} {number + 1}", there))
             self._usable = question.id, found
         return self._usable[1]
@@ -129,7 +129,12 @@ class Neighbourhood:
             return False  # a tie of rows that look alike
         if verdict.reason == "order":
             width = len(gold.result.columns)
-            return gold.ordered and not leaves_order_open(gold.sql, gold.database, width)
+            return gold.ordered and leaves_order_open(gold.sql, gold.database, width) is False
         if verdict.reason == "values":
             return not compare(gold, result, "exact").match
         return True
+
+
+def _is_fixed(sql: str, database: Database) -> bool:
+    """Whether it is known that a query's groups fix all that it selects."""
+    return has_open_columns(sql, database) is False

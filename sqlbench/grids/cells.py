@@ -105,17 +105,23 @@ def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = 
     del config["suite"], config["model"], config["repair_model"]
 
     async def run() -> Run:
-        with RUNS.running():
-            return await run_experiment(
-                suite,
-                model,
-                repair_model=repairing,
-                **config,
-                concurrency=cell.config.lag + 1,  # all that can be in flight; `calling` limits it
-                out=cell.folder,
-                progress=False,
-                calling=calling,
-            )
+        try:
+            with RUNS.running():
+                return await run_experiment(
+                    suite,
+                    model,
+                    repair_model=repairing,
+                    **config,
+                    concurrency=cell.config.lag + 1,  # all that can be in flight; `calling` limits
+                    out=cell.folder,
+                    progress=False,
+                    calling=calling,
+                )
+        finally:
+            # Nobody knows which cell is a worker's last. Its models are kept, and connect anew.
+            for used in (model, repairing):
+                if used is not None:
+                    await used.aclose()
 
     return collect(_WORKER.runner().run(run()))
 

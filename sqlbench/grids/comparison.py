@@ -22,6 +22,7 @@ from sqlbench.stats import (
     cluster_bootstrap,
     clustered_ratio,
     interval_text,
+    paired_difference,
     points_text,
     share_text,
 )
@@ -197,6 +198,8 @@ class Comparison(Shown):
         """
         rate = rate or self.rates[0]
         columns, clusters = self._columns([name, baseline], rate, episodes)
+        if (columns[:, [1, 3]] == 1).all():  # both say something of every episode
+            return paired_difference(columns[:, 0], columns[:, 2], clusters)
         return cluster_bootstrap(
             columns, clusters, lambda t: t[..., 0] / t[..., 1] - t[..., 2] / t[..., 3]
         )

@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
+from sqlbench.checks import as_path
 from sqlbench.exceptions import ConfigError, RunInUseError, WorkerError
 from sqlbench.grids.cells import Cell, plan, run_cell
 from sqlbench.grids.workers import RUNS, LocalWorkers
@@ -124,12 +125,18 @@ def run_grid(
     BudgetReachedError
         If the next call might pass the budget. What was finished is kept.
     """
-    cells = plan(configs, located(out), calling)
+    if workers is not None and not callable(workers):
+        raise ConfigError(f"workers is processes(N), or a Cluster, and not {workers!r}.")
+    place = as_path("out", out)
+    if place is None:
+        raise ConfigError("out is the folder of all the runs: name one.")
+    place = located(place)
+    cells = plan(configs, place, calling)
     workers = workers or _default_workers(configs)
     todo = {cell.folder: cell for cell in cells}
     collected: dict[Path, T] = {}
     with (
-        sharing(calling, located(out), todo.values()) as (calling, count),
+        sharing(calling, place, todo.values()) as (calling, count),
         tqdm(
             total=sum(c.config.episodes for c in todo.values()),
             desc=f"{len(todo)} runs",

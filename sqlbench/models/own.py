@@ -1,4 +1,4 @@
-"""A model of one's own, by its import path or a declared name: ``package.module:Name?key=value``."""
+"""A model of one's own, by its import path or a declared name: ``MODULE:NAME?key=value``."""
 
 from __future__ import annotations
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
+from sqlbench.grading.doubts import risk_coverage as coverage_and_risk
 from sqlbench.grading.leaderboard import accuracy, leaderboard, reasons_by_file
 from sqlbench.plots.look import (
     BLUE,
@@ -33,6 +37,7 @@ REASON_COLOURS = {
     "values": ORANGE,
     "column_count": GREEN,
     "duplicates": PINK,
+    "type": PINK,
     "order": SKY,
     "pred_error": RED,
     "timeout": GREY,
@@ -142,4 +147,32 @@ def luck(graded: Sequence[Graded], ax: Axes | None = None) -> Axes:
     ax.set_xlabel("share of matches that a neighbour could test")
     legend_beside(ax, title="shown first on rows that are")
     ax.set_title("Matches that are luck")
+    return ax
+
+
+@styled
+def risk_coverage(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], ax: Axes | None = None
+) -> Axes:
+    """Draw what share is wrong of the answers that are kept, from the least doubtful on.
+
+    Parameters
+    ----------
+    curves : mapping of str to (doubt, wrong)
+        For each file the doubts and 1 where the answer is wrong, shapes (answers,).
+    ax : Axes, optional
+    """
+    ax = new_axes(ax, (7, 4))
+    for (name, (doubt, wrong)), colour in zip(
+        curves.items(), cycle((BLUE, ORANGE, GREEN, PINK, SKY, RED)), strict=False
+    ):
+        coverage, risk = coverage_and_risk(doubt, wrong)
+        # Among answers of one doubt any are kept: the line to them is straight, the first level.
+        ax.plot(np.append(0.0, coverage), np.append(risk[0], risk), color=colour, label=name)
+        ax.axhline(float(np.mean(np.asarray(wrong, dtype=float))), color=colour, lw=1, ls=":")
+    ax.set(xlabel="answers kept, least doubtful first", ylabel="wrong of those kept")
+    ax.set(xlim=(0, 1), ylim=(0, None), title="Risk against coverage (dotted: all are kept)")
+    percent(ax.xaxis)
+    percent(ax.yaxis)
+    legend_beside(ax)
     return ax

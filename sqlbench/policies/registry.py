@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from sqlbench.episodes.context import feature_names
+from sqlbench.episodes.context import BLOCKS, feature_names
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
@@ -212,6 +212,23 @@ def blocks_of(policy: Policy) -> tuple[str, ...]:
     """Return the blocks of features that a policy sees (`sqlbench.episodes.context.BLOCKS`)."""
     blocks: tuple[str, ...] = getattr(policy, "blocks", ("class",))
     return blocks
+
+
+def split_specs(text: str) -> list[str]:
+    """Return the specs in a list with commas; the comma between two blocks of features joins them.
+
+    Examples
+    --------
+    >>> split_specs("linucb?features=class,signals,rules")
+    ['linucb?features=class,signals', 'rules']
+    """
+    specs: list[str] = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        if part.partition("&")[0] in BLOCKS and specs and "features=" in specs[-1]:
+            specs[-1] += f",{part}"
+        else:
+            specs.append(part)
+    return specs
 
 
 def save_policy(policy: Policy, path: Path) -> None:

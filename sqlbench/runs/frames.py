@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from sqlbench.words import carried
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -57,6 +59,14 @@ _AS_LOGGED = (
 )
 
 
+class _Texts(dict[str, str]):
+    """Texts as a table carries them; equal ones are one object: the same questions come often."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = made = carried(text)
+        return made
+
+
 def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Return a row an attempt, in order of its episode's number.
 
@@ -70,8 +80,7 @@ def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, list[Any]] = {name: [] for name in STEP_COLUMNS}
-    texts: dict[str, str] = {}  # equal texts are one object: a run asks the same questions often
-    one = texts.setdefault
+    one = _Texts().__getitem__
     logged = [(columns[name], name) for name in _AS_LOGGED]
     episodes, contexts, scores = (
         columns["episode"],
@@ -87,9 +96,10 @@ def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
             episodes.append(number)
             for column, name in logged:
                 value = step[name]
-                column.append(one(value, value) if type(value) is str else value)
+                column.append(one(value) if type(value) is str else value)
             context, breakdown = step["context"], step["breakdown"]
-            contexts.append(None if context is None else one(context[0], context[0]))
+            seen = None if context is None else context[0]
+            contexts.append(None if seen is None else one(seen))
             for column, part in zip(parts, breakdown, strict=True):
                 column.append(part)
             base, attempt, severity, change = breakdown

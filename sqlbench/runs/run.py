@@ -24,7 +24,7 @@ from sqlbench.runs.collector import no_collection
 from sqlbench.runs.config import make_config
 from sqlbench.runs.files import read_json, read_lines, read_log
 from sqlbench.runs.frames import EPISODE_COLUMNS, step_frame
-from sqlbench.words import counted
+from sqlbench.words import carried, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,9 +261,9 @@ class Run(Shown):
         rows = [
             {
                 "episode": e.index,
-                "question_id": e.question_id,
-                "task_id": e.task_id,
-                "db_id": e.db_id,
+                "question_id": carried(e.question_id),
+                "task_id": carried(e.task_id),
+                "db_id": carried(e.db_id),
                 "success": e.success,
                 "attempts": len(e.steps),
                 "first": e.first,

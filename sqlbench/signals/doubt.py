@@ -9,6 +9,7 @@ logit (Platt 1999). NumPy applies them; scikit-learn is needed to learn them onl
 from __future__ import annotations
 
 import functools
+import io
 import json
 import zipfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from sqlbench.paths import located
 from sqlbench.signals.skeleton import ELEMENTS, phrases
 
 WEIGHTS_VERSION = 1
+FITS = 3  # of `fit_of`: how well the whole skeleton fits
 DEFAULT = Path(__file__).with_name("weights.npz")
 
 Floats = NDArray[np.float64]
@@ -131,7 +133,7 @@ def fit_of(expected: Floats, elements: Sequence[bool] | None) -> Floats:
         the largest of an element that is there.
     """
     if elements is None:
-        return np.full(len(ELEMENTS) + 3, np.nan)
+        return np.full(len(ELEMENTS) + FITS, np.nan)
     has = np.asarray(elements, dtype=bool)
     likely = np.clip(np.where(has, expected, 1 - expected), 1e-3, 1.0)
     surprise = -np.log(likely)
@@ -189,7 +191,13 @@ def save_weights(weights: Weights, path: str | Path) -> None:
     about |= {"slope": weights.slope, "offset": weights.offset}
     names = ("table", "scale", "feature", "threshold", "missing_left", "leaf")
     arrays: dict[str, Any] = {name: getattr(weights, name) for name in names}
-    np.savez_compressed(path, about=np.array(json.dumps(about, sort_keys=True)), **arrays)
+    arrays["about"] = np.array(json.dumps(about, sort_keys=True))
+    # As `np.savez_compressed`, but for the time of writing, which that puts into the file.
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        for name, array in sorted(arrays.items()):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED)
 
 
 def _sigmoid(logit: Floats) -> Floats:

@@ -35,6 +35,10 @@ def column_said_unused(r: Reading, s: Statement) -> Measure:
             places = r.links.places[table, name]
             if places and not set(places) <= spots:
                 missing[name] = f"{table}.{name}"
+    text = s.sql.lower()
+    for name in r.question.hint_names:  # the hint says it letter for letter
+        if name not in text and (homes := r.catalogue.homes(name)):
+            missing[name] = f"{homes[0]}.{name}"
     if not missing:
         return 0
     return (

@@ -6,14 +6,13 @@ import re
 
 from sqlglot import exp
 
+from sqlbench.signals.of_values import in_blanks
 from sqlbench.signals.reading import Measure, Reading, Register, shown
 from sqlbench.signals.statement import ColumnUse, Statement
 
 signal = Register("keys")
 
 _ID_WORDS = {"id", "identifier", "code", "number", "key", "no"}
-_IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|\b[A-Za-z_]+\.[A-Za-z_]+")
-_HINT_TEXT = re.compile(r"= ?'([^']{1,60})'")
 
 
 @signal.of_statement
@@ -159,10 +158,8 @@ def literal_blanks(r: Reading, s: Statement) -> Measure:
         c = x.column
         if c is None or not c.table or x.number or x.operator not in ("=", "in", "!="):
             continue
-        values = r.catalogue.values(c.table, c.name)
-        held = values.folded.get(x.text.strip().casefold()) if values.known else None
-        if held is not None and held.strip() == x.text.strip() and held != x.text:
-            return (1, f"{c.full} holds {held!r}, with blanks, not {x.text!r}.")
+        if in_blanks(r, x):
+            return (1, f"{c.full} holds {x.text!r} with blanks around it.")
     return 0
 
 
@@ -173,8 +170,7 @@ def hint_column_unused(r: Reading, s: Statement) -> Measure:
         return None
     text = s.sql.lower()
     found = set()
-    for name in _IDENTIFIER.findall(r.question.hint):
-        column = name.rsplit(".", 1)[-1].lower()
+    for column in r.question.hint_names:
         if r.catalogue.homes(column) and column not in text:
             found.add(column)
     return (
@@ -188,7 +184,7 @@ def hint_text_unused(r: Reading, s: Statement) -> Measure:
     if not r.question.hint:
         return None
     text = s.sql.lower().replace("''", "'")
-    found = [t for t in _HINT_TEXT.findall(r.question.hint) if t.lower() not in text]
+    found = [t for t in r.question.hint_texts if t.lower() not in text]
     return (len(found), f"The hint's {shown(map(repr, found))} is not in it.") if found else 0
 
 

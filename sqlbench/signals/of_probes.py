@@ -10,6 +10,7 @@ from typing import Any
 from sqlglot import exp
 
 from sqlbench.databases.base import Row, quote_name
+from sqlbench.signals.of_values import in_blanks
 from sqlbench.signals.reading import Measure, Reading, Register
 from sqlbench.signals.statement import AGGREGATES, Scope, Statement
 
@@ -120,6 +121,61 @@ def condition_idle(r: Reading, s: Statement) -> Measure:
     return (found, "A condition of the WHERE excludes no row.")
 
 
+@signal.of_statement
+def empty_join(r: Reading, s: Statement) -> Measure:
+    """The result is empty, and so are its joins without any condition: the data has no pairs."""
+    outer = s.outer
+    if outer is None or r.size or r.error is not None or len(outer.tables) < 2:
+        return 0
+    query = exp.select("1")
+    for name in ("from_", "joins", "with_"):
+        value = outer.clause(name)
+        if value is not None:
+            query.set(name, [v.copy() for v in value] if isinstance(value, list) else value.copy())
+    rows = r.ask(query.limit(1).sql(dialect=r.catalogue.dialect))
+    if rows is None:
+        return None
+    return (not rows, "The joined tables have no rows in common, whatever the conditions are.")
+
+
+@signal.of_statement
+def empty_by_literal(r: Reading, s: Statement) -> Measure:
+    """The result is empty: a text is not in its column (1), or all are there (2)."""
+    if r.size or r.error is not None:
+        return 0
+    worst = 2
+    for x in s.literals:
+        c = x.column
+        if c is None or not c.table or x.operator not in ("=", "in"):
+            continue
+        held = r.catalogue.holds(c.table, c.name, x.text)
+        if held is None:
+            return None
+        if not held and not in_blanks(r, x):
+            worst = 1
+    return worst
+
+
+@signal.of_statement
+def empty_of_key(r: Reading, s: Statement) -> Measure:
+    """The result is empty, and tables are joined by columns of which no value is in both."""
+    if r.size or r.error is not None:
+        return 0
+    for scope in s.scopes:
+        for c in scope.used("join"):
+            node = c.node.parent
+            if not isinstance(node, exp.EQ) or node.left is not c.node or not c.table:
+                continue
+            other = next((o for o in scope.columns if o.node is node.right), None)
+            if other is None or not other.table:
+                continue
+            own = r.catalogue.values(c.table, c.name)
+            theirs = r.catalogue.values(other.table, other.name)
+            if own.found and theirs.found and not set(own.texts) & set(theirs.texts):
+                return (1, f"{c.full} and {other.full} have no value in common.")
+    return 0
+
+
 def _around_cut(r: Reading, s: Statement) -> list[Row] | None:
     """Return the keys of the last row that LIMIT keeps and of the next; None if unknown."""
     kept: Any = r.memory.get("around_cut", r)
@@ -149,10 +205,11 @@ def _read_around_cut(r: Reading, s: Statement) -> list[Row] | None:
         keys.append(key.copy())
     query = scope.select.copy()
     query.set("expressions", [exp.alias_(k, f"key_{i}") for i, k in enumerate(keys)])
-    order = [
-        exp.Ordered(this=exp.Literal.number(i + 1), desc=o.args.get("desc"))
-        for i, o in enumerate(scope.clause("order").expressions)
-    ]
+    order = []
+    for i, ordered in enumerate(scope.clause("order").expressions):
+        place = ordered.copy()
+        place.set("this", exp.Literal.number(i + 1))
+        order.append(place)
     query.set("order", exp.Order(expressions=order))
     query = query.limit(2).offset(int(limit.this) - 1)
     return r.ask(query.sql(dialect=r.catalogue.dialect))

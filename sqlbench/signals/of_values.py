@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sqlbench.signals.catalogue import as_text
-from sqlbench.signals.of_request import calculation_asked
+from sqlbench.signals.cues import calculation_asked
 from sqlbench.signals.question import stem
 from sqlbench.signals.reading import Measure, Reading, Register, shown
 from sqlbench.signals.statement import LiteralUse, Statement
@@ -29,9 +29,17 @@ def _absent(r: Reading, s: Statement) -> tuple[list[LiteralUse], bool]:
             continue
         held = r.catalogue.holds(x.column.table, x.column.name, x.text)
         unknown = unknown or held is None
-        if held is False:
+        if held is False and not in_blanks(r, x):
             found.append(x)
     return found, unknown
+
+
+def in_blanks(r: Reading, x: LiteralUse) -> bool:
+    """Return whether a column holds a literal but for blanks around it: the data's slip."""
+    assert x.column is not None
+    values = r.catalogue.values(x.column.table, x.column.name)
+    held = values.folded.get(x.text.strip().casefold()) if values.known else None
+    return held is not None and held != x.text and held.strip() == x.text.strip()
 
 
 @signal.of_statement
@@ -91,9 +99,10 @@ def text_count(r: Reading, s: Statement) -> Measure:
 
 @signal.of_statement
 def quoted_unused(r: Reading, s: Statement) -> Measure:
-    """A text that the question has in quotes is not in the statement."""
-    lower = s.sql.lower()
-    found = [q for q in r.question.quoted if q.lower().strip(" .,?") not in lower]
+    """How many texts that the question, or its hint, has in quotes are not in the statement."""
+    lower = s.sql.lower().replace("''", "'")
+    given = [*r.question.quoted, *r.question.hint_texts]
+    found = [q for q in dict.fromkeys(given) if q.lower().strip(" .,?") not in lower]
     return (len(found), f"The question's {shown(map(repr, found))} is not in it.") if found else 0
 
 

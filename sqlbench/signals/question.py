@@ -13,6 +13,8 @@ _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 _QUOTED = re.compile(r"\"([^\"]{1,80})\"|(?<![A-Za-z])'([^']{1,80})'(?![A-Za-z])|“([^”]{1,80})”")
 _NAME = re.compile(r"(?<=[\w,;] )(?:[A-Z][\w.&-]*)(?: (?:(?:of|the|and|de) )?[A-Z][\w.&-]*)*")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?![\w])")
+_COMPARED = re.compile(r"= ?'([^']{1,60})'")
+_IDENTIFIER = re.compile(r"[A-Za-z]+(?:_[A-Za-z0-9]+)+|\b[A-Za-z_]+\.[A-Za-z_]+")
 _NUMERALS = {
     "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
     "eight": "8", "nine": "9", "ten": "10", "twice": "2", "once": "1",
@@ -137,6 +139,16 @@ class Question:
     def quoted(self) -> list[str]:
         """Texts in quotes."""
         return [a or b or c for a, b, c in _QUOTED.findall(self.text)]
+
+    @cached_property
+    def hint_texts(self) -> list[str]:
+        """Texts that the hint compares something with: ``… refers to colour = 'Amber'``."""
+        return _COMPARED.findall(self.hint)
+
+    @cached_property
+    def hint_names(self) -> list[str]:
+        """Names of columns as a hint writes them, with underscores or after a table's name."""
+        return [n.rsplit(".", 1)[-1].lower() for n in _IDENTIFIER.findall(self.hint)]
 
     @cached_property
     def names(self) -> list[str]:

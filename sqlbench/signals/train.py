@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlbench.databases.base import Database
 from sqlbench.exceptions import ConfigError, MissingExtraError
 from sqlbench.signals.base import Outcome
-from sqlbench.signals.doubt import Weights, fit_of
+from sqlbench.signals.doubt import FITS, Weights, fit_of
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import NAMES, measure
 from sqlbench.signals.skeleton import ELEMENTS, elements
@@ -177,16 +177,16 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
             f"these {len(answers.wrong)} are all {'wrong' if answers.wrong.all() else 'right'}."
         )
     folds = _folds(answers)
-    inputs = _crossed(answers, folds)
+    read = _read(_crossed(answers, folds))
     held_out = np.zeros(len(answers.wrong))
     for fold in sorted(set(folds)):
         test = folds == fold
-        model = _boosted(inputs[~test], answers.wrong[~test], answers.weight[~test], seed)
-        held_out[test] = model.decision_function(inputs[test])
+        model = _boosted(read[~test], answers.wrong[~test], answers.weight[~test], seed)
+        held_out[test] = model.decision_function(read[test])
     slope, offset = _platt(held_out, answers.wrong, answers.weight)
-    final = _boosted(inputs, answers.wrong, answers.weight, seed)
+    final = _boosted(read, answers.wrong, answers.weight, seed)
     skeleton = _skeletons(answers)
-    trees = _export(final)
+    trees = _export(final, answers.values.shape[1])
     notes: dict[str, Any] = {
         "answers": len(answers.wrong),
         "given": float(answers.weight.sum()),
@@ -195,6 +195,9 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
         "wrong": float(np.average(answers.wrong, weights=answers.weight)),
         "data_sha256": _hash(answers),
         "seed": seed,
+        "cross_validated": _figures(
+            1 / (1 + np.exp(-(slope * held_out + offset))), answers, len(set(folds.tolist()))
+        ),
     }
     return Weights(
         signals=NAMES,
@@ -279,7 +282,7 @@ def expecting(model: Any) -> Weights:
     )  # fmt: skip
 
 
-def _boosted(x: Floats, wrong: Floats, weight: Floats, seed: int) -> Any:
+def _boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -> Any:
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError:
@@ -291,7 +294,19 @@ def _boosted(x: Floats, wrong: Floats, weight: Floats, seed: int) -> Any:
     return model.fit(x, wrong, sample_weight=weight)
 
 
-def _export(model: Any) -> dict[str, Any]:
+def _read(inputs: Floats) -> NDArray[np.float32]:
+    """Return the inputs that trees read: the signals and how well the whole skeleton fits.
+
+    What is unlike what was expected, element by element, would fit the databases that it was
+    learned on better, and others worse.
+    """
+    skipped = inputs.shape[1] - len(ELEMENTS) - FITS
+    read = np.hstack([inputs[:, :skipped], inputs[:, -FITS:]]).astype(np.float32)
+    read[:, np.isnan(read).all(axis=0)] = 0.0  # nothing is known of it here, so nothing is learned
+    return read
+
+
+def _export(model: Any, signals: int) -> dict[str, Any]:
     """Return a boosted model's trees as complete trees of `DEPTH`."""
     inner = 2**DEPTH - 1
     count = len(model._predictors)
@@ -311,7 +326,8 @@ def _export(model: Any) -> dict[str, Any]:
                 place(node, 2 * at + 1)
                 place(node, 2 * at + 2)
             else:
-                feature[t, at] = n["feature_idx"]
+                index = int(n["feature_idx"])
+                feature[t, at] = index if index < signals else index + len(ELEMENTS)
                 threshold[t, at] = n["num_threshold"]
                 missing[t, at] = bool(n["missing_go_to_left"])
                 place(int(n["left"]), 2 * at + 1)
@@ -334,6 +350,36 @@ def _platt(logit: Floats, wrong: Floats, weight: Floats) -> tuple[float, float]:
         if np.abs(step).max() < 1e-9:
             break
     return float(w[0]), float(w[1])
+
+
+def _figures(doubt: Floats, answers: Answers, folds: int) -> dict[str, float]:
+    """Return how well doubts of databases that were held out tell wrong answers from right ones."""
+    values = answers.values
+    rows = (values[:, NAMES.index("raised")] == 0) & (values[:, NAMES.index("empty")] == 0)
+    everything = np.ones(len(doubt), bool)
+    found = {
+        name: round(area(answers.wrong[k], doubt[k], answers.weight[k]), 4)
+        for name, k in (("auc_all", everything), ("auc_rows", rows))
+    }
+    bins = np.minimum((doubt * 10).astype(int), 9)
+    gap = np.bincount(bins, answers.weight * (answers.wrong - doubt), 10)
+    error = float(np.abs(gap).sum() / answers.weight.sum())
+    return {**found, "calibration_error": round(error, 4), "folds": folds}
+
+
+def area(wrong: Floats, doubt: Floats, weight: Floats) -> float:
+    """Return the weighted area under the ROC curve; ties count half, NaN if all are alike.
+
+    Parameters
+    ----------
+    wrong, doubt, weight : array, shape (answers,)
+        1 where the answer is wrong; how doubtful it is; how often it was given.
+    """
+    _, place = np.unique(doubt, return_inverse=True)
+    bad, good = np.bincount(place, weight * wrong), np.bincount(place, weight * (1 - wrong))
+    pairs = bad.sum() * good.sum()
+    below = np.concatenate([[0.0], np.cumsum(good)[:-1]])
+    return float((bad * (below + good / 2)).sum() / pairs) if pairs else float("nan")
 
 
 def _hash(answers: Answers) -> str:

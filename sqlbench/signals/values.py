@@ -200,7 +200,7 @@ def _absent(
     near = near_values(literal, statement, catalogue, question)
     own = [n.value for n in near if (n.table, n.column) == (column.table, column.name)]
     places = catalogue.where(literal.text, tuple(statement.tables)).found
-    elsewhere = [f"{p.table}.{p.column}" for p in places]
+    elsewhere = [f"{p.table}.{p.column}" for p in places if p.exact]
     sampled = catalogue.values(column.table, column.name).sampled
     return AbsentValue(
         column.full, literal.text, tuple(own[:_SHOWN]), tuple(elsewhere[:_SHOWN]), sampled

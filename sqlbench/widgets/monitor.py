@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from sqlbench.widgets.pace import Pace
 ALL_TASKS = "all tasks"
 SHORTEST = 0.5  # seconds between two drawings, at least
 REST = 2.0  # times as long as a drawing takes: no drawing, lest it be busy all the time
+# The monitors of this kernel by their folder, while anybody holds them.
+_WATCHED: weakref.WeakValueDictionary[Path, Monitor] = weakref.WeakValueDictionary()
 STATUS = 0.25  # seconds between two status lines, at least
 
 
@@ -78,7 +81,10 @@ class Monitor(w.VBox):  # type: ignore[misc]
                 self.status,
             ]
         )
+        self._look_into_folder()
         self._set_state("ready")
+        if self._folders.named is not None:
+            _WATCHED[self._folders.named.resolve()] = self
 
     def start(self) -> None:
         """Start, or go on from where the run was paused or stopped."""
@@ -103,6 +109,11 @@ class Monitor(w.VBox):  # type: ignore[misc]
         if self.state in ("running", "paused"):
             self._background.cancel()
 
+    def attached(self) -> None:
+        """Say that a cell that was run again shows the run that is under way."""
+        text = "Attached to the run that is under way here; stop it to start another in its folder."
+        self.message.value = html.frame(html.note(text))
+
     async def finished(self) -> Run:
         """Start if nothing runs, and wait until the run is finished, stopped or failed.
 
@@ -113,10 +124,31 @@ class Monitor(w.VBox):  # type: ignore[misc]
         """
         if self.state != "paused":
             self.start()
-        await self._background.settled()
+        try:
+            await self._background.settled()
+        except asyncio.CancelledError:  # the kernel's interrupt: what is finished is kept
+            self.stop()
+            await self._background.settled()
+            raise
         if self.run is None:
             raise RuntimeError(f"The run could not start: {self.problem}")
         return self.run
+
+    def _look_into_folder(self) -> None:
+        """Say how far the run is that the named folder holds, as after the kernel's restart."""
+        folder = self._folders.named
+        if folder is None or not (folder / "run.json").is_file():
+            return
+        try:
+            run = Run.open(folder)
+            done, total = len(run.log), run.config.episodes
+        except SQLBenchError as error:
+            self._say(str(error))
+            return
+        self.run = run
+        left = "Start goes on with them" if done < total else "it is finished"
+        text = f"The folder holds {done:,} of {total:,} episodes of {run.label}: {left}."
+        self.message.value = html.frame(html.note(text))
 
     def _make_controls(
         self, policy: str, episodes: int, concurrency: int, lag: int, task: str | None
@@ -267,7 +299,9 @@ class Monitor(w.VBox):  # type: ignore[misc]
             control.disabled = busy
         self._offer_alpha()
         self.start_button.disabled = state == "running"
-        self.start_button.description = "Go on" if state in ("paused", "stopped") else "Start"
+        kept = state == "ready" and self.run is not None and not self.run.finished
+        go_on = kept or state in ("paused", "stopped")
+        self.start_button.description = "Go on" if go_on else "Start"
         self.pause_button.disabled = state != "running"
         self.stop_button.disabled = not busy
         whole = "warning" if self.run is not None and self.run.failed else "success"
@@ -302,6 +336,9 @@ def monitor(
 ) -> Monitor:
     """Watch an experiment while it runs, with Start, Pause and Stop.
 
+    Where a run is under way in the same folder in this kernel, this is its monitor: a cell that is
+    run again attaches to it.
+
     Parameters
     ----------
     suite, model, policy, episodes, concurrency, lag, task
@@ -317,6 +354,10 @@ def monitor(
     >>> watched = sb.widgets.monitor(episodes=1000)  # doctest: +SKIP
     >>> watched  # doctest: +SKIP
     """
+    running = None if out is None else _WATCHED.get(Path(out).resolve())
+    if running is not None and running.state in ("running", "paused"):
+        running.attached()
+        return running
     return Monitor(
         suite,
         model,

@@ -17,6 +17,7 @@ from sqlbench.widgets.attempts import attempt, rows_beside, scores
 from sqlbench.widgets.background import Background
 
 OWN = "own SQL"
+DOUBLE_CLICK = 0.5  # seconds within which a second click belongs to the first
 REDRAW = 0.1  # seconds between two drawings of SQL that streams in
 
 
@@ -48,7 +49,8 @@ class Player(w.VBox):  # type: ignore[misc]
         self.action.observe(lambda _: self._show_sql(), "value")
         self.gold.observe(lambda _: self._draw(), "value")
         self.restart.on_click(lambda _: self.reset())
-        self.step_button.on_click(lambda _: self._background.spawn(self.step))
+        self.step_button.on_click(lambda _: self._click())
+        self._clicked = -DOUBLE_CLICK
         row = {"flex_flow": "row wrap"}
         super().__init__(
             [
@@ -77,6 +79,15 @@ class Player(w.VBox):  # type: ignore[misc]
             return
         self._draw()
 
+    def _click(self) -> None:
+        """Make an attempt; the second click of a double one is none."""
+        now = time.monotonic()
+        if self._busy or now - self._clicked < DOUBLE_CLICK:
+            return
+        self._clicked = now
+        self.step_button.disabled = True  # at once: the work begins when the loop comes to it
+        self._background.spawn(self.step)
+
     async def step(self) -> None:
         """Make the chosen attempt, showing the SQL as it is written; an error is shown."""
         if self._busy:
@@ -84,6 +95,11 @@ class Player(w.VBox):  # type: ignore[misc]
         self._set_busy(True)
         self._say("")
         custom = self.sql.value if self.action.value == OWN else None
+        if custom is not None and not custom.strip():
+            self._set_busy(False)
+            self._say("Write a query first: nothing was run, and no attempt was counted.")
+            self._offer_actions()
+            return
         name = AUTO if custom is not None else self.action.value
         try:
             await self._stream(Action(repair_action=name, custom_sql=custom))

@@ -1,8 +1,8 @@
 """Intervals, paired tests and the like, on plain arrays.
 
-Episodes on the same question are not independent: intervals over episodes are bootstrapped by
-question (Efron and Tibshirani 1993, resampling clusters), intervals over independent trials are
-Wilson's (1927), bands over seeds are Student's.
+Intervals over independent trials are Wilson's (1927), bands over seeds are Student's. Episodes on
+one question are not independent: what an interval over them is, and what is said of few clusters
+or of such as are all alike, is the rule of `sqlbench.stats.intervals`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.seeds import Role, generator
+from sqlbench.stats.intervals import bootstrap_ends, cluster_sums, paired_interval, share_interval
 
 RESAMPLES = 2000
 Array = NDArray[np.float64]
@@ -57,7 +58,7 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
 def clustered_interval(
     values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the bootstrap percentile interval of a mean, resampling whole clusters.
+    """Return the interval of a mean of clustered values.
 
     Parameters
     ----------
@@ -145,30 +146,24 @@ def cluster_bootstrap(
     -------
     Interval
         What is unknown is NaN: a ratio to 0; both ends with fewer than two clusters, where nothing
-        can be resampled; an end beyond which a ratio to 0 lies in too many resamples. Resamples
-        that are 0 to 0 are left out.
+        can be resampled, and with clusters that are all alike; an end beyond which a ratio to 0
+        lies in too many resamples. Resamples that are 0 to 0 are left out.
 
     References
     ----------
-    B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapters 8 and 13.
+    B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapters 8 and 13; the
+    tails as in `sqlbench.stats.intervals`.
     """
     rows = np.asarray(columns, dtype=float)
-    labels, inverse = np.unique(np.asarray(clusters), return_inverse=True)
-    k = len(labels)
-    sums = np.zeros((k, rows.shape[1]))
-    np.add.at(sums, inverse, rows)
+    sums = cluster_sums(rows, clusters)
+    k = len(sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = float(statistic(sums.sum(axis=0)))
         estimate = estimate if math.isfinite(estimate) else math.nan
         if k < 2:
             return Interval(estimate, math.nan, math.nan, len(rows), k)
         drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
-        resampled = statistic(drawn @ sums)
-        if np.isnan(resampled).all():
-            return Interval(estimate, math.nan, math.nan, len(rows), k)
-        tail = (1 - confidence) / 2
-        ends = np.nanquantile(resampled, [tail, 1 - tail])
-    low, high = np.where(np.isfinite(ends), ends, math.nan)
+        low, high = bootstrap_ends(statistic(drawn @ sums), k, confidence)
     return Interval(estimate, float(low), float(high), len(rows), k)
 
 
@@ -179,8 +174,19 @@ def clustered_ratio(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return Σnumerator / Σdenominator with its interval: a mean over a subset, for example."""
-    columns = np.column_stack([numerator, denominator])
+    """Return Σnumerator / Σdenominator with its interval: a mean over a subset, for example.
+
+    Where each is 0 or 1 and the first never without the second, it is a share of cases.
+    """
+    columns = np.column_stack([numerator, denominator]).astype(float)
+    top, bottom = columns[:, 0], columns[:, 1]
+    if np.isin(columns, (0.0, 1.0)).all() and (top <= bottom).all() and bottom.any():
+        sums = cluster_sums(columns, clusters)
+        k = int((sums[:, 1] > 0).sum())
+        low, high = (
+            share_interval(sums[:, 0], sums[:, 1], confidence) if k > 1 else (math.nan, math.nan)
+        )
+        return Interval(float(top.sum() / bottom.sum()), low, high, len(columns), len(sums))
     return cluster_bootstrap(columns, clusters, lambda t: t[..., 0] / t[..., 1], confidence, seed)
 
 
@@ -204,7 +210,17 @@ def paired_difference(
             f"A paired difference needs pairs: {len(a)} values, {len(b)} values and "
             f"{len(clusters)} clusters do not match."
         )
-    return clustered_ratio(a - b, np.ones(len(a)), clusters, confidence, seed)
+    if len(a) and np.isin([a, b], (0.0, 1.0)).all():
+        sums = cluster_sums(np.column_stack([a - b, np.ones(len(a))]), clusters)
+        low, high = paired_interval(sums[:, 0], sums[:, 1], confidence)
+        return Interval(float((a - b).mean()), low, high, len(a), len(sums))
+    return cluster_bootstrap(
+        np.column_stack([a - b, np.ones(len(a))]),
+        clusters,
+        lambda t: t[..., 0] / t[..., 1],
+        confidence,
+        seed,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,24 +333,13 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
 
 
 def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
-    """Return a share with its interval, clustered; Wilson's where a bootstrap has nothing to say.
-
-    That is so for a single cluster, and where every value is a cluster of its own. A bootstrap of
-    values that are all equal has no width, though the truth may differ from them: there each
-    cluster counts as one trial, for its values may be one outcome told many times.
-    """
+    """Return a share with its interval, clustered: see `sqlbench.stats.intervals` for the rule."""
     array = np.asarray(hits, dtype=bool)
     n, count = len(array), int(array.sum())
     if not n:
         return Rate(0, 0, None, None, None)
-    distinct = len(set(clusters))
-    if distinct in (1, n):
-        low, high = wilson(count, n)
-    elif count in (0, n):
-        low, high = wilson(distinct if count else 0, distinct)
-    else:
-        low, high = clustered_interval(array, clusters)
-    return Rate(count, n, count / n, low, high)
+    sums = cluster_sums(np.column_stack([array, np.ones(n)]).astype(float), clusters)
+    return Rate(count, n, count / n, *share_interval(sums[:, 0], sums[:, 1]))
 
 
 def wilson_arrays(

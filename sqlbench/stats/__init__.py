@@ -1,0 +1,47 @@
+"""Rates, differences and ratios with their intervals, clustered by question.
+
+`estimates` holds what is estimated; `intervals` the one rule for the ends, also where there are few
+clusters or all of them are alike. Uses the ground alone. Begin with `estimates`.
+"""
+
+from sqlbench.stats.estimates import (
+    RESAMPLES,
+    Interval,
+    McNemar,
+    Rate,
+    cluster_bootstrap,
+    clustered_interval,
+    clustered_ratio,
+    interval_text,
+    mcnemar,
+    paired_difference,
+    pairs_needed,
+    points_text,
+    rate,
+    seed_band,
+    share_text,
+    small_n_warning,
+    wilson,
+    wilson_arrays,
+)
+
+__all__ = [
+    "RESAMPLES",
+    "Interval",
+    "McNemar",
+    "Rate",
+    "cluster_bootstrap",
+    "clustered_interval",
+    "clustered_ratio",
+    "interval_text",
+    "mcnemar",
+    "paired_difference",
+    "pairs_needed",
+    "points_text",
+    "rate",
+    "seed_band",
+    "share_text",
+    "small_n_warning",
+    "wilson",
+    "wilson_arrays",
+]

@@ -1,0 +1,98 @@
+"""How often intervals hold the truth: python tests/benchmarks/bench_coverage.py [RUNS] [--seed N].
+
+Questions are drawn from a world in which each has its own rate (Beta, with the mean of the row and
+an intraclass correlation of 0.3) and episodes are answers to them. Two policies answer the same
+questions, each a little differently. Printed, as a Markdown table: the share of RUNS in which each
+95% interval holds its truth, and how often it was unknown (which counts as neither).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+
+from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio, paired_difference, rate
+
+CORRELATION = 0.3
+QUESTIONS = (1, 2, 5, 10, 20, 50, 200, 1000)
+EPISODES = (1, 5, 50)
+RATES = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
+GAIN = 0.1  # by which the second policy is better, of what is left to gain
+
+
+def worlds(rng: np.random.Generator, mean: float, k: int, n: int) -> tuple[np.ndarray, ...]:
+    """Return clusters, and the hits of two policies on them."""
+    spread = 1 / CORRELATION - 1
+    own = rng.beta(mean * spread, (1 - mean) * spread, k) if 0 < mean < 1 else np.full(k, mean)
+    clusters = np.repeat(np.arange(k), n)
+    first = rng.random(k * n) < own[clusters]
+    second = rng.random(k * n) < (own + GAIN * (1 - own))[clusters]
+    return clusters, first, second
+
+
+def intervals(
+    rng: np.random.Generator, mean: float, k: int, n: int, seed: int
+) -> Iterator[tuple[str, float, Interval]]:
+    clusters, first, second = worlds(rng, mean, k, n)
+    found = rate(first, clusters)
+    yield "rate", mean, Interval(found.rate or 0.0, found.low, found.high, k * n, k)
+    difference = GAIN * (1 - mean)
+    yield "paired difference", difference, paired_difference(second, first, clusters, seed=seed)
+    ones = np.ones(k * n)
+    columns = np.column_stack([second, ones, first, ones])
+    yield (
+        "difference of rates",
+        difference,
+        cluster_bootstrap(
+            columns, clusters, lambda t: t[..., 0] / t[..., 1] - t[..., 2] / t[..., 3], seed=seed
+        ),
+    )
+    # Costs: a skewed mean, three to ten calls.
+    calls = 3 + rng.poisson(2 + 2 * rng.gamma(1, 1, k)[clusters])
+    yield "mean cost", 7.0, clustered_ratio(calls, ones, clusters, seed=seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", type=int, nargs="?", default=400)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    names = ["rate", "paired difference", "difference of rates", "mean cost"]
+    print(f"| questions | episodes each | {' | '.join(names)} |")
+    print("|---|---|" + "---|" * len(names))
+    for k in QUESTIONS:
+        for n in EPISODES:
+            if k * n > 10_000:
+                continue
+            cells = []
+            held: dict[str, list[list[bool]]] = {name: [] for name in names}
+            unknown: dict[str, int] = dict.fromkeys(names, 0)
+            for mean in RATES:
+                rng = np.random.default_rng([options.seed, k, n, int(100 * mean)])
+                each: dict[str, list[bool]] = {name: [] for name in names}
+                for run in range(options.runs):
+                    for name, truth, found in intervals(rng, mean, k, n, run):
+                        if name not in each:
+                            continue
+                        if np.isnan(found.low):
+                            unknown[name] += 1
+                        else:
+                            each[name].append(found.low - 1e-9 <= truth <= found.high + 1e-9)
+                for name in names:
+                    if each[name]:
+                        held[name].append(each[name])
+            for name in names:
+                shares = [float(np.mean(h)) for h in held[name]]
+                missing = unknown[name] / (len(RATES) * options.runs)
+                text = ""
+                if shares:
+                    text = f"{np.mean(shares):.0%} ({min(shares):.0%}–{max(shares):.0%})"
+                told = [text, f"unknown {missing:.0%}" if missing else ""]
+                cells.append(" ".join(filter(None, told)))
+            print(f"| {k:,} | {n} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Runs for other tools: tables, LaTeX, MLflow, Inspect, and a rate that CI insists on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pandas as pd
+import pytest
+
+from sqlbench.episodes.repair import ARMS
+from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.models import load_model
+from sqlbench.reports.export import export, latex_table, tables
+from sqlbench.runs.experiment import run_experiment
+from sqlbench.runs.run import Run
+from sqlbench.runs.summary import rates
+from sqlbench.runs.threshold import BelowThresholdError, check_threshold, parse_threshold
+from sqlbench.suites import load_suite
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("export")
+    suite = load_suite("marketplace")
+    model = load_model("simulated", suite)
+    for policy in ("linucb", "random"):
+        asyncio.run(
+            run_experiment(suite, model, policy, episodes=20, out=root / policy, progress=False)
+        )
+    return root
+
+
+def test_the_tables_hold_what_the_runs_hold(folder, tmp_path):
+    written = export(folder, "csv", tmp_path)
+    assert [p.name for p in written] == ["questions.csv", "episodes.csv", "steps.csv"]
+    questions, episodes, steps = (pd.read_csv(p) for p in written)
+    runs = [Run.open(folder / n) for n in ("linucb", "random")]
+    assert len(episodes) == 40 and len(questions) == 2 * len(runs[0].suite)
+    assert len(steps) == sum(len(e.steps) for r in runs for e in r.log)
+    assert set(episodes["policy"]) == {"linucb", "random"} and episodes["simulated"].all()
+    needed = {"text", "difficulty", "reason", "row_count", "prompt_tokens", "model_seconds"}
+    needed |= {"query_seconds", "cost", "model", "policy", "seed"}
+    needed |= {f"score_{arm}" for arm in ARMS}
+    assert needed <= set(steps.columns)
+    logged = [s.scores for e in runs[0].log for s in e.steps if s.scores]
+    shown = steps[(steps["policy"] == "linucb") & steps["propensity"].notna()]
+    assert shown["score_fix_column"].tolist() == pytest.approx([s["fix_column"] for s in logged])
+    assert (steps["query_seconds"] > 0).all()
+
+
+def test_the_latex_table_has_every_rate_with_its_interval_and_no_bare_sign(folder):
+    text = latex_table([Run.open(folder / "linucb"), Run.open(folder / "random")])
+    found = rates(Run.open(folder / "linucb"))["any"]
+    assert f"{100 * found.rate:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]" in text
+    assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 1
+    body = text[text.index("\\midrule") : text.index("\\bottomrule")]
+    assert not re.search(r"(?<!\\)[_%#]", body) and "simulated model" in body
+    assert all(line.count("&") == 7 for line in body.splitlines() if "&" in line)
+
+
+def test_what_cannot_be_exported_is_refused(folder, tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'csv'"):
+        export(folder, "cvs")
+    with pytest.raises(ConfigError, match="no run in"):
+        export(tmp_path, "csv")
+
+
+def test_parquet_keeps_the_tables(folder, tmp_path):
+    pytest.importorskip("pyarrow")
+    written = export(folder / "linucb", "parquet", tmp_path)
+    steps = pd.read_parquet(written[2])
+    assert len(steps) == len(tables([Run.open(folder / "linucb")])["steps"])
+
+
+def test_mlflow_has_parameters_metrics_and_the_report(folder, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (folder / "linucb" / "report.html").write_text("<html></html>")
+    (note,) = export(folder / "linucb", "mlflow", tmp_path)
+    address, _, experiment, _, run_id = note.read_text().split()
+    client = mlflow.MlflowClient(tracking_uri=address)
+    logged = client.get_run(run_id)
+    assert logged.info.experiment_id == experiment
+    assert logged.data.params["policy"] == "linucb" and logged.data.tags["simulated"] == "True"
+    any_rate = rates(Run.open(folder / "linucb"))["any"]
+    assert logged.data.metrics["any"] == pytest.approx(any_rate.rate, abs=1e-6)
+    assert {a.path for a in client.list_artifacts(run_id)} >= {"report.html", "summary.json"}
+
+
+def test_inspect_reads_the_log_with_its_samples(folder, tmp_path):
+    log = pytest.importorskip("inspect_ai.log")
+    (path,) = export(folder / "linucb", "inspect", tmp_path)
+    listed = log.list_eval_logs(str(tmp_path))
+    assert len(listed) == 1 and listed[0].name.endswith(path.name)
+    read = log.read_eval_log(str(path))
+    run = Run.open(folder / "linucb")
+    assert read.status == "success" and len(read.samples) == 20
+    assert "simulated" in read.eval.model
+    first = {e.question_id: e.first for e in run.log}
+    assert all((s.scores["first"].value == "C") == first[s.id] for s in read.samples)
+    golds = {q.id: q.gold for q in run.suite}
+    wrong = next(s for s in read.samples if s.scores["any"].value != "C")
+    assert all(golds[wrong.id] not in str(m.content) for m in wrong.messages)
+
+
+@pytest.mark.parametrize("text", ["any", "any=", "any=1.2", "=0.5", "any=x"])
+def test_a_threshold_of_another_form_is_refused(text):
+    with pytest.raises(ConfigError, match="--fail-under takes"):
+        parse_threshold(text)
+
+
+def test_a_rate_below_its_threshold_is_an_error_that_names_both(folder):
+    found = rates(Run.open(folder / "linucb"))
+    check_threshold(found, *parse_threshold("any=0.05"))
+    with pytest.raises(BelowThresholdError, match=r"The rate first is .* below 99\.0%"):
+        check_threshold(found, *parse_threshold("first=0.99"))
+    with pytest.raises(UnknownNameError, match="rate 'all'"):
+        check_threshold(found, "all", 0.5)
