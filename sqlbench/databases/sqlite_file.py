@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import warnings
 from functools import partial
 from pathlib import Path
 
 from sqlbench.exceptions import SuiteError
-from sqlbench.paths import shown
 
 # How a rollback journal begins that is to be rolled back; a finished one is empty or begins with 0.
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")
@@ -32,7 +32,7 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     except IsADirectoryError:
         raise SuiteError(f"The database {path} is a directory, not a file.") from None
     except FileNotFoundError:
-        raise SuiteError(f"The database {shown(path)} does not exist.") from None
+        raise SuiteError(f"The database {os.path.abspath(path)} does not exist.") from None
     except OSError as error:
         raise SuiteError(f"The database {path} cannot be read: {error.strerror}.") from None
     if magic != b"SQLite format 3\0":

@@ -7,6 +7,7 @@ person to say, and everything that shows them says so.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def open_database(
             f"There is no database for {scheme}:// URLs: expected a SQLite file's path, "
             f"{EXPECTED}, or {_EMBEDDED}."
         )
-    path = located(spec) if folder is None else folder / Path(spec).expanduser()
+    path = located(spec) if folder is None else folder / os.path.expanduser(spec)
     from sqlbench.databases.sqlite_file import open_readonly
 
     open_readonly(path).close()  # says at once what is wrong with it

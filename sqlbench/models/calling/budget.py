@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.models.base import MAX_COMPLETION_TOKENS, ModelRequest, Usage
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.totals import Totals
-from sqlbench.paths import located, shown
+from sqlbench.paths import located
 
 _MILLION = 1_000_000
 _CHARS_PER_TOKEN = 4
@@ -65,7 +66,11 @@ def load_price(model: str, path: str | Path | None = None) -> Price | None:
 
 def load_prices(models: Iterable[str], path: str | Path | None = None) -> dict[str, Price]:
     """Return the prices of those models that the file has, by spec; see `load_price`."""
-    file = shown(path) if path is not None else "sqlbench/models/calling/prices.toml"
+    file = (
+        os.path.abspath(located(path))
+        if path is not None
+        else "sqlbench/models/calling/prices.toml"
+    )
     try:
         if path is None:
             text = (
