@@ -145,9 +145,7 @@ def calibration(found: Judged, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def what_each_adds(
-    found: Judged, without: Mapping[str, Floats], *, seed: int = 0
-) -> pd.DataFrame:
+def what_each_adds(found: Judged, without: Mapping[str, Floats], *, seed: int = 0) -> pd.DataFrame:
     """Return what the area under the ROC curve loses without each kind of signals.
 
     Parameters
