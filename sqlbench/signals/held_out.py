@@ -16,10 +16,10 @@ KINDS: tuple[str, ...] = (*dict.fromkeys(d.reads for d in SIGNALS), "skeleton")
 
 
 class HeldOut:
-    """Graded answers, judged with each group of databases held out in turn (stacking, Wolpert 1992).
+    """Graded answers, judged with each group of databases held out in turn.
 
-    The skeletons that the trees of a group read, the trees and the calibration are learned on the
-    other groups; the skeletons are learned once for each group, whatever kinds are left out.
+    A group's skeletons, trees and calibration are learned on the other groups (stacking, Wolpert
+    1992). The skeletons are learned once for each group, whatever kinds are left out.
 
     Parameters
     ----------

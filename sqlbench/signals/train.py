@@ -280,6 +280,7 @@ def expecting(model: Any) -> Weights:
 
 
 def boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -> Any:
+    """Return small boosted trees (scikit-learn's) that were learned from what `trees_read` gives."""
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError:
