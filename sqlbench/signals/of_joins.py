@@ -29,8 +29,7 @@ def join_without_condition(r: Reading, s: Statement) -> Measure:
     """How many joins have no condition that ties them."""
     found = 0
     for scope in s.scopes:
-        free = [j for j in scope.joins if not j.args.get("on") and not j.args.get("using")
-                and not j.args.get("method")]  # fmt: skip
+        free = [j for j in scope.joins if not _tied(j)]
         tied = len(_pairs(scope, "where"))
         found += max(0, len(free) - tied)
     return (found, "Tables are joined without a condition: every row meets every row.")
@@ -144,6 +143,12 @@ def join_two_keys(r: Reading, s: Statement) -> Measure:
                     if end not in (a, b):
                         best = max(best, r.links.columns.get(end, 0) - own + 0.01)
     return best
+
+
+def _tied(join: exp.Join) -> bool:
+    on = join.args.get("on")
+    said = on is not None and not isinstance(on, exp.Boolean)
+    return said or bool(join.args.get("using") or join.args.get("method"))
 
 
 def _pairs(scope: Scope, *clauses: str) -> list[tuple[tuple[str, str], tuple[str, str]]]:

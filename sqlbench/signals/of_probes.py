@@ -205,10 +205,11 @@ def _read_around_cut(r: Reading, s: Statement) -> list[Row] | None:
         keys.append(key.copy())
     query = scope.select.copy()
     query.set("expressions", [exp.alias_(k, f"key_{i}") for i, k in enumerate(keys)])
-    order = [
-        exp.Ordered(this=exp.Literal.number(i + 1), desc=o.args.get("desc"))
-        for i, o in enumerate(scope.clause("order").expressions)
-    ]
+    order = []
+    for i, ordered in enumerate(scope.clause("order").expressions):
+        place = ordered.copy()
+        place.set("this", exp.Literal.number(i + 1))
+        order.append(place)
     query.set("order", exp.Order(expressions=order))
     query = query.limit(2).offset(int(limit.this) - 1)
     return r.ask(query.sql(dialect=r.catalogue.dialect))

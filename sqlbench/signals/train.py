@@ -195,6 +195,9 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
         "wrong": float(np.average(answers.wrong, weights=answers.weight)),
         "data_sha256": _hash(answers),
         "seed": seed,
+        "cross_validated": _figures(
+            1 / (1 + np.exp(-(slope * held_out + offset))), answers, len(set(folds.tolist()))
+        ),
     }
     return Weights(
         signals=NAMES,
@@ -348,6 +351,36 @@ def platt(logit: Floats, wrong: Floats, weight: Floats) -> tuple[float, float]:
         if np.abs(step).max() < 1e-9:
             break
     return float(w[0]), float(w[1])
+
+
+def _figures(doubt: Floats, answers: Answers, folds: int) -> dict[str, float]:
+    """Return how well doubts of databases that were held out tell wrong answers from right ones."""
+    values = answers.values
+    rows = (values[:, NAMES.index("raised")] == 0) & (values[:, NAMES.index("empty")] == 0)
+    everything = np.ones(len(doubt), bool)
+    found = {
+        name: round(area(answers.wrong[k], doubt[k], answers.weight[k]), 4)
+        for name, k in (("auc_all", everything), ("auc_rows", rows))
+    }
+    bins = np.minimum((doubt * 10).astype(int), 9)
+    gap = np.bincount(bins, answers.weight * (answers.wrong - doubt), 10)
+    error = float(np.abs(gap).sum() / answers.weight.sum())
+    return {**found, "calibration_error": round(error, 4), "folds": folds}
+
+
+def area(wrong: Floats, doubt: Floats, weight: Floats) -> float:
+    """Return the weighted area under the ROC curve; ties count half, NaN if all are alike.
+
+    Parameters
+    ----------
+    wrong, doubt, weight : array, shape (answers,)
+        1 where the answer is wrong; how doubtful it is; how often it was given.
+    """
+    _, place = np.unique(doubt, return_inverse=True)
+    bad, good = np.bincount(place, weight * wrong), np.bincount(place, weight * (1 - wrong))
+    pairs = bad.sum() * good.sum()
+    below = np.concatenate([[0.0], np.cumsum(good)[:-1]])
+    return float((bad * (below + good / 2)).sum() / pairs) if pairs else float("nan")
 
 
 def _hash(answers: Answers) -> str:

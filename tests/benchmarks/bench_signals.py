@@ -29,7 +29,14 @@ import numpy as np
 from sqlbench.databases import QueryError
 from sqlbench.signals import diagnose
 from sqlbench.signals.doubt import load_weights
-from sqlbench.signals.train import Answers, gather, inputs_of_answers, measure_answer, train
+from sqlbench.signals.train import (
+    Answers,
+    area,
+    gather,
+    inputs_of_answers,
+    measure_answer,
+    train,
+)
 from sqlbench.suites import load_suite
 
 _FAMILIES = ("resdsql", "codellama", "deepseek", "llama3", "graphix")
@@ -198,15 +205,6 @@ def audit(chains: dict[str, list[str]], records: list[dict[str, Any]], doubt: An
     print(f"  of the {gained} that the good chains gain, {kept} are kept ({kept / gained:.0%})")
 
 
-def auc(wrong: Any, doubt: Any, weight: Any) -> float:
-    """Return the weighted area under the ROC curve; ties count half."""
-    _, place = np.unique(doubt, return_inverse=True)
-    bad, good = np.bincount(place, weight * wrong), np.bincount(place, weight * (1 - wrong))
-    below = np.concatenate([[0.0], np.cumsum(good)[:-1]])
-    pairs = bad.sum() * good.sum()
-    return float((bad * (below + good / 2)).sum() / pairs) if pairs else float("nan")
-
-
 def calibration_error(wrong: Any, doubt: Any, weight: Any) -> float:
     """Return the expected calibration error over ten bins of equal width."""
     bins = np.minimum((doubt * 10).astype(int), 9)
@@ -226,7 +224,7 @@ def report(
 ) -> None:
     everything = np.ones(len(doubt), bool)
     figures = [
-        ("AUC, all answers", auc, everything), ("AUC, answers with rows", auc, rows),
+        ("AUC, all answers", area, everything), ("AUC, answers with rows", area, rows),
         ("calibration error", calibration_error, everything),
         ("precision at 20% flagged", precision, everything),
         ("precision at 20%, with rows", precision, rows),
@@ -243,7 +241,7 @@ def report(
         low, high = np.nanpercentile(spread, [2.5, 97.5])
         print(f"  {name:30} {value:.3f} [{low:.3f}, {high:.3f}]")
     if len(members) <= 50:
-        each = {str(group[m[0]]): auc(wrong[k], doubt[k], weight[k]) for m in members
+        each = {str(group[m[0]]): area(wrong[k], doubt[k], weight[k]) for m in members
                 if len(k := m[rows[m]])}  # fmt: skip
         print(f"  {'median over databases, rows':30} {np.nanmedian(list(each.values())):.3f}")
         print("  " + ", ".join(f"{d} {v:.2f}" for d, v in sorted(each.items(), key=lambda e: e[1])))
