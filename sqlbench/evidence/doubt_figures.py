@@ -120,7 +120,7 @@ def by_database(found: Judged, *, seed: int = 0) -> pd.DataFrame:
             {
                 "database": name, "answers": len(mine.doubt),
                 "wrong": float(np.average(mine.wrong, weights=mine.weight)),
-                "auc": area.value, "low": area.low, "high": area.high,
+                "auc": area.estimate, "low": area.low, "high": area.high,
             }
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values("auc", ignore_index=True)
@@ -138,7 +138,7 @@ def calibration(found: Judged, *, seed: int = 0) -> pd.DataFrame:
         rows.append(
             {
                 "doubt": float(np.average(mine.doubt, weights=mine.weight)),
-                "wrong": share.value, "low": share.low, "high": share.high,
+                "wrong": share.estimate, "low": share.low, "high": share.high,
                 "given": float(mine.weight.sum()),
             }
         )  # fmt: skip

@@ -50,7 +50,7 @@ def roc(curves: Mapping[str, Judged], ax: Axes | None = None) -> Axes:
     for (name, found), colour in zip(curves.items(), colours, strict=False):
         right, wrong = doubt_figures.roc(found)
         area = doubt_figures.auc(found)
-        label = f"{name}: {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
+        label = f"{name}: {area.estimate:.3f} [{area.low:.3f}, {area.high:.3f}]"
         ax.plot(right, wrong, color=colour, label=label)
     ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
