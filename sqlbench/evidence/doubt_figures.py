@@ -108,6 +108,14 @@ def precision(found: Judged, share: float = 0.2) -> float:
     return float(np.average(found.wrong[order][flagged], weights=weight[flagged]))
 
 
+def risk_at(found: Judged, coverage: float) -> float:
+    """Return how many are wrong of the least doubtful answers, this share of all."""
+    order = np.argsort(found.doubt, kind="stable")
+    weight = found.weight[order]
+    kept = np.cumsum(weight) <= coverage * weight.sum() + 1e-9
+    return float(np.average(found.wrong[order][kept], weights=weight[kept]))
+
+
 def by_database(found: Judged, *, seed: int = 0) -> pd.DataFrame:
     """Return a row a database, the worst first: answers, wrong, auc, low, high (by question)."""
     import pandas as pd

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @styled
-def roc(curves: Mapping[str, Judged], ax: Axes | None = None) -> Axes:
+def roc(curves: Mapping[str, Judged], ax: Axes | None = None, *, seed: int = 0) -> Axes:
     """Draw ROC curves: how many of the right answers are flagged to flag so many of the wrong.
 
     Parameters
@@ -44,12 +44,14 @@ def roc(curves: Mapping[str, Judged], ax: Axes | None = None) -> Axes:
         By name.
     ax : Axes or None
         Where to draw.
+    seed : int
+        Of the intervals' resamples.
     """
     ax = new_axes(ax, (7, 4.5))
     colours = cycle((BLUE, ORANGE, GREEN, PINK, SKY, RED))
     for (name, found), colour in zip(curves.items(), colours, strict=False):
         right, wrong = doubt_figures.roc(found)
-        area = doubt_figures.auc(found)
+        area = doubt_figures.auc(found, seed=seed)
         label = f"{name}: {area.estimate:.3f} [{area.low:.3f}, {area.high:.3f}]"
         ax.plot(right, wrong, color=colour, label=label)
     ax.plot([0, 1], [0, 1], color=GREY, lw=1, ls=":")

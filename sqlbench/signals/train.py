@@ -286,17 +286,21 @@ def boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) ->
     """Learn boosted trees (scikit-learn's) from what `trees_read` gives."""
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
-        from threadpoolctl import threadpool_limits  # comes with scikit-learn
     except ImportError:
         raise MissingExtraError("Training the signals' weights", "signals") from None
     model = HistGradientBoostingClassifier(
         max_depth=DEPTH, max_iter=200, learning_rate=0.07, l2_regularization=5.0,
         min_samples_leaf=100, early_stopping=False, random_state=seed,
     )  # fmt: skip
-    # Its threads wait for each other in a loop: where processors are busy they take twenty times
-    # the time of one, and on data of this size they never gain much.
-    with threadpool_limits(1):
+    with one_thread():
         return model.fit(x, wrong, sample_weight=weight)
+
+
+def one_thread() -> Any:
+    """Return a context of one thread: several spin in wait for each other on a busy machine."""
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    return threadpool_limits(1)
 
 
 def trees_read(inputs: Floats) -> NDArray[np.float32]:
