@@ -198,9 +198,12 @@ def _absent(
     column = literal.column
     assert column is not None
     near = near_values(literal, statement, catalogue, question)
-    own = [n.value for n in near if (n.table, n.column) == (column.table, column.name)]
+    # A value that several columns hold is named once, and perhaps as another column's.
+    held = set(catalogue.values(column.table, column.name).texts)
+    own = [n.value for n in near if n.value in held]
     places = catalogue.where(literal.text, tuple(statement.tables)).found
-    elsewhere = [f"{p.table}.{p.column}" for p in places]
+    # The catalogue looks without regard to case, and what it finds may be the column's own.
+    elsewhere = [f"{p.table}.{p.column}" for p in places if p.value == literal.text]
     sampled = catalogue.values(column.table, column.name).sampled
     return AbsentValue(
         column.full, literal.text, tuple(own[:_SHOWN]), tuple(elsewhere[:_SHOWN]), sampled
