@@ -176,15 +176,15 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
             "Doubt is learned from right and from wrong answers; "
             f"these {len(answers.wrong)} are all {'wrong' if answers.wrong.all() else 'right'}."
         )
-    folds = _folds(answers)
-    read = _read(_crossed(answers, folds))
+    folds = folds_of(answers)
+    read = trees_read(cross_fitted(answers, folds))
     held_out = np.zeros(len(answers.wrong))
     for fold in sorted(set(folds)):
         test = folds == fold
-        model = _boosted(read[~test], answers.wrong[~test], answers.weight[~test], seed)
+        model = boosted(read[~test], answers.wrong[~test], answers.weight[~test], seed)
         held_out[test] = model.decision_function(read[test])
-    slope, offset = _platt(held_out, answers.wrong, answers.weight)
-    final = _boosted(read, answers.wrong, answers.weight, seed)
+    slope, offset = platt(held_out, answers.wrong, answers.weight)
+    final = boosted(read, answers.wrong, answers.weight, seed)
     skeleton = _skeletons(answers)
     trees = _export(final, answers.values.shape[1])
     notes: dict[str, Any] = {
@@ -219,7 +219,7 @@ def inputs_of_answers(answers: Answers, weights: Weights) -> Floats:
     return _with_fit(answers, expected, answers.values[:, places])
 
 
-def _folds(answers: Answers) -> NDArray[np.intp]:
+def folds_of(answers: Answers) -> NDArray[np.intp]:
     """Return each answer's fold: databases are held out together, or else questions."""
     several = len(set(answers.database)) > 1
     group = answers.database if several else answers.question.astype(str)
@@ -251,7 +251,7 @@ def _skeletons(answers: Answers) -> Any:
     )
 
 
-def _crossed(answers: Answers, folds: NDArray[np.intp]) -> Floats:
+def cross_fitted(answers: Answers, folds: NDArray[np.intp]) -> Floats:
     """Return what the trees read, with skeletons learned on the other folds."""
     expected: dict[int, Floats] = {}
     for fold in sorted(set(folds.tolist())):
@@ -282,7 +282,8 @@ def expecting(model: Any) -> Weights:
     )  # fmt: skip
 
 
-def _boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -> Any:
+def boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -> Any:
+    """Learn boosted trees (scikit-learn's) from what `trees_read` gives."""
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError:
@@ -291,10 +292,18 @@ def _boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -
         max_depth=DEPTH, max_iter=200, learning_rate=0.07, l2_regularization=5.0,
         min_samples_leaf=100, early_stopping=False, random_state=seed,
     )  # fmt: skip
-    return model.fit(x, wrong, sample_weight=weight)
+    with one_thread():
+        return model.fit(x, wrong, sample_weight=weight)
 
 
-def _read(inputs: Floats) -> NDArray[np.float32]:
+def one_thread() -> Any:
+    """Return a context of one thread: several spin in wait for each other on a busy machine."""
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    return threadpool_limits(1)
+
+
+def trees_read(inputs: Floats) -> NDArray[np.float32]:
     """Return the inputs that trees read: the signals and how well the whole skeleton fits.
 
     What is unlike what was expected, element by element, would fit the databases that it was
@@ -337,7 +346,7 @@ def _export(model: Any, signals: int) -> dict[str, Any]:
     return {"feature": feature, "threshold": threshold, "missing_left": missing, "leaf": leaf}
 
 
-def _platt(logit: Floats, wrong: Floats, weight: Floats) -> tuple[float, float]:
+def platt(logit: Floats, wrong: Floats, weight: Floats) -> tuple[float, float]:
     """Return slope and offset that make logits probabilities (Platt 1999), by Newton's method."""
     x = np.column_stack([logit, np.ones(len(logit))])
     w = np.array([1.0, 0.0])

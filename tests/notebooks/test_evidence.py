@@ -9,10 +9,10 @@ import pytest
 from folders import NOTEBOOKS
 from pictures import check_pictures
 
-NAMES = ("04_off_policy", "08_real_repairs")
+NAMES = ("04_off_policy", "08_real_repairs", "09_signals")
 
 
-def execute(name: str, folder: Path, **parameters) -> str:
+def execute(name: str, folder: Path, least: int = 1, **parameters) -> str:
     """Execute a notebook with papermill; return everything that it printed."""
     import papermill
 
@@ -25,7 +25,7 @@ def execute(name: str, folder: Path, **parameters) -> str:
         kernel_name="python3",
         cwd=str(NOTEBOOKS),
     )
-    check_pictures(out, least=1)
+    check_pictures(out, least)
     outputs = [o for c in nbformat.read(out, as_version=4).cells for o in c.get("outputs", [])]
     return "\n".join(o.get("text", "") for o in outputs)
 
@@ -66,6 +66,24 @@ def test_the_notebook_of_real_repairs_skips_where_the_records_are_absent(tmp_pat
         sweep_decisions=100,
     )
     assert "Skipped: the stored records are not at" in text
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_notebook_of_signals_runs(tmp_path, spider_dir):
+    text = execute(
+        "09_signals", tmp_path, spider=str(spider_dir), bird=str(spider_dir.parent / "bird_superhero"),
+        answers=200, ablation=False, chain_questions=3,
+    )  # fmt: skip
+    assert "200 distinct answers" in text
+    assert "Chains that end below their own first answers" in text
+
+
+@pytest.mark.slow
+def test_the_notebook_of_signals_skips_where_the_records_are_absent(tmp_path):
+    text = execute("09_signals", tmp_path, 0, spider=str(tmp_path), bird=str(tmp_path))
+    assert text.count("Skipped: ") == 2
+    assert "with 'Germany': doubt" in text
 
 
 @pytest.mark.parametrize("name", NAMES)

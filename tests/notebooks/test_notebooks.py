@@ -1,7 +1,7 @@
 """Notebooks run headlessly, with reduced parameters where they are long, and show their pictures.
 
-The others are executed, and checked in the same way, elsewhere: 01 is the report (test_report), 04
-and 08 are in test_evidence_notebooks, 05 in test_notebook_grading.
+The others are executed, and checked in the same way, elsewhere: 01 is the report (test_report), 04,
+08 and 09 are in test_evidence, 05 in test_grading.
 """
 
 from __future__ import annotations

@@ -63,3 +63,15 @@ def test_what_cannot_be_looked_up_is_unknown_and_never_absent(shop, monkeypatch)
     statement = Statement("SELECT 1 FROM customers WHERE city = 'Rome'", known)
     found, unknown = absent_values(statement, known, "")
     assert found == () and len(unknown) == 1 and "'Rome'" in unknown[0]
+
+
+def test_a_value_that_many_columns_hold_is_near_in_ones_own(tmp_path):
+    """The marketplace's countries stand in three tables; case is all that is wrong."""
+    import sqlbench as sb
+    from sqlbench.signals import diagnose
+
+    shop = sb.load_suite("marketplace").databases["marketplace"]
+    sql = "SELECT name FROM customers WHERE country = 'germany'"
+    (value,) = diagnose("Customers from Germany", sql, shop, shop.execute(sql)).facts.values
+    assert value.nearest[0] == "Germany"
+    assert value.elsewhere == ()  # nowhere is it spelled like that
