@@ -28,7 +28,7 @@ while len(watched.run.log) < before + 5:
 """
 FAILING = f"""
 import sys
-sys.path.append({str(ROOT / "tests")!r})
+sys.path.append({str(ROOT / "tests" / "helpers")!r})
 from failing import Failing
 suite = sb.load_suite("marketplace")
 """
