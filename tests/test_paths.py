@@ -122,6 +122,7 @@ def test_a_kernel_its_worker_processes_and_its_shell_write_to_the_project(tmp_pa
 
 # What these are given is no reader's path, or is absolute.
 ELSEWHERE = {"paths.py", "ledger.py", "local_server.py", "postgres_embedded.py", "folders.py"}
+ELSEWHERE |= {"static_signals.py"}
 
 
 def test_the_package_takes_no_path_but_by_the_rule():

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sqlbench.databases.base import QueryError
 from sqlbench.grading.predictions import Predictions, read_predictions
+from sqlbench.paths import located
 from sqlbench.signals.base import Outcome
 from sqlbench.signals.diagnose import diagnose
 from sqlbench.signals.doubt import Weights, load_weights
@@ -120,7 +121,7 @@ def write_doubts(doubted: Sequence[Doubted], path: str | Path) -> None:
         )
         for d in doubted
     ]  # fmt: skip
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    located(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def doubts_text(name: str, doubted: Sequence[Doubted], wrong: Sequence[bool] | None = None) -> str:

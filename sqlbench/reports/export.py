@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.repair import ARMS, GENERATE
 from sqlbench.exceptions import ConfigError, MissingExtraError, SQLBenchError, UnknownNameError
+from sqlbench.paths import located
 from sqlbench.reports.run_list import find_runs
 from sqlbench.runs.files import read_lines
 from sqlbench.runs.questions import question_frame
@@ -66,7 +67,7 @@ def export(folder: str | Path, form: str, out: str | Path | None = None) -> list
     if form not in FORMATS:
         raise UnknownNameError("format", form, FORMATS)
     runs = open_runs(folder)
-    target = Path(folder) / "export" if out is None else Path(out)
+    target = located(folder) / "export" if out is None else located(out)
     target.mkdir(parents=True, exist_ok=True)
     if form == "mlflow":
         from sqlbench.reports.export_mlflow import write_mlflow

@@ -18,6 +18,7 @@ import ipywidgets as w
 from sqlbench import html
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.models import ChatModel
+from sqlbench.paths import located
 from sqlbench.plots.painter import Painter, png
 from sqlbench.policies.registry import POLICY_NAMES
 from sqlbench.runs.experiment import run_experiment
@@ -354,7 +355,7 @@ def monitor(
     >>> watched = sb.widgets.monitor(episodes=1000)  # doctest: +SKIP
     >>> watched  # doctest: +SKIP
     """
-    running = None if out is None else _WATCHED.get(Path(out).resolve())
+    running = None if out is None else _WATCHED.get(located(out).resolve())
     if running is not None and running.state in ("running", "paused"):
         running.attached()
         return running
