@@ -8,7 +8,7 @@ TESTERS ?= 2
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb 09_signals.ipynb)
 
-.PHONY: run lab run-local test lint docs install integrations space clean
+.PHONY: run lab run-local test test-newest-sqlite lint docs install integrations space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
@@ -30,12 +30,22 @@ run-local: install .venv/local
 
 test: lint docs .venv/local .venv/arrow integrations
 	$(BIN)/python -m pytest -n $(TESTERS)
+	$(MAKE) test-newest-sqlite
 	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
 	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
 		$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks $(addprefix --ignore=,$(LONG))
+
+# What speaks to SQLite, once more on the newest: its library comes in a wheel, and stands in for that
+# of Python's own sqlite3.
+test-newest-sqlite: .venv/dev
+	SQLBENCH_NEWEST_SQLITE=1 LD_PRELOAD=$$($(BIN)/python -c \
+		'import pysqlite3._sqlite3 as newest; print(newest.__file__)') \
+		$(BIN)/python -m pytest tests/databases/test_sqlite.py tests/databases/test_sqlite_*.py \
+		tests/databases/test_hostile.py tests/databases/test_faults.py \
+		tests/episodes/test_errors.py tests/episodes/test_repair.py -k "not postgresql and not golds"
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,20 @@ def test_a_kernel_its_worker_processes_and_its_shell_write_to_the_project(tmp_pa
     made = {p.name for p in (tmp_path / "results").iterdir()}
     assert made == {"run", "compare", "shell"}
     assert not [*(tmp_path / "notebooks").iterdir()]
+
+
+# What these are given is no reader's path, or is absolute.
+ELSEWHERE = {"paths.py", "ledger.py", "local_server.py", "postgres_embedded.py", "folders.py"}
+
+
+def test_the_package_takes_no_path_but_by_the_rule():
+    named = re.compile(r"\bPath\((?:out|path|folder|file|name|run_dir|named|spec|database)\)")
+    taken = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "sqlbench").rglob("*.py")
+        if file.name not in ELSEWHERE and named.search(file.read_text(encoding="utf-8"))
+    }
+    assert not taken, "located(path), of sqlbench.paths"
 
 
 def test_no_notebook_says_a_path_from_its_own_folder():

@@ -51,6 +51,14 @@ def serve(
             envvar="SQLBENCH_AGENT",
         ),
     ] = False,
+    signals: Annotated[
+        bool,
+        typer.Option(
+            "--signals",
+            help="Tell with each observation how doubtful the answer is, and why.",
+            envvar="SQLBENCH_SIGNALS",
+        ),
+    ] = False,
     log: Annotated[
         str | None,
         typer.Option(
@@ -93,6 +101,7 @@ def serve(
             policy=policy,
             agent=agent,
             reward=reward,
+            signals=signals,
             log=log,
             max_sessions=max_sessions,
             session_timeout=session_timeout,

@@ -80,7 +80,7 @@ def check(spec: Spec) -> None:
 
     suite = load_suite(spec)
     findings = check_suite(suite)
-    wrong = {(f.question.task_id, f.question.id) for f in findings}
+    wrong = {(f.question.task_id, f.question.id) for f in findings if f.question is not None}
     rows = [
         [
             task.id,
@@ -94,9 +94,7 @@ def check(spec: Spec) -> None:
     print(markdown_table(["task", "difficulty", "questions", "without gold", "wrong"], rows))
     if findings:
         print()
-        print(
-            markdown_table(["question", "problem"], [[f.question.id, f.problem] for f in findings])
-        )
+        print(markdown_table(["question", "problem"], [[f.where, f.problem] for f in findings]))
     _print_notes(suite)
     if findings:
         raise typer.Exit(1)

@@ -279,6 +279,7 @@ def _one_line(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
+    # As SQL writes it: a model copies what it sees.
+    text = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
     text = " ".join(text.split())
     return text if len(text) <= 40 else text[:37] + "…'"

@@ -59,18 +59,26 @@ _FIRST_WORD = re.compile(r"(?:[\s;\ufeff]|--[^\n]*+|(?>/\*.*?\*/))*+([A-Za-z]+)"
 class Authorizer:
     """Allows one statement at a time to read, and counts what it names and calls.
 
+    Parameters
+    ----------
+    tables : frozenset of str
+        What may not be read, see `denied_tables`.
+    native : bool
+        Whether SQLite's own functions of texts are there.
+
     Attributes
     ----------
     denied : str or None
         What the statement was denied, if anything.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tables: frozenset[str], *, native: bool = False) -> None:
+        self._tables, self._native = tables, native
         self.restart(Ticket())
 
-    def restart(self, ticket: Ticket) -> None:
+    def restart(self, ticket: Ticket, *, short_formats: bool = False) -> None:
         """Forget the last statement; this one's ticket says when it is to stop."""
-        self._ticket = ticket
+        self._ticket, self._short_formats = ticket, short_formats
         self.denied: str | None = None
         self._names = self._calls = self._slow = 0
 
@@ -89,6 +97,12 @@ class Authorizer:
             self._slow += _SLOW.get(name, 0)
             if name in _DENIED_FUNCTIONS:
                 self.denied = f"the function {name}() may not be used"
+            elif self._native and name in ("printf", "format") and not self._short_formats:
+                # A width of a billion fills the memory in one step.
+                self.denied = (
+                    f"{name}() takes a text that is not UTF-8 only with a format that stands in "
+                    "the statement, without *"
+                )
             elif self._slow > _MAX_SLOW and name in _SLOW:
                 most = _MAX_SLOW // _SLOW[name]
                 self.denied = f"a statement may call {name}() at most {most} times"
@@ -96,11 +110,13 @@ class Authorizer:
                 self.denied = f"a statement may call at most {_MAX_CALLS} functions"
         elif action == sqlite3.SQLITE_READ:
             name = str(first).lower()
-            if name in _DENIED_TABLES or name.startswith("pragma_"):
+            if name in self._tables:
                 self.denied = f"the table {name} may not be read"
         elif action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
             # What SQLite does to load a virtual table; json_each and json_tree are loaded.
             self.denied = "this virtual table or table-valued function may not be used"
+        elif action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None:
+            pass  # FTS5 asks for it before it reads; a statement of one's own is refused before
         elif action not in _READING:
             self.denied = f"action {_ACTIONS.get(action, '')}"
         if self._ticket.stopped is not None:
@@ -120,6 +136,28 @@ class Authorizer:
         if word in {"", "SELECT", "WITH", "VALUES"}:
             word = denied.removeprefix("action").strip()
         return "only SELECT statements may be run" + (f" ({word} is not allowed)" if word else "")
+
+
+def denied_tables(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the tables that tell of more than a database's own rows, in small letters.
+
+    They are modules of SQLite's, or functions that stand for a pragma. A name that is neither
+    here is the user's, as is an ordinary table's of the same name, which hides the module.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        An open connection without an authorizer.
+    """
+    modules = {name.lower() for (name,) in connection.execute("PRAGMA module_list")}
+    pragmas = {f"pragma_{name.lower()}" for (name,) in connection.execute("PRAGMA pragma_list")}
+    own = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+        " AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
+    ours = {name.lower() for (name,) in own}
+    known = _DENIED_TABLES & modules if modules else _DENIED_TABLES
+    return frozenset((known | pragmas) - ours)
 
 
 def first_word(sql: str) -> str:

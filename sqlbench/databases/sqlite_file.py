@@ -10,6 +10,14 @@ from pathlib import Path
 from sqlbench.exceptions import SuiteError
 from sqlbench.paths import shown
 
+# How a rollback journal begins that is to be rolled back; a finished one is empty or begins with 0.
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
 
 def open_readonly(path: Path) -> sqlite3.Connection:
     """Open a file for reading, without the sandbox.
@@ -29,6 +37,12 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         raise SuiteError(f"The database {path} cannot be read: {error.strerror}.") from None
     if magic != b"SQLite format 3\0":
         raise SuiteError(f"The database {path} is not a SQLite file.")
+    journal = Path(f"{path}-journal")
+    if journal.is_file() and _begins_with(journal, _JOURNAL):
+        raise SuiteError(
+            f"The database {path} was left in the middle of a change ({journal.name} lies beside "
+            "it): open it once with the program that writes it, which rolls the change back."
+        )
     wal = Path(f"{path}-wal")
     if wal.exists() and wal.stat().st_size:
         warnings.warn(f"The changes in {wal} are not part of {path} and are ignored", stacklevel=2)

@@ -13,11 +13,18 @@ _MASK = 2**64 - 1
 _NEW_REPLACE = (
     sqlite3.connect(":memory:").execute("SELECT typeof(replace(5, '', ''))").fetchone()[0] == "text"
 )
+_FORMATTER = re.compile(r"printf|format", re.IGNORECASE)
+_FORMAT = re.compile(r"\b(?:printf|format)\s*\(\s*'((?:[^']++|'')*+)'\s*[,)]", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 
 
 def install_functions(
-    connection: sqlite3.Connection, max_value_bytes: int, go_on: Callable[[], None]
+    connection: sqlite3.Connection,
+    max_value_bytes: int,
+    go_on: Callable[[], None],
+    raised: Callable[[], None],
+    *,
+    of_text: bool = True,
 ) -> Callable[[], None]:
     """Replace ``random``, ``randomblob``, ``printf``, ``instr``, ``replace`` and ``trim(x, y)``.
 
@@ -29,6 +36,12 @@ def install_functions(
         No blob is made much longer than this; SQLite refuses it as too big.
     go_on : callable
         Raises if the statement is to stop.
+    raised : callable
+        Called where a function raises: else it was Python's sqlite3, which gives no function a
+        text that is not UTF-8.
+    of_text : bool
+        False leaves SQLite's own functions of texts: they take such texts, and the connection has
+        to keep them short.
 
     Returns
     -------
@@ -58,13 +71,19 @@ def install_functions(
 
     def define(name: str, arguments: int, function: Callable[..., Any]) -> None:
         def guarded(*values: Any) -> Any:
-            go_on()
-            return function(*values)
+            try:
+                go_on()
+                return function(*values)
+            except BaseException:
+                raised()
+                raise
 
         connection.create_function(name, arguments, guarded, deterministic=True)
 
     connection.create_function("random", 0, random)
     connection.create_function("randomblob", 1, randomblob)
+    if not of_text:
+        return restart
     own = sqlite3.connect(":memory:", check_same_thread=False, cached_statements=16)
     own.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value_bytes)
     text = _caster(own)
@@ -80,6 +99,22 @@ def install_functions(
     for name in ("printf", "format"):
         define(name, -1, printf)
     return restart
+
+
+def has_short_formats(sql: str, max_value_bytes: int) -> bool:
+    """Whether each format in a statement stands in it, and asks for no long text.
+
+    Parameters
+    ----------
+    sql : str
+        The statement.
+    max_value_bytes : int
+        What widths and precisions may come to together.
+    """
+    formats = _FORMAT.findall(sql)
+    widths = sum(int(digits) for text in formats for digits in _DIGITS.findall(text[:10_000]))
+    named = len(_FORMATTER.findall(sql))
+    return 0 < named == len(formats) and widths <= max_value_bytes and "*" not in "".join(formats)
 
 
 def _formatter(own: sqlite3.Connection, max_value_bytes: int) -> Callable[..., Any]:

@@ -21,10 +21,10 @@ from weakref import WeakMethod
 
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.memory import release_memory
-from sqlbench.databases.sqlite_authorizer import Authorizer, first_word
+from sqlbench.databases.sqlite_authorizer import Authorizer, denied_tables, first_word
 from sqlbench.databases.sqlite_ctes import is_longer
 from sqlbench.databases.sqlite_file import open_readonly
-from sqlbench.databases.sqlite_functions import install_functions
+from sqlbench.databases.sqlite_functions import has_short_formats, install_functions
 from sqlbench.databases.sqlite_limits import NATIVE_LIMITS, Limits
 from sqlbench.databases.watch import WATCH, Ticket
 
@@ -34,7 +34,14 @@ _CELL = 64  # bytes that Python needs for a cell, beside its letters
 _LONG = 0.1  # seconds after which a statement's memory is given back to the system
 
 _MAX_WORDS = 200_000  # 50 ms of compiling
+# SQLite's own functions of texts serve those that are not UTF-8. At this length the slowest
+# (trim, quadratic) takes half a second a call.
+_MAX_NATIVE_BYTES = 16 * 2**10
 _MAX_MESSAGE = 500  # SQLite repeats a bad token whole, and a message goes into a prompt
+
+
+class _NotUTF8(Exception):
+    """Raised where a function of ours was to take a text that is not UTF-8."""
 
 
 class _Full(Exception):
@@ -44,13 +51,16 @@ class _Full(Exception):
 class SandboxedConnection:
     """One sandboxed connection; used by one thread at a time, not always by the same."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, path: Path, limits: Limits, *, native: bool = False) -> None:
+        self._path, self._limits, self._is_native = path, limits, native
+        self._native: SandboxedConnection | None = None
+        self._max_value = min(limits.max_value_bytes, _MAX_NATIVE_BYTES if native else 2**31 - 1)
+        self._raised = False  # a function of ours did, in this statement
         self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
         self._ticket = Ticket()
         self._fetched = self.checks = 0
-        self._authorizer = Authorizer()
         self._connection = connection = open_readonly(path)
+        self._authorizer = Authorizer(denied_tables(connection), native=native)
         # Temporary results stay in memory, so no statement can fill the disk; the heap limit
         # keeps them from filling the memory.
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -58,12 +68,16 @@ class SandboxedConnection:
         connection.execute("PRAGMA query_only = ON")
         _load_virtual_tables(connection)
         self._restart_random = install_functions(
-            connection, limits.max_value_bytes, _weakly(self._go_on)
+            connection,
+            limits.max_value_bytes,
+            _weakly(self._go_on),
+            _weakly(self._has_raised),
+            of_text=not native,
         )
         # After the schema is read: a wide table may be in the file, only not all in one result.
         for limit, value in NATIVE_LIMITS.items():
             connection.setlimit(limit, value)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.max_value_bytes)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._max_value)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.max_sql_bytes)
         connection.text_factory = self._text
         connection.set_authorizer(self._authorizer)
@@ -71,9 +85,19 @@ class SandboxedConnection:
 
     def execute(self, sql: str, ticket: Ticket) -> QueryResult:
         """Run one statement; raises nothing but `QueryError` whatever the statement is."""
-        self._ticket = ticket
+        try:
+            return self._execute(sql, ticket)
+        except _NotUTF8:
+            # Rare, so that only then a second connection is worth its memory.
+            if self._native is None:
+                self._native = SandboxedConnection(self._path, self._limits, native=True)
+            return self._native.execute(sql, ticket)
+
+    def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
+        self._ticket, self._raised = ticket, False
         self._fetched = self.checks = 0
-        self._authorizer.restart(ticket)
+        short_formats = self._is_native and has_short_formats(sql, self._max_value)
+        self._authorizer.restart(ticket, short_formats=short_formats)
         self._restart_random()
         started = time.monotonic()
         ticket.deadline = started + self._limits.wall_clock
@@ -82,6 +106,9 @@ class SandboxedConnection:
         cursor = self._connection.cursor()
         try:
             text = sql.lower()
+            if "pragma" in text and first_word(sql) == "PRAGMA":
+                self._authorizer.denied = "action PRAGMA"
+                raise sqlite3.Error
             if "explain" in text and first_word(sql) == "EXPLAIN":
                 # It reads, but what it returns are memory addresses, and never an answer.
                 self._authorizer.denied = "action EXPLAIN"
@@ -101,6 +128,8 @@ class SandboxedConnection:
             columns = tuple([c[0] for c in cursor.description])  # faster than a generator
             rows, truncated = self._fetch(cursor, len(columns))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
+            if self._met_other_bytes(error):
+                raise _NotUTF8 from None
             failure = self._query_error(sql, error)
             failure.elapsed = time.monotonic() - started
             raise failure from None
@@ -115,6 +144,23 @@ class SandboxedConnection:
     def close(self) -> None:
         """Close the connection, from any thread."""
         self._connection.close()
+        if self._native is not None:
+            self._native.close()
+
+    def _met_other_bytes(self, error: Exception) -> bool:
+        """Whether a function was to take a text that is not UTF-8, which Python's sqlite3 refuses.
+
+        It says the same of a function that raised; ours say so themselves.
+        """
+        return (
+            not self._is_native
+            and not self._raised
+            and self._ticket.stopped is None
+            and str(error) == "user-defined function raised exception"
+        )
+
+    def _has_raised(self) -> None:
+        self._raised = True
 
     def _fetch(self, cursor: sqlite3.Cursor, width: int) -> tuple[list[Row], bool]:
         limits = self._limits
@@ -166,7 +212,7 @@ class SandboxedConnection:
             return QueryError(f"not authorized: {self._authorizer.denial(sql)}")
         if isinstance(error, MemoryError):
             return out_of_memory()
-        return QueryError(_plain(message, self._limits))
+        return QueryError(_plain(message, self._limits, self._max_value))
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:
@@ -202,7 +248,7 @@ def _load_virtual_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f"SELECT 1 FROM {quoted} LIMIT 0").fetchall()
 
 
-def _plain(message: str, limits: Limits) -> str:
+def _plain(message: str, limits: Limits, max_value: int) -> str:
     """Return a message of Python's sqlite3 module in words that fit a statement's author."""
     if message.startswith("You can only execute one statement"):
         return "syntax error: only one statement may be run at a time"
@@ -210,6 +256,11 @@ def _plain(message: str, limits: Limits) -> str:
         return "syntax error: parameters (?, :name, @name, $name) have no values here"
     if message.startswith("query string is too large"):
         return f"the statement is longer than {limits.max_sql_bytes} bytes"
+    if message.startswith("string or blob too big"):
+        return (
+            f"string or blob too big: the sandbox takes values of at most {max_value} bytes "
+            "(Limits.max_value_bytes of sqlbench, which SQLiteDatabase(path, limits=...) sets)"
+        )
     if "null character" in message:
         return "syntax error: the statement contains a NUL character"
     if "surrogates not allowed" in message:

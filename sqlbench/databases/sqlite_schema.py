@@ -25,6 +25,8 @@ def read_schema(connection: sqlite3.Connection, db_id: str) -> Schema:
         "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
         r" AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY rowid"
     ).fetchall()
+    inner = _shadows(connection)
+    names = [(name, kind) for name, kind in names if name not in inner]
     columns = {name: _columns(connection, name) for name, _ in names}
     tables = []
     for name, kind in names:
@@ -37,6 +39,15 @@ def read_schema(connection: sqlite3.Connection, db_id: str) -> Schema:
         keys = _foreign_keys(connection, name, columns)
         tables.append(Table(name, columns[name], keys, count, samples))
     return Schema(db_id, "sqlite", tuple(tables))
+
+
+def _shadows(connection: sqlite3.Connection) -> set[str]:
+    """Return the tables in which virtual tables (FTS5, R-tree) keep what is theirs."""
+    try:
+        rows = connection.execute("PRAGMA main.table_list").fetchall()
+    except sqlite3.Error:  # before SQLite 3.37
+        return set()
+    return {name for _, name, kind, *_ in rows if kind == "shadow"}
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[Column, ...]:
@@ -66,7 +77,10 @@ def _foreign_keys(
         named = tuple(to for _, _, to in parts if to is not None)
         # REFERENCES t without columns means t's primary key.
         ref_columns = named or _primary_key(connection, target)
-        if len(ref_columns) == len(parts):
+        # Real schemas name columns that are not there: such a key joins nothing.
+        there = {column.name.lower() for column in columns.get(target, ())}
+        exist = target not in columns or there.issuperset(c.lower() for c in ref_columns)
+        if len(ref_columns) == len(parts) and exist:
             result.append(ForeignKey(tuple(source for _, source, _ in parts), target, ref_columns))
     return tuple(result)
 

@@ -142,7 +142,14 @@ class UnderWay:
     def _select(self, context: Context) -> Decision:
         assert self.episode is not None
         key = (self.question.id, self.episode.repeat, context.attempt_number)
-        return self.policy.select(context, generator(self.seed, Role.POLICY, *key))
+        decision = self.policy.select(context, generator(self.seed, Role.POLICY, *key))
+        if unknown := [arm for arm, score in decision.scores.items() if score != score]:
+            raise ValueError(
+                f"The policy {type(self.policy).__name__} gave the score nan to "
+                f"{', '.join(map(str, unknown))}: expected a number for each arm; look at what "
+                "its scores are divided by."
+            )
+        return decision
 
     def _failing(self) -> bool:
         """Whether there is anything to tell the agent: only an oracle tells it that it is right."""

@@ -119,6 +119,8 @@ class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
         The attempts' shaped rewards and ±0.5 for the outcome, once the episode is over.
     simulated : bool
         Whether the model is simulated: label what you make of this.
+    doubt, facts, evidence
+        As in `SQLAgentObservation`.
     """
 
     # A client reads the observations of a newer server too.
@@ -148,6 +150,9 @@ class SQLObservation(OpenEnvObservation):  # type: ignore[misc]
     row_count: int | None = None
     total_reward: float | None = None
     simulated: bool = False
+    doubt: float | None = None
+    facts: list[str] = Field(default_factory=list)
+    evidence: list[str] = Field(default_factory=list)
 
 
 class SQLAgentObservation(OpenEnvObservation):  # type: ignore[misc]
@@ -173,6 +178,8 @@ class SQLAgentObservation(OpenEnvObservation):  # type: ignore[misc]
         From 0 to 1.
     value : float
         The episode's value so far: what the reward ``gain`` has paid.
+    doubt : float or None
+        The probability that the answer is wrong, by its signals; None where none are served.
     facts, evidence : list of str
         What is known of the attempt without a gold query: real names and values, and what speaks
         against the answer. Empty where no signals are served.
@@ -197,6 +204,7 @@ class SQLAgentObservation(OpenEnvObservation):  # type: ignore[misc]
     success: bool = False
     task_score: float | None = None
     value: float = 0.0
+    doubt: float | None = None
     facts: list[str] = Field(default_factory=list)
     evidence: list[str] = Field(default_factory=list)
 

@@ -30,11 +30,8 @@ BIRD_TABLE = "bird_gpt35_repair_table.jsonl"
 SPIDER_REPAIRS = "spider_dev_repairs.jsonl.gz"
 NOT_RAISED = "none"
 
-_RAISED = [
-    c
-    for c in ErrorClass
-    if c not in (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT, ErrorClass.TIMEOUT)
-]
+_RAN = (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT)
+_RAISED = [c for c in ErrorClass if c not in (*_RAN, ErrorClass.TIMEOUT)]
 
 
 def _count(pattern: str, scale: float) -> Callable[[str], float]:
@@ -126,7 +123,10 @@ def load_bird_table(
         model="gpt-3.5-turbo (stored records)",
         # The obvious rule: show the error where one was raised, and leave alone what ran.
         # (`rule_exe` on its own also changes 112 of the 894 answers that ran.)
-        rules={NOT_RAISED: KEEP, **dict.fromkeys(map(str, _RAISED), "rule_exe")},
+        rules={
+            NOT_RAISED: KEEP,
+            **{str(c): KEEP if c in _RAN else "rule_exe" for c in ErrorClass},
+        },
         signals=record_signals(records, databases) if signals else None,
     )
 

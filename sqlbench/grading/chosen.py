@@ -22,6 +22,7 @@ from sqlbench.grading.compare import compare
 from sqlbench.grading.gold import Gold, run_gold
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.predictions import PredictionFileError
+from sqlbench.paths import located
 from sqlbench.signals.choice import Choice, choose_among
 from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio
 from sqlbench.suites.base import Suite
@@ -56,7 +57,7 @@ def read_candidates(path: str | Path, suite: Suite) -> list[CandidateSet]:
     PredictionFileError
         If the file cannot be read, or does not belong to the suite; the line is named.
     """
-    path = Path(path)
+    path = located(path)
     try:
         lines = _text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:

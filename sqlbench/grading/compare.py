@@ -18,13 +18,17 @@ class Verdict:
     match : bool
         Execution accuracy of this one prediction.
     reason : str
-        ``match``, ``row_count``, ``column_count``, ``order``, ``values``, ``duplicates``,
-        ``truncated`` (longer than the sandbox's cap, so it cannot be known), ``pred_error`` or
+        ``match``, ``row_count``, ``column_count``, ``order``, ``values``, ``duplicates``, ``type``
+        (the same but for numbers that are spelt as text), ``truncated`` (longer
+        than the sandbox's cap, so it cannot be known), ``pred_error`` or
         ``timeout``.
     vacuous : bool
         True for a match of two empty results, which proves little.
     tie : bool
         True if the gold's LIMIT cuts through a tie, so that other rows would be as right.
+    loose : bool
+        True for ``duplicates`` where the gold's own rows repeat in full: whether they should is
+        what the question leaves open.
     gold_rows, pred_rows : int or None
         Row counts; None for a prediction that did not run.
     """
@@ -33,6 +37,7 @@ class Verdict:
     reason: str
     vacuous: bool = False
     tie: bool = False
+    loose: bool = False
     gold_rows: int | None = None
     pred_rows: int | None = None
 
@@ -62,6 +67,7 @@ def compare(gold: Gold, pred: QueryResult, metric: str = "exact") -> Verdict:
         reason=reason,
         vacuous=match and not gold.result.rows,
         tie=bool(gold.tie),
+        loose=reason == "duplicates" and len(set(gold.result.rows)) < len(gold.result.rows),
         gold_rows=len(gold.result.rows),
         pred_rows=len(pred.rows),
     )

@@ -22,6 +22,26 @@ Node = TypeVar("Node", bound=exp.Expr)
 T = TypeVar("T")
 
 
+# sqlglot writes these as REAL, INTEGER or a call of DATE(): in SQLite each is a NUMERIC of its own.
+_NUMERIC = (
+    exp.DataType.Type.DECIMAL,
+    exp.DataType.Type.BOOLEAN,
+    exp.DataType.Type.DATE,
+    exp.DataType.Type.DATETIME,
+    exp.DataType.Type.TIME,
+    exp.DataType.Type.TIMESTAMP,
+)
+
+
+def _keep_types(tree: exp.Expr) -> None:
+    """Let casts be written as they were: a variant differs by the named change alone."""
+    for cast in tree.find_all(exp.Cast):
+        kind = cast.to
+        if isinstance(kind, exp.DataType) and kind.this in _NUMERIC:
+            named = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=kind.sql())
+            cast.set("to", named)
+
+
 class Query:
     """A gold query, ready to be edited. Where it does not parse, it has tokens but no nodes.
 
@@ -39,6 +59,8 @@ class Query:
         self._original = sql
         try:
             self.tree: exp.Expr | None = sqlglot.parse_one(sql, read=self.dialect)
+            if self.dialect == "sqlite":
+                _keep_types(self.tree)
             self.sql = self.render()
         except (SqlglotError, RecursionError):
             self.tree, self.sql = None, sql.strip().rstrip(";").rstrip()

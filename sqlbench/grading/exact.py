@@ -2,8 +2,9 @@
 
 Two results agree if one permutation of the prediction's columns makes its rows the gold's, as a
 multiset, or in order if the gold's outermost statement has ORDER BY. NULL equals only NULL, 1
-equals 1.0, and '1' equals neither. Where the results differ only by the dust of floats, numbers
-that lie within a relative 1e-9 of each other count as one number. The idea is the execution
+equals 1.0, and '1' equals neither (where that alone parts them, the reason is ``type``). Where the
+results differ only by the dust of floats, numbers that lie within a relative 1e-9 of each other
+count as one number. The idea is the execution
 accuracy of Zhong et al. (2020, "Semantic Evaluation for Text-to-SQL with Distilled Test Suites"),
 with DISTINCT respected and order taken from the gold's syntax tree.
 """
@@ -11,6 +12,7 @@ with DISTINCT respected and order taken from the gold's syntax tree.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,13 +22,12 @@ from sqlbench.grading.columns import match_columns
 from sqlbench.grading.gold import Gold
 
 RELATIVE_TOLERANCE = 1e-9
+_NUMBER = re.compile(r"[+-]?(?:\d{1,18}|\d{1,18}\.\d{1,18})", re.ASCII)
 
 
 def exact_reason(gold: Gold, pred: QueryResult) -> str:
     """Return ``match``, or the reason why the results differ."""
     want, got = gold.result.rows, pred.rows
-    if not want and not got:
-        return "match"
     if len(gold.result.columns) != len(pred.columns):
         return "column_count"
     if want == got:
@@ -36,10 +37,25 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
     if gold.ordered:
         if _same_sequence(want, got):
             return "match"
-        return "order" if _same_rows(want, got) else "values"
+        if _same_rows(want, got):
+            return "order"
+        return "type" if _same_sequence(_as_numbers(want), _as_numbers(got)) else "values"
     if _same_rows(want, got):
         return "match"
-    return "duplicates" if _same_rows(set(want), set(got)) else "values"
+    if _same_rows(set(want), set(got)):
+        return "duplicates"
+    return "type" if _same_rows(_as_numbers(want), _as_numbers(got)) else "values"
+
+
+def _as_numbers(rows: Iterable[Row]) -> list[Row]:
+    """Return rows in which a text that spells a number is that number."""
+    return [tuple(map(_as_number, row)) for row in rows]
+
+
+def _as_number(cell: Any) -> Any:
+    if not isinstance(cell, str) or not _NUMBER.fullmatch(cell):
+        return cell
+    return int(cell) if cell.lstrip("+-").isdigit() else float(cell)
 
 
 def _same_rows(want: Iterable[Row], got: Iterable[Row]) -> bool:

@@ -41,7 +41,7 @@ class Golds:
             return None
         kept = self._kept.get(question.id)
         if kept is None:
-            sql = self._metric.prepare(question.gold)
+            sql = self._metric.prepare_gold(question.gold)
             try:
                 kept = run_gold(sql, self._suite.database(question))
             except QueryError as error:

@@ -185,7 +185,7 @@ class _Grader:
         self, suite: Suite, metric: str, limits: Limits, neighbours: int, seed: int
     ) -> None:
         self._suite, self._metric, self._limits = suite, metric, limits
-        self._prepare = find_metric(metric).prepare
+        self._rule = find_metric(metric)
         self._databases: dict[str, Database] = {}
         self._luck: LuckTest | None = None
         if neighbours:
@@ -200,7 +200,7 @@ class _Grader:
         try:
             if question.gold is None:
                 raise QueryError("the question has no gold query")
-            gold = run_gold(self._prepared(question.gold), self._database(question))
+            gold = run_gold(self._gold(question.gold), self._database(question))
         except QueryError as error:
             return [Grade(*place, None, INVALID_GOLD, message=error.message) for _ in sqls]
         made: dict[str, Grade] = {}
@@ -249,7 +249,10 @@ class _Grader:
 
     def _prepared(self, sql: str) -> str:
         # What is longer than a statement may be is refused by the sandbox, as it is.
-        return self._prepare(sql) if len(sql) <= self._limits.max_sql_bytes else sql
+        return self._rule.prepare(sql) if len(sql) <= self._limits.max_sql_bytes else sql
+
+    def _gold(self, sql: str) -> str:
+        return self._rule.prepare_gold(sql) if len(sql) <= self._limits.max_sql_bytes else sql
 
     def _database(self, question: Question) -> Database:
         known = self._databases.get(question.db_id)

@@ -13,6 +13,7 @@ from sqlbench.grading.gold import Gold
 from sqlbench.grading.official import (
     bird_reason,
     join_operators,
+    plug_value,
     prepare_spider,
     spider_reason,
 )
@@ -27,23 +28,28 @@ class Metric:
     ----------
     reason : callable
         Takes the gold and a prediction's result; returns ``match``, or why they differ.
-    prepare : callable
-        Turns a query, gold or predicted, into what is run.
+    prepare, prepare_gold : callable
+        Turn a predicted query, and a gold, into what is run.
     """
 
     reason: Callable[[Gold, QueryResult], str]
     prepare: Callable[[str], str]
+    prepare_gold: Callable[[str], str]
 
 
 def _unchanged(sql: str) -> str:
     return sql
 
 
+def _plugged(prepare: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda sql: prepare(plug_value(sql))
+
+
 METRICS: dict[str, Metric] = {
-    "exact": Metric(exact_reason, _unchanged),
-    "spider": Metric(spider_reason, prepare_spider),
-    "spider-keep-distinct": Metric(spider_reason, join_operators),
-    "bird": Metric(bird_reason, _unchanged),
+    "exact": Metric(exact_reason, _unchanged, _unchanged),
+    "spider": Metric(spider_reason, _plugged(prepare_spider), prepare_spider),
+    "spider-keep-distinct": Metric(spider_reason, _plugged(join_operators), join_operators),
+    "bird": Metric(bird_reason, _unchanged, _unchanged),
 }
 
 
@@ -83,4 +89,4 @@ def _own_metric(name: str) -> Metric:
             return said
         return "match" if said else "values"
 
-    return Metric(reason, _unchanged)
+    return Metric(reason, _unchanged, _unchanged)

@@ -17,6 +17,7 @@ from sqlglot import exp
 from sqlbench.databases.base import Column, QueryError, Table
 from sqlbench.grading import Golds, InvalidGoldError, compare
 from sqlbench.grading.edits import Change, Query, is_date, is_number, swap, without
+from sqlbench.grading.gold import Gold
 from sqlbench.grading.metrics import find_metric
 from sqlbench.stats import Rate, wilson
 from sqlbench.suites.base import Question, Suite
@@ -74,7 +75,8 @@ class Mutation:
     mutants : tuple of Mutant
         In the order of the questions.
     skipped : tuple of str
-        Questions without a gold query that runs.
+        Questions without a gold query that runs, or whose gold gives another result when it is
+        written out from its tree.
     """
 
     mutants: tuple[Mutant, ...]
@@ -134,6 +136,9 @@ def mutate_suite(suite: Suite, metric: str = "exact", task: str | None = None) -
         if query.tree is None:
             skipped.append(question.id)
             continue
+        if not _is_unchanged(query, gold, metric):
+            skipped.append(question.id)
+            continue
         for kind, sql in variants(query):
             try:
                 reason = compare(gold, gold.database.execute(prepare(sql)), metric).reason
@@ -141,6 +146,18 @@ def mutate_suite(suite: Suite, metric: str = "exact", task: str | None = None) -
                 reason = "timeout" if error.timeout else "invalid"
             mutants.append(Mutant(question, kind, sql, reason))
     return Mutation(tuple(mutants), tuple(skipped))
+
+
+def _is_unchanged(query: Query, gold: Gold, metric: str) -> bool:
+    """Whether a gold gives its own result when it is written out from its tree, without a change.
+
+    Else each of its variants would differ by that, too.
+    """
+    sql = find_metric(metric).prepare_gold(query.sql)
+    try:
+        return compare(gold, gold.database.execute(sql), metric).match
+    except QueryError:
+        return False
 
 
 def variants(query: Query) -> Iterator[tuple[str, str]]:

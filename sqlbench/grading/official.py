@@ -1,15 +1,19 @@
 """The metrics ``spider`` and ``bird``: the verdicts of the two benchmarks' own evaluators.
 
 ``spider`` follows ``eval_exec_match`` of taoyds/test-suite-sql-eval (Zhong et al. 2020) on the
-database that is graded: comparison operators that were torn apart are joined, the token DISTINCT
+database that is graded: a prediction's placeholder `` value `` is read as 1, comparison operators
+that were torn apart are joined, the token DISTINCT
 is stripped from both queries (not so in ``spider-keep-distinct``, the evaluator's
 ``--keep_distinct``), the order of rows counts if "order by" stands anywhere in the gold, two empty
 results match, and otherwise the rows must agree as a multiset under one column permutation, cells
 compared by Python's ``==``. ``bird`` follows ``calculate_ex`` of bird-bench/mini_dev (Li et al.
 2023): the same set of rows, columns in order.
 
-One departure, on purpose: a statement that is no query (DROP, an empty line) is an error here. The
-official evaluators run it and score it 1 where the gold is empty.
+A second departure: where a text is not UTF-8, BIRD's evaluator fails on the pair, which counts as
+wrong; ``bird`` reads such a text with U+FFFD in place of what cannot be read.
+
+The first departure, on purpose: a statement that is no query (DROP, an empty line) is an error
+here. The official evaluators run it and score it 1 where the gold is empty.
 """
 
 from __future__ import annotations
@@ -33,6 +37,11 @@ def prepare_spider(sql: str) -> str:
     if "distinct" not in sql.lower() and ";" not in sql.rstrip().rstrip(";"):
         return sql
     return _strip_distinct(sql)
+
+
+def plug_value(sql: str) -> str:
+    """Return a prediction with 1 for the placeholder of models that give no values."""
+    return sql.replace(" value ", " 1 ")
 
 
 def join_operators(sql: str) -> str:

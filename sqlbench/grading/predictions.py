@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def read_predictions(path: str | Path, suite: Suite) -> Predictions:
     if not text.lstrip().startswith(("{", "[")):
         sql = reader.text(text)
     elif reader.is_jsonl(text):
-        sql = reader.jsonl(text)
+        sql = reader.jsonl(reader.lines(text))
     else:
         sql = reader.bird(text)
     return Predictions(path, sql, hashlib.sha256(raw).hexdigest())
@@ -109,8 +109,11 @@ class _Reader:
     def __init__(self, path: Path, suite: Suite) -> None:
         self.path, self.suite = path, suite
         self.entries = suite.entries
-        self.by_id: dict[int | str, Entry] = {e.number: e for e in self.entries}
-        self.by_id |= {e.question_id: e for e in self.entries if e.question_id is not None}
+        # BIRD's mini_dev has two numbers twice, so that a number may mean several entries.
+        self.by_number: dict[int, list[Entry]] = {}
+        for entry in self.entries:
+            self.by_number.setdefault(entry.number, []).append(entry)
+        self.by_id = {e.question_id: e for e in self.entries if e.question_id is not None}
         left_out = sum(e.question_id is None for e in self.entries)
         self.expected = f"{len(self.entries)} predictions, one a question of {suite.spec!r}" + (
             f" (the {left_out} left-out questions included)" if left_out else ""
@@ -121,7 +124,10 @@ class _Reader:
 
     def text(self, text: str) -> dict[str, str]:
         # Not splitlines(): a query may hold a form feed or a line separator inside a literal.
-        lines = [line.removesuffix("\r") for line in text.rstrip().split("\n")]
+        lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+        # An empty line in its place is a failure of the model's; behind the last it is none.
+        while len(lines) > len(self.entries) and not lines[-1].strip():
+            lines.pop()
         if len(lines) != len(self.entries):
             empty = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
             hint = f"; line {empty} is empty" if empty else ""
@@ -152,25 +158,57 @@ class _Reader:
             return len(first.strip()) > 1 and not _parses(text)
         return isinstance(record, dict) and ("index" in record or "question_id" in record)
 
-    def jsonl(self, text: str) -> dict[str, str]:
-        found: dict[int, tuple[int, str]] = {}
+    def lines(self, text: str) -> Iterator[tuple[int, Any]]:
         for number, line in enumerate(text.split("\n"), 1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                yield number, json.loads(line)
             except ValueError as error:
                 raise self.error(number, f"is no JSON: {error}.") from None
+
+    def _sql(self, line: int | None, record: dict[str, Any]) -> str:
+        """Return a record's prediction: what is no text stands for a model's failure."""
+        field = next((f for f in _SQL_FIELDS if f in record), None)
+        if field is None:
+            raise self.error(line, 'has no text field "pred" (or "sql").')
+        value = record[field]
+        if not isinstance(value, str):
+            return ""
+        return value.rpartition(BIRD_SEPARATOR)[0] if BIRD_SEPARATOR in value else value
+
+    def listed(self, content: list[Any]) -> dict[str, str]:
+        """Read a JSON list: of records that say which question they answer, or of texts."""
+        items = [dict(item) if isinstance(item, _Pairs) else item for item in content]
+        records = [item for item in items if isinstance(item, dict)]
+        if any("index" in record or "question_id" in record for record in records):
+            return self.jsonl(enumerate(items, 1))
+        texts = [self._sql(None, item) if isinstance(item, dict) else item for item in items]
+        if len(texts) != len(self.entries):
+            raise self.error(
+                None, f"the list has {len(texts)} predictions, expected {self.expected}."
+            )
+        by_key = {str(entry.position): [entry] for entry in self.entries}
+        return self._paired(by_key, list(zip(by_key, texts, strict=True)), "")
+
+    def jsonl(self, records: Iterable[tuple[int, Any]]) -> dict[str, str]:
+        found: dict[int, tuple[int, str]] = {}
+        for number, record in records:
             entry = self._entry(number, record)
-            sql = next((record[f] for f in _SQL_FIELDS if f in record), None)
-            if not isinstance(sql, str):
-                raise self.error(number, 'has no text field "pred" (or "sql").')
+            sql = self._sql(number, record)
+            if entry.position in found and "index" not in record:
+                again = self.by_number[entry.number]
+                entry = next((e for e in again if e.position not in found), entry)
             if entry.position in found:
                 earlier = found[entry.position][0]
                 raise self.error(number, f"predicts question {entry.number} again, as {earlier}.")
             if "db_id" in record:
                 self._check_database(number, entry, record["db_id"])
             found[entry.position] = number, sql
+        for entry in self.entries:  # one prediction for a number that occurs twice serves both
+            first = self.by_number[entry.number][0]
+            if entry.position not in found and first.position in found:
+                found[entry.position] = found[first.position]
         missing = next(
             (e for e in self.entries if e.question_id is not None and e.position not in found), None
         )
@@ -190,12 +228,18 @@ class _Reader:
         except ValueError as error:
             line = getattr(error, "lineno", None)
             raise self.error(line, f"is no JSON: {error}.") from None
+        if isinstance(content, list) and not isinstance(content, _Pairs):
+            return self.listed(content)
         if not isinstance(content, _Pairs):
             raise self.error(
                 1,
                 'is no prediction file: expected BIRD\'s {"0": "SQL\\t----- bird -----\\tdb_id"}.',
             )
-        by_key = self._keys(content, text)
+        return self._paired(self._keys(content, text), content, text)
+
+    def _paired(
+        self, by_key: Mapping[str, list[Entry]], content: list[tuple[str, Any]], text: str
+    ) -> dict[str, str]:
         sql: dict[str, str] = {}
         seen: set[str] = set()
         for key, value in content:
@@ -203,21 +247,22 @@ class _Reader:
             if key in seen:
                 raise self.error(line, f"predicts question {key!r} twice.")
             seen.add(key)
-            if not isinstance(value, str):
-                raise self.error(line, f"the prediction of question {key!r} is no text.")
-            query, separator, db_id = value.rpartition(BIRD_SEPARATOR)
-            entry = by_key[key]
-            if separator:
-                self._check_database(line, entry, db_id.strip())
-            if entry.question_id is not None:
-                sql[entry.question_id] = (query if separator else value).strip()
+            # BIRD's evaluator takes what is no text for a failure, and writes " " and the
+            # database "financial" for it, whichever the question's is.
+            said = value if isinstance(value, str) else ""
+            query, separator, db_id = said.rpartition(BIRD_SEPARATOR)
+            for entry in by_key[key]:
+                if separator and query.strip():
+                    self._check_database(line, entry, db_id.strip())
+                if entry.question_id is not None:
+                    sql[entry.question_id] = (query if separator else said).strip()
         return sql
 
-    def _keys(self, content: _Pairs, text: str) -> dict[str, Entry]:
+    def _keys(self, content: _Pairs, text: str) -> dict[str, list[Entry]]:
         """Return the entry of each key: BIRD counts positions, some tools write question_ids."""
         keys = {key for key, _ in content}
-        positions = {str(e.position): e for e in self.entries}
-        numbers = {str(e.number): e for e in self.entries}
+        positions = {str(e.position): [e] for e in self.entries}
+        numbers = {str(number): entries for number, entries in self.by_number.items()}
         for by_key in (positions, numbers):
             if keys == by_key.keys():
                 return by_key
@@ -238,13 +283,17 @@ class _Reader:
             raise self.error(line, 'has no "index" and no "question_id".')
         field = "index" if "index" in record else "question_id"
         value = record[field]
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value)
         if field == "index":
             if type(value) is int and 0 <= value < len(self.entries):
                 return self.entries[value]
             valid = f"0 to {len(self.entries) - 1}"
         else:
-            if isinstance(value, int | str) and value in self.by_id:
+            if isinstance(value, str) and value in self.by_id:
                 return self.by_id[value]
+            if type(value) is int and value in self.by_number:
+                return self.by_number[value][0]
             first, last = self.entries[0], self.entries[-1]
             valid = f"for example {first.question_id or first.number} or {last.number}"
         raise self.error(line, f"unknown {field} {value!r} in {self.suite.spec!r}; valid: {valid}.")

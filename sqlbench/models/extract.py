@@ -13,7 +13,7 @@ LONG_ANSWER = 20_000
 
 
 def extract_sql(text: str) -> str:
-    """Return the statement of an answer, or an empty string if it holds none.
+    r"""Return the statement of an answer, or an empty string if it holds none.
 
     What a model thinks aloud is dropped, in any of the marks of `sqlbench.models.reading.thoughts`.
     Of several code blocks the last that holds a query counts, for models correct themselves
@@ -23,10 +23,10 @@ def extract_sql(text: str) -> str:
     quotation; code spans; and last a ``SELECT … FROM …`` in capitals within a sentence.
 
     In a code block or a JSON text a statement ends with its semicolon, or where a line beyond
-    doubt explains it. In running text it ends where prose begins: SQL is read by its tokens (quotes,
-    comments, brackets, numbers, dots), and three names in a row are none. So valid SQL is never
-    cut. Several statements in a row stay together: the database refuses them, and says so. The
-    trailing semicolon, the comments in front, and empty lines outside strings are dropped.
+    doubt explains it. In running text it ends where prose begins: SQL is read by its tokens
+    (quotes, comments, brackets, numbers, dots), and three names in a row are none. So valid SQL is
+    never cut. Several statements in a row stay together: the database refuses them, and says so.
+    The trailing semicolon, the comments in front, and empty lines outside strings are dropped.
 
     The function never raises, and takes a time that grows with the length of the answer alone.
 
@@ -39,7 +39,7 @@ def extract_sql(text: str) -> str:
     --------
     >>> extract_sql("Sure! Here it is: SELECT count(*) FROM singer; This counts the singers.")
     'SELECT count(*) FROM singer'
-    >>> extract_sql("SELECT name FROM singer\\nDiese Abfrage liefert alle Namen.")
+    >>> extract_sql("SELECT name FROM singer\nDiese Abfrage liefert alle Namen.")
     'SELECT name FROM singer'
     """
     spoken, _ = split_thoughts(text)

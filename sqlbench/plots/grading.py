@@ -37,6 +37,7 @@ REASON_COLOURS = {
     "values": ORANGE,
     "column_count": GREEN,
     "duplicates": PINK,
+    "type": PINK,
     "order": SKY,
     "pred_error": RED,
     "timeout": GREY,

@@ -152,6 +152,12 @@ def choose(scores: list[float], epsilon: float, uniform: float) -> tuple[int, fl
     tuple of int and float
         The arm's index, and the exact probability with which it is chosen.
     """
+    for score in scores:
+        if score != score:
+            raise ValueError(
+                f"A policy gave the scores {scores}: expected a number for each of the arms, and "
+                "nan is none. Look at what its scores() divides by."
+            )
     threshold = max(scores) - TIE_TOLERANCE
     best = [i for i, score in enumerate(scores) if score >= threshold]
     if uniform < epsilon:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sqlbench.exceptions import ConfigError, RunFolderError, SQLBenchError
+from sqlbench.paths import located, shown
 from sqlbench.runs.files import write_json
 from sqlbench.runs.run import Run
 from sqlbench.stats import paired_difference
@@ -29,9 +30,9 @@ def find_runs(folder: str | Path) -> list[Path]:
     RunFolderError
         If there is no such folder.
     """
-    root = Path(folder)
+    root = located(folder)
     if not root.is_dir():
-        raise RunFolderError(f"There is no folder {str(root)!r} to list.")
+        raise RunFolderError(f"There is no folder {shown(root)} to list.")
     return sorted(p.parent for p in root.rglob("run.json"))
 
 
@@ -66,7 +67,7 @@ def tag_run(run: Path, tags: list[str]) -> list[str]:
 
 def runs_text(folder: str | Path) -> str:
     """Return the runs of a folder as a table: what ran, how far, its rates, its tags."""
-    root = Path(folder)
+    root = located(folder)
     rows = []
     for path in find_runs(root):
         name = str(path.relative_to(root)) if path != root else path.name
@@ -180,7 +181,7 @@ def pick_run(folder: Path, name: str) -> Path:
     ConfigError
         If neither is a run.
     """
-    for path in (folder / name, Path(name)):
+    for path in (folder / name, located(name)):
         if (path / "run.json").is_file():
             return path
     raise ConfigError(

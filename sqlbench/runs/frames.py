@@ -98,7 +98,8 @@ def step_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
                 value = step[name]
                 column.append(one(value) if type(value) is str else value)
             context, breakdown = step["context"], step["breakdown"]
-            contexts.append(None if context is None else one(context[0]))
+            seen = None if context is None else context[0]
+            contexts.append(None if seen is None else one(seen))
             for column, part in zip(parts, breakdown, strict=True):
                 column.append(part)
             base, attempt, severity, change = breakdown

@@ -51,6 +51,9 @@ class ServerConfig:
         Sessions at a time; as many streamed episodes may run beside them.
     session_timeout : float
         Seconds without a step after which a session is closed; no step takes longer either.
+    signals : bool
+        Whether an observation tells how doubtful the answer is, why, and what the database holds
+        instead: some milliseconds a step.
     log : str or None
         A run's folder, in which every finished episode is kept.
     token : str or None
@@ -66,6 +69,7 @@ class ServerConfig:
     reward: str = DEFAULT_REWARD
     max_sessions: int = 64
     session_timeout: float = 600.0
+    signals: bool = False
     log: str | None = None
     token: str | None = field(default=None, repr=False)
 
@@ -91,10 +95,11 @@ class ServerConfig:
                     raise ConfigError(
                         f"SQLBENCH_{name.upper()} is a number, not {given[name]!r}."
                     ) from None
-        if "agent" in given:
-            if given["agent"] not in _TRUTHS:
-                raise ConfigError(f"SQLBENCH_AGENT is 1 or 0, not {given['agent']!r}.")
-            given["agent"] = _TRUTHS[given["agent"]]
+        for name in ("agent", "signals"):
+            if name in given:
+                if given[name] not in _TRUTHS:
+                    raise ConfigError(f"SQLBENCH_{name.upper()} is 1 or 0, not {given[name]!r}.")
+                given[name] = _TRUTHS[given[name]]
         return cls(**given)
 
     def __post_init__(self) -> None:
@@ -176,6 +181,7 @@ class Workbench:
             self.learner.snapshot(),
             prompts=self.prompts,
             golds=self.golds,
+            signals=self.config.signals,
         )
 
     def learn(self, episode: Episode) -> None:

@@ -26,7 +26,8 @@ def observe(
     episode = env.episode
     assert episode is not None
     seen: dict[str, Any] = {
-        **observation.model_dump(),
+        **observation.model_dump(exclude={"signals"}),
+        "evidence": observation.signals,
         "question_id": episode.question_id,
         "simulated": bench.simulated,
     }
@@ -53,8 +54,8 @@ def _observe_agent(
 ) -> SQLAgentObservation:
     episode = env.episode
     assert episode is not None
-    seen: dict[str, Any] = observation.model_dump(exclude={"schema_info", "current_sql"})
-    seen["question_id"] = episode.question_id
+    seen: dict[str, Any] = observation.model_dump(exclude={"schema_info", "current_sql", "signals"})
+    seen |= {"question_id": episode.question_id, "evidence": observation.signals}
     if reward is None:  # the schema is nearly all of a prompt: it comes once
         question = env.question
         seen["schema_info"] = observation.schema_info

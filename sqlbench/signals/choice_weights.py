@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located
 from sqlbench.signals.skeleton import ELEMENTS
 
 CHOICE_VERSION = 1
@@ -147,7 +148,7 @@ def load_choice_weights(path: str | Path | None = None) -> ChoiceWeights:
     ConfigError
         If the file is none, or was written by another version.
     """
-    return _load(Path(path) if path is not None else DEFAULT)
+    return _load(located(path) if path is not None else DEFAULT)
 
 
 @functools.cache
@@ -172,4 +173,4 @@ def save_choice_weights(weights: ChoiceWeights, path: str | Path) -> None:
     """Write weights to a file, the same bytes for the same weights."""
     data = {"version": CHOICE_VERSION, **asdict(weights)}
     text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    located(path).write_text(text + "\n", encoding="utf-8")

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located
 from sqlbench.signals.skeleton import ELEMENTS, phrases
 
 WEIGHTS_VERSION = 1
@@ -153,7 +154,7 @@ def load_weights(path: str | Path | None = None) -> Weights:
     ConfigError
         If the file is none, or was written by another version.
     """
-    return _load(Path(path) if path is not None else DEFAULT)
+    return _load(located(path) if path is not None else DEFAULT)
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from sqlbench.signals.of_request import calculation_asked
+from sqlbench.signals.cues import calculation_asked
 from sqlbench.signals.reading import Measure, Reading, Register, shown
 from sqlbench.signals.statement import AGGREGATES, Scope, Statement
 

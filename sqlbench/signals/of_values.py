@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sqlbench.signals.catalogue import as_text
-from sqlbench.signals.of_request import calculation_asked
+from sqlbench.signals.cues import calculation_asked
 from sqlbench.signals.question import stem
 from sqlbench.signals.reading import Measure, Reading, Register, shown
 from sqlbench.signals.statement import LiteralUse, Statement

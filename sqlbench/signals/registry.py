@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlbench.signals import (
     of_columns,
+    of_conditions,
     of_joins,
     of_keys,
     of_probes,
@@ -24,6 +25,7 @@ SIGNALS: tuple[Definition, ...] = tuple(
         of_joins,
         of_keys,
         of_request,
+        of_conditions,
         of_structure,
         of_probes,
     )

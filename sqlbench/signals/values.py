@@ -202,8 +202,7 @@ def _absent(
     held = set(catalogue.values(column.table, column.name).texts)
     own = [n.value for n in near if n.value in held]
     places = catalogue.where(literal.text, tuple(statement.tables)).found
-    # The catalogue looks without regard to case, and what it finds may be the column's own.
-    elsewhere = [f"{p.table}.{p.column}" for p in places if p.value == literal.text]
+    elsewhere = [f"{p.table}.{p.column}" for p in places if p.exact]
     sampled = catalogue.values(column.table, column.name).sampled
     return AbsentValue(
         column.full, literal.text, tuple(own[:_SHOWN]), tuple(elsewhere[:_SHOWN]), sampled

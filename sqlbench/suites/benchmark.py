@@ -88,7 +88,7 @@ def read_records(path: Path, layout: str, fields: Sequence[str]) -> list[dict[st
             "them."
         )
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        records = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SuiteError(f"{str(path)!r} is no JSON file that can be read: {error}.") from error
     if not isinstance(records, list) or not records:
@@ -98,6 +98,21 @@ def read_records(path: Path, layout: str, fields: Sequence[str]) -> list[dict[st
             if not isinstance(record, dict) or not isinstance(record.get(field), str):
                 raise SuiteError(f"{str(path)!r}: entry {i} has no text field {field!r}.")
     return records
+
+
+def number_of(value: object, path: Path, entry: int, field: str) -> int:
+    """Return a question's number, which some files write as text.
+
+    Raises
+    ------
+    SuiteError
+        If it is no number.
+    """
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    if type(value) is not int:
+        raise SuiteError(f"{str(path)!r}: entry {entry} has {field} {value!r}, no number.")
+    return value
 
 
 def build_suite(
@@ -146,11 +161,14 @@ def build_suite(
         for db_id, file in files.items()
         if db_id not in present
     )
+    repeats = _repeats(records)
     labelled = all(r.difficulty in tasks_of for r in records)
     by_difficulty: dict[str, list[Question]] = defaultdict(list)
     entries = []
     for position, record in enumerate(records):
-        question_id = f"{split}_{record.number:04d}" if record.db_id in present else None
+        # BIRD's own mini_dev has two numbers twice: the second 137 is mini_dev_0137_2.
+        again = f"_{repeats[position]}" if repeats[position] > 1 else ""
+        question_id = f"{split}_{record.number:04d}{again}" if record.db_id in present else None
         entries.append(Entry(position, record.db_id, question_id, record.number))
         if question_id is None:
             continue
@@ -217,6 +235,16 @@ def joined(spec: str, suites: Sequence[Suite]) -> Suite:
         entries=tuple(replace(e, position=i) for i, e in enumerate(entries)),
         hardness_by=suites[0].hardness_by,
     )
+
+
+def _repeats(records: Sequence[Record]) -> list[int]:
+    """Return how often each record's number has occurred, itself included."""
+    seen: Counter[int] = Counter()
+    found = []
+    for record in records:
+        seen[record.number] += 1
+        found.append(seen[record.number])
+    return found
 
 
 def _fingerprint(file: Path, annotation: Annotation | None) -> str:

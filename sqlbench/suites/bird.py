@@ -17,7 +17,14 @@ from sqlbench.databases.base import Schema, Table
 from sqlbench.exceptions import SuiteError
 from sqlbench.paths import shown
 from sqlbench.suites.base import Suite
-from sqlbench.suites.benchmark import Annotation, Record, build_suite, read_records, split_of
+from sqlbench.suites.benchmark import (
+    Annotation,
+    Record,
+    build_suite,
+    number_of,
+    read_records,
+    split_of,
+)
 
 _SPLITS = {
     "dev": ("dev.json", "dev_databases"),
@@ -57,13 +64,9 @@ def load_bird(argument: str, spec: str) -> Suite:
     raw = read_records(path, f"BIRD's {questions} and {databases}/", ("db_id", "question", "SQL"))
     records = []
     for i, r in enumerate(raw):
-        number = r.get("question_id", i)
-        if not isinstance(number, int):
-            raise SuiteError(f"{str(path)!r}: entry {i} has question_id {number!r}, no number.")
+        number = number_of(r.get("question_id", i), path, i, "question_id")
         evidence, label = r.get("evidence") or "", r.get("difficulty")
         records.append(Record(number, r["db_id"], r["question"], r["SQL"], evidence, label))
-    if len({r.number for r in records}) < len(records):
-        raise SuiteError(f"{str(path)!r} uses a question_id twice.")
     folder = root / databases
     annotations = {
         db_id: _annotation(folder / db_id / "database_description")

@@ -20,6 +20,7 @@ from sqlbench.suites.benchmark import (
     Record,
     build_suite,
     joined,
+    number_of,
     read_records,
     split_of,
 )
@@ -64,8 +65,12 @@ def _load(root: Path, split: str, spec: str) -> Suite:
     raw = read_records(
         root / questions, f"Spider's {questions} and {databases}/", ("db_id", "question", "query")
     )
+    path = root / questions
     records = [
-        Record(r.get("index", i), r["db_id"], r["question"], r["query"]) for i, r in enumerate(raw)
+        Record(
+            number_of(r.get("index", i), path, i, "index"), r["db_id"], r["question"], r["query"]
+        )
+        for i, r in enumerate(raw)
     ]
     # Spider's test databases lie in a folder of their own, older copies in the common one.
     folder = root / databases if (root / databases).is_dir() else root / "database"
@@ -75,7 +80,7 @@ def _load(root: Path, split: str, spec: str) -> Suite:
 
 def _annotations(path: Path) -> dict[str, Annotation]:
     try:
-        schemas = json.loads(path.read_text(encoding="utf-8"))
+        schemas = json.loads(path.read_text(encoding="utf-8-sig"))
         return {
             s["db_id"]: Annotation(
                 _Tables(s).complete,

@@ -41,6 +41,7 @@ from sqlbench.suites import load_suite
 
 _FAMILIES = ("resdsql", "codellama", "deepseek", "llama3", "graphix")
 _SUITES: dict[str, Any] = {}
+_PLACES: dict[str, dict[str, str]] = {}
 
 
 def main() -> None:
@@ -88,17 +89,24 @@ def _suite(spec: str) -> Any:
     return _SUITES[spec]
 
 
+def _question(spec: str, number: str) -> Any:
+    """Return the question that has this number in the benchmark's own order."""
+    if spec not in _PLACES:
+        _PLACES[spec] = {str(e.number): e.question_id for e in _suite(spec).entries}
+    return _suite(spec).question(_PLACES[spec][number])
+
+
 def _measure(job: tuple[str, str, str, bool]) -> Any:
-    spec, question_id, sql, hint = job
+    spec, number, sql, hint = job
+    question = _question(spec, number)
     suite = _suite(spec)
-    question = suite.question(question_id)
     database = suite.databases[question.db_id]
     try:
         outcome: Any = database.execute(sql)
     except QueryError as error:
         outcome = error
     text = f"{question.text}\n{question.evidence}" if hint and question.evidence else question.text
-    return measure_answer(text, sql, database, outcome, key=question_id)
+    return measure_answer(text, sql, database, outcome, key=number)
 
 
 def measured(
@@ -168,10 +176,8 @@ def returned(answers: Answers) -> Any:
 def judge_bird(weights: Any, args: argparse.Namespace) -> None:
     spec, hint = f"bird:{args.bird}", not args.no_hint
     records = list(read(args.bird / "predictions.jsonl.gz"))
-    suite = load_suite(spec)
-    by_number = {e.number: e.question_id for e in suite.entries}
     answers = measured(
-        [(spec, str(by_number[r["question_id"]]), r["pred"], hint) for r in records],
+        [(spec, str(r["question_id"]), r["pred"], hint) for r in records],
         [1 - r["bird_ex"] for r in records], [1] * len(records), args,
         "bird" if hint else "bird_no_hint",
     )  # fmt: skip
@@ -256,7 +262,7 @@ def speed(folder: Path, systems: Path, count: int, seed: int) -> None:
     took, queries = [], []
     for again in (False, True):
         for r in sample:
-            question = suite.question(str(r["index"]))
+            question = _question(f"spider:{folder}", str(r["index"]))
             database = suite.databases[question.db_id]
             start = time.perf_counter()
             try:

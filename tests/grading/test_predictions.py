@@ -90,7 +90,6 @@ MISFITS = {
     ),
     "a broken line": (jsonl({"index": 0, "pred": "x"}, '{"index": 1, "pr'), 2, "is no JSON"),
     "no query": (jsonl({"index": 0}), 1, r'no text field "pred"'),
-    "a null query": (jsonl({"index": 0, "pred": None}), 1, r'no text field "pred"'),
     "an answer twice": (
         jsonl({"index": 0, "pred": "x"}, {"index": 0, "pred": "y"}),
         2,
@@ -119,7 +118,8 @@ MISFITS = {
         "predicts question '0' twice",
     ),
     "bird: broken": (bird(GOLDS)[:-9], 21, "is no JSON"),
-    "a list": ("[1, 2]", 1, "is no prediction file"),
+    "a short list": ("[1, 2]", None, "the list has 2 predictions, expected 20"),
+    "a number": ("[1, 2", 1, "is no JSON"),
     "nothing": (" \n", None, "is empty; expected 20 predictions"),
 }
 

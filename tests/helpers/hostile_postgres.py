@@ -175,8 +175,8 @@ BROKEN = [
 
 ENDLESS = [
     "SELECT count(*) FROM generate_series(1, 1500) a, generate_series(1, 1500) b WHERE a * b < 0",
-    "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 700000) SELECT count(*) FROM c "
-    "WHERE x < 0",
+    "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 200000) "
+    "SELECT count(*) FROM c WHERE x < 0",
     "SELECT count(*) FROM singer a, singer b, singer c, singer d, singer e, singer f",
 ]
 

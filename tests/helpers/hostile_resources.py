@@ -80,7 +80,8 @@ RESOURCES: dict[str, list[str]] = {
         _C.format(300, "first_value(zeroblob(20000) || x) OVER (ROWS 100 PRECEDING)"),
     ],
     "recursion that grows": [
-        "WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT x || x FROM c LIMIT 20) SELECT 1 FROM c",
+        "WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT x || x FROM c LIMIT 20)"
+        " SELECT 1 FROM c",
         "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c UNION ALL SELECT x * 2"
         " FROM c UNION ALL SELECT x * 3 FROM c LIMIT 60000) SELECT count(*) FROM c",
         "WITH RECURSIVE c(x, y) AS (SELECT 1, hex(zeroblob(5000)) UNION SELECT x + 1, y FROM c"
@@ -88,7 +89,8 @@ RESOURCES: dict[str, list[str]] = {
         "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT value + x FROM c, json_each('[1, 2]')"
         " LIMIT 30000)"
         " SELECT max(x) FROM c",
-        "WITH RECURSIVE c(q) AS (SELECT '''' UNION ALL SELECT quote(q) FROM c LIMIT 17) SELECT 1 FROM c",
+        "WITH RECURSIVE c(q) AS (SELECT '''' UNION ALL SELECT quote(q) FROM c LIMIT 17)"
+        " SELECT 1 FROM c",
         "WITH RECURSIVE c(q) AS (SELECT '\"' UNION ALL SELECT json_quote(q) FROM c LIMIT 17)"
         " SELECT 1 FROM c",
     ],

@@ -1,7 +1,8 @@
 """Run hostile statements without the sandbox: what a guard is tested with must itself be harmless.
 
 As a script it reads statements from standard input (a JSON list), runs each on a copy of a SQLite
-file with Python's own module and nothing else, and prints processor seconds and megabytes of each as JSON.
+file with Python's own module and nothing else, and prints processor seconds and megabytes of each
+as JSON.
 """
 
 from __future__ import annotations

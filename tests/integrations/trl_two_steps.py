@@ -48,22 +48,16 @@ def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: l
     Plain next-token training on transcripts made here; no gold query is among them.
     """
     queries = ["SELECT count(*) FROM customers", "SELECT name FROM products"]
-    encoded = []
-    for row in data:
-        for sql in queries:
-            call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
-            turn = [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
-            ids = tokenizer.apply_chat_template(
-                turn, tools=tools(), return_tensors="pt", return_dict=True
-            )
-            encoded.append(ids["input_ids"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for step in range(320):
-        # Mostly the end alone, which is quick; at last the whole prompt with the schema.
-        tokens = encoded[step % len(encoded)]
-        tokens = tokens[:, -160:] if step < 300 else tokens
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    tool = tools()
+    for step in range(40):
+        row, sql = data[step % len(data)], queries[step % 2]
+        call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
+        turn = [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
+        ids = tokenizer.apply_chat_template(turn, tools=tool, return_tensors="pt", return_dict=True)
+        tokens = ids["input_ids"][:, -512:]
         labels = tokens.clone()
-        labels[:, :-64] = -100  # the call, and not the question
+        labels[:, :-64] = -100  # the call, and not the schema
         loss = model(input_ids=tokens, labels=labels).loss
         loss.backward()
         optimizer.step()

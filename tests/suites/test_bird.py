@@ -11,6 +11,7 @@ from small_bird import RECORDS, write
 from sqlbench import SQLAgentEnv, load_suite
 from sqlbench.exceptions import SuiteError, UnknownNameError
 from sqlbench.grading.grade import grade
+from sqlbench.grading.predictions import read_predictions
 from sqlbench.grading.report import grade_text
 from sqlbench.models import Completion, ModelRequest, Usage
 
@@ -79,7 +80,6 @@ def test_mini_dev_is_found_by_its_file_and_two_splits_must_be_told_apart(tmp_pat
     [
         ({"SQL": None}, r"entry 0 has no text field 'SQL'"),
         ({"question_id": "x"}, "question_id 'x', no number"),
-        ({"question_id": 1}, "uses a question_id twice"),
     ],
 )
 def test_a_malformed_record_is_named(folder: Path, change: dict[str, object], message: str) -> None:
@@ -114,3 +114,34 @@ def test_birds_json_is_graded_by_position_or_question_id(folder: Path, keys: lis
     assert "By hardness (the benchmark's own label)" in text
     assert "Invalid golds, left out: 1:\n  dev_0009: no such column: broken" in text
     assert "| challenging | 0.0%" in text
+
+
+def test_a_number_that_occurs_twice_is_two_questions_and_files_may_be_as_tools_write_them(
+    folder: Path,
+) -> None:
+    # BIRD's own mini_dev holds 137 and 138 twice.
+    again = [RECORDS[0], *({**record, "question_id": "7"} for record in RECORDS[1:3])]
+    (folder / "dev.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(again).encode())
+    suite = load_suite(f"bird:{folder}")
+    ids = [entry.question_id for entry in suite.entries]
+    assert ids == ["dev_0000", "dev_0007", "dev_0007_2"]
+    golds = [suite.question(str(i)).gold for i in ids]
+    named = [f"{gold}\t----- bird -----\tschools" for gold in golds]
+    failed = [named[0], 0, " \t----- bird -----\tfinancial"]
+    forms: dict[str, tuple[object, list[object]]] = {
+        "positions": ({str(i): text for i, text in enumerate(named)}, golds),
+        "numbers": ({"0": named[0], "7": named[1]}, [golds[0], golds[1], golds[1]]),
+        "a list": (named, golds),
+        "a list of records": (
+            [{"question_id": "7", "sql": g} for g in golds[1:]]
+            + [{"question_id": 0, "sql": golds[0]}],
+            golds,
+        ),
+        "failures": ({str(i): text for i, text in enumerate(failed)}, [golds[0], "", ""]),
+        "nothing": ([golds[0], None, {"sql": None}], [golds[0], "", ""]),
+    }
+    for name, (content, expected) in forms.items():
+        path = folder / "answers.json"
+        path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())
+        read = read_predictions(path, suite)
+        assert [read.sql[str(i)] for i in ids] == expected, name

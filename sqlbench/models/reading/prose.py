@@ -25,7 +25,8 @@ _BULLET = re.compile(r"(?:[-*+•][ \t]+|\d+[.)][ \t]+)(?=[^\W\d])")
 # No name that a person would give a column, with a capital.
 _SAYS = re.compile(
     r"(?:This|These|That|Those|The|Here|It|Its|Note|You|We|I|They|There|If|Please|Both|Each|Only|"
-    r"Dies|Diese[rs]?|Die|Der|Das|Es|Wir|Hier|Hinweis|Ce|Cette|Ces|La|Le|Les|El|Esta|Este|Los)(?=[ \t'’])"
+    r"Dies|Diese[rs]?|Die|Der|Das|Es|Wir|Hier|Hinweis|Ce|Cette|Ces|La|Le|Les|El|Esta|Este|Los)"
+    r"(?=[ \t'’])"
 )
 _SENTENCE = re.compile(r"[.!?。:]['\"*)]*[ \t\r]*(?:\n|\Z)")
 
