@@ -71,9 +71,9 @@ def test_the_notebook_of_real_repairs_skips_where_the_records_are_absent(tmp_pat
 @pytest.mark.slow
 @pytest.mark.shared
 def test_the_notebook_of_signals_runs(tmp_path, spider_dir):
+    bird = spider_dir.parent / "bird_superhero"
     text = execute(
-        "09_signals", tmp_path, spider=str(spider_dir),
-        bird=str(spider_dir.parent / "bird_superhero"),
+        "09_signals", tmp_path, spider=str(spider_dir), bird=str(bird),
         answers=200, ablation=False, chain_questions=3,
     )  # fmt: skip
     assert "200 distinct answers" in text
