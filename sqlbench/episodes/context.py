@@ -34,7 +34,10 @@ SIGNAL_FEATURES: tuple[str, ...] = (
     "doubt",
     *(
         f"speaks={kind}"
-        for kind in ("result", "values", "columns", "joins", "data", "request", "structure")
+        for kind in (
+            *("result", "values", "columns", "joins", "keys", "data"),
+            *("request", "conditions", "structure"),
+        )
     ),
     *(f"fact={kind}" for kind in ("names", "values", "paths", "emptied")),
 )
@@ -144,10 +147,10 @@ def featurize(context: Context, blocks: Sequence[str] = ("class",)) -> NDArray[n
 
     Returns
     -------
-    ndarray of shape (23,) or (35,)
+    ndarray of shape (23,) or (37,)
         The error class one-hot (11), attempt/5 (1), the previous action one-hot (8), error_changed
         (1), min(consecutive, 5)/5 (1) and a bias (1), named by `FEATURE_NAMES`; then, where asked
-        for, `SIGNAL_FEATURES` (12).
+        for, `SIGNAL_FEATURES` (14).
 
     Raises
     ------

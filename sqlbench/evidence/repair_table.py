@@ -60,7 +60,7 @@ class RepairTable(Shown):
         What a reader must know, for example rows that were left out.
     expected : ndarray of shape (n, K), or None
         P(right) of each arm, where it is known.
-    signals : ndarray of shape (n, 12), or None
+    signals : ndarray of shape (n, 14), or None
         The block ``signals`` of each row (`sqlbench.episodes.context.SIGNAL_FEATURES`), where it
         was measured.
     """

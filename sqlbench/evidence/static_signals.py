@@ -33,7 +33,7 @@ _OF_THE_ERROR = ("raised", "severity_raised")
 def record_signals(
     records: Iterable[Mapping[str, Any]], databases: Mapping[str, Database] | None = None
 ) -> NDArray[np.float64]:
-    """Return the block ``signals`` of stored first answers, shape (n, 12).
+    """Return the block ``signals`` of stored first answers, shape (n, 14).
 
     Parameters
     ----------

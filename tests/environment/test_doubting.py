@@ -13,6 +13,7 @@ from sqlbench.environment.doubting import know
 from sqlbench.episodes.context import SIGNAL_FEATURES
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.signals.registry import SIGNALS
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,11 @@ def test_the_gate_stops_at_little_doubt_and_goes_on_at_much(suite):
     # An error is no answer, however little it is doubted.
     broken = play(sb.SQLAgentEnv(suite, feedback="signals", max_doubt=1.0), "SELECT nope", gold)
     assert [s.row_count is None for s in broken.steps] == [True, False]
+
+
+def test_every_kind_of_signal_has_a_feature():
+    kinds = {definition.reads for definition in SIGNALS}
+    assert {f"speaks={kind}" for kind in kinds} <= {*SIGNAL_FEATURES}
 
 
 def test_an_episode_without_measured_doubts_has_no_gated_rate(suite):

@@ -59,7 +59,7 @@ def test_a_saved_policy_comes_back_and_another_block_is_refused_by_name(tmp_path
     saved = dict(np.load(tmp_path / "policy.npz"))
     saved["_spec"] = np.array("linucb")
     np.savez(tmp_path / "other.npz", **saved)
-    with pytest.raises(ConfigError, match=r"35 features .* not today's 23.*'doubt'"):
+    with pytest.raises(ConfigError, match=r"37 features .* not today's 23.*'doubt'"):
         load_policy(tmp_path / "other.npz")
 
 
