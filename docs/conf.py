@@ -27,7 +27,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
-suppress_warnings = ["toc.empty_glob"]  # site/guide.md asks for pages that are yet to come
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", "notebooks/README.md", "notebooks/.ipynb_checkpoints"]
 
