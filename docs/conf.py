@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 
 import sqlbench
 
@@ -73,6 +79,28 @@ def _follow_export(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     )
 
 
+@cache
+def _names(module: str) -> dict[str, str]:
+    """Return what the names in a module's source mean, those for the type checker among them."""
+    found = {}
+    for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(module)))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+        elif isinstance(node, ast.ClassDef):
+            found[node.name] = f"{module}.{node.name}"
+    return found
+
+
+def _mean_one(app: Any, doctree: nodes.document) -> None:
+    """Let a type in a docstring mean what its module means, and not any class of that name."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and node.get("refspecific"):
+            module, name = node.get("py:module"), node["reftarget"]
+            node["refspecific"] = False
+            node["reftarget"] = _names(module).get(name, name) if module else name
+
+
 def setup(app: Any) -> None:
     """Connect what is above."""
+    app.connect("doctree-read", _mean_one)
     app.connect("missing-reference", _follow_export)
