@@ -174,7 +174,7 @@ def test_a_stored_first_answer_is_repaired_by_another_model(ask, engine, postgre
     ("arguments", "message"),
     [
         (["Q"], "Name what to ask"),
-        (["Q", "--database", "nowhere.sqlite"], "nowhere.sqlite' does not exist"),
+        (["Q", "--database", "nowhere.sqlite"], "nowhere.sqlite does not exist"),
         (["Q", "--database", "mysql://u:s3cr3t@h/d"], "There is no database for mysql://"),
         (["Q", "--database", "postgresql://u:s3cr3t@127.0.0.1:1/d"], "cannot be reached"),
         (["Q", "--suite", "marketplace", "--model", "simulated"], "Unknown question 'Q'"),

@@ -102,7 +102,7 @@ def test_the_version_is_printed():
         (["run", "--model", "nope"], "Unknown model 'nope'"),
         (["run", "--model", "simulated:nope"], "'nope'"),
         (["run", "--model", "openai:"], "Unknown model 'openai:'"),
-        (["run", "--prices", "/nowhere"], "prices in '/nowhere' cannot be read"),
+        (["run", "--prices", "/nowhere"], "prices in /nowhere cannot be read"),
         (["run", "--metric", "bir"], "Unknown metric 'bir'; valid are: exact, spider"),
         (["run", "--policy", "linucbb"], "Unknown policy 'linucbb'"),
         (["run", "--policy", "linucb?alfa=1"], "Did you mean 'alpha'?"),

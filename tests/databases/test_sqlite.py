@@ -181,7 +181,7 @@ async def test_a_query_cancelled_before_it_starts_never_runs(path: Path) -> None
 def test_the_file_is_opened_on_first_use(tmp_path: Path) -> None:
     database = SQLiteDatabase(tmp_path / "later.sqlite")
     assert database.db_id == "later"
-    with pytest.raises(SuiteError, match=r"later\.sqlite' does not exist\.$"):
+    with pytest.raises(SuiteError, match=r"later\.sqlite does not exist\.$"):
         database.execute("SELECT 1")
     connection = sqlite3.connect(tmp_path / "later.sqlite")
     connection.execute("CREATE TABLE t (x)")
