@@ -13,7 +13,8 @@ from folders import ROOT
 # What a declared package is there for, and brings as its own: the notebook stack's parts.
 BROUGHT = {"IPython": "ipywidgets", "nbconvert": "jupyterlab", "nbformat": "papermill"}
 BROUGHT |= {"aiohttp": "openai", "yaml": "pyyaml"}  # by its extra; by another name
-BROUGHT |= {"datasets": "verifiers"}
+BROUGHT |= {"datasets": "verifiers", "mlflow": "mlflow-skinny"}
+BROUGHT |= {"sklearn": "scikit-learn", "threadpoolctl": "scikit-learn"}
 
 
 def _normal(name: str) -> str:

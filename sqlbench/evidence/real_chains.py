@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from sqlbench.databases.base import QueryError
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located
 from sqlbench.signals.audit import audit_chain
 from sqlbench.signals.base import Diagnosis, Outcome
 from sqlbench.signals.choice import Candidate
@@ -118,7 +119,7 @@ def read_chains(
     ConfigError
         If a file cannot be read, or an answer of a chain is missing.
     """
-    folder = Path(folder)
+    folder = located(folder)
     chains, stored = _read(folder)
     by_number = {e.number: e.question_id for e in suite.entries if e.question_id is not None}
     numbers = sorted(by_number)[:questions]

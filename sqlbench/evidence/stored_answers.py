@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from sqlbench.databases.base import QueryError
 from sqlbench.exceptions import ConfigError
+from sqlbench.paths import located
 from sqlbench.signals.base import Outcome
 from sqlbench.signals.train import Answers, Measured, gather, measure_answer
 from sqlbench.suites.base import Question, Suite
@@ -60,7 +61,7 @@ def read_systems(path: str | Path, count: int | None = None, seed: int = 0) -> l
         If the file cannot be read, or a line holds something else.
     """
     try:
-        data = Path(path).read_bytes()
+        data = located(path).read_bytes()
         text = (gzip.decompress(data) if str(path).endswith(".gz") else data).decode("utf-8")
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise ConfigError(f"The stored answers {str(path)!r} cannot be read: {error}.") from None

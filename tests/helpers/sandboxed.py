@@ -9,7 +9,7 @@ from sqlbench.databases import Database
 
 # Longer than any test lets it run, and a second or two where nothing stops it.
 COUNT = (
-    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 4000000) "
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 3000000) "
     "SELECT count(*) FROM c"
 )
 NUMBERS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT {}) SELECT x FROM c"
