@@ -145,7 +145,7 @@ async def test_the_prompt_is_what_a_model_gets(shared):
             seen.append(request.messages)
             return Completion("SELECT nil FROM customers", Usage())
 
-    other = sb.SQLAgentEnv(suite, Looking(), golds=golds)
+    other = sb.SQLAgentEnv(suite, Looking(), golds=golds, ground="off")
     env = make(shared)
     for e in (env, other):
         e.reset("join_queries", seed=3)
