@@ -171,7 +171,12 @@ class Comparison(Shown):
             found = {r: clustered_ratio(*self._ratio(r, frame), clusters) for r in self.rates}
             ones = np.ones(len(frame))
             found |= {c: clustered_ratio(frame[c], ones, clusters) for c in COSTS}
-            found["difference"] = self.difference(str(name), self.baseline)
+            itself = str(name) == self.baseline  # which differs from itself by nothing
+            found["difference"] = (
+                Interval(0.0, 0.0, 0.0, len(frame), len({*clusters}))
+                if itself
+                else self.difference(str(name), self.baseline)
+            )
             for key, interval in found.items():
                 row |= {
                     key: interval.estimate,

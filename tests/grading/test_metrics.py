@@ -168,8 +168,8 @@ CASES = [
         "values",
     ),
     ("1 and 1.0", "SELECT 1", "SELECT 1.0", OK, OK, OK),
-    ("1 and '1'", "SELECT 1", "SELECT '1'", "values", "values", "values"),
-    ("1.0 and '1.0'", "SELECT 1.0", "SELECT '1.0'", "values", "values", "values"),
+    ("1 and '1'", "SELECT 1", "SELECT '1'", "type", "values", "values"),
+    ("1.0 and '1.0'", "SELECT 1.0", "SELECT '1.0'", "type", "values", "values"),
     ("1 and true", "SELECT 1", "SELECT 1 = 1", OK, OK, OK),
     ("0.1 + 0.2 and 0.3", "SELECT 0.1 + 0.2", "SELECT 0.3", OK, "values", "values"),
     (
@@ -240,7 +240,15 @@ CASES = [
         "values",
         "values",
     ),
-    ("empty and empty", "SELECT id FROM nobody", "SELECT 1, 2 FROM nobody", OK, OK, OK),
+    ("empty and empty", "SELECT id FROM nobody", "SELECT 1 FROM nobody", OK, OK, OK),
+    (
+        "empty and empty of another width",
+        "SELECT id FROM nobody",
+        "SELECT 1, 2 FROM nobody",
+        "column_count",
+        OK,
+        OK,
+    ),
     (
         "empty and not",
         "SELECT id FROM nobody",
