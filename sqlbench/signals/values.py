@@ -130,7 +130,8 @@ def value_features(
         places[place.table.lower(), place.column.lower(), place.value] = None
     for table, name, text in named_values(question, catalogue, tables):
         places[table.lower(), name.lower(), text] = None
-    used = {other.text.casefold() for other in statement.literals if other is not literal}
+    # What the statement says elsewhere is meant there; the literal itself may stand there again.
+    used = {o.text.casefold() for o in statement.literals if o.text != literal.text}
     asked = question.casefold()
     words = set(words_of(question))
     scope = set(tables)
@@ -198,7 +199,9 @@ def _absent(
     column = literal.column
     assert column is not None
     near = near_values(literal, statement, catalogue, question)
-    own = [n.value for n in near if (n.table, n.column) == (column.table, column.name)]
+    # A value that several columns hold is named once, and perhaps as another column's.
+    held = set(catalogue.values(column.table, column.name).texts)
+    own = [n.value for n in near if n.value in held]
     places = catalogue.where(literal.text, tuple(statement.tables)).found
     elsewhere = [f"{p.table}.{p.column}" for p in places if p.exact]
     sampled = catalogue.values(column.table, column.name).sampled
