@@ -146,7 +146,8 @@ def failing_question(suite, seed=0):
     raise AssertionError("no first answer fails")
 
 
-async def test_an_episode_is_played_by_clicks(suite):
+async def test_an_episode_is_played_by_clicks(suite, monkeypatch):
+    monkeypatch.setattr("sqlbench.widgets.player.DOUBLE_CLICK", 0.0)  # faster than a hand
     env, question = await asyncio.to_thread(failing_question, suite)
     player = sb.widgets.play(env)
     player.task.value = "join_queries"
@@ -242,7 +243,8 @@ async def test_an_answer_that_begins_again_is_shown_from_its_new_beginning(suite
     await player.settled()
 
 
-async def test_a_model_that_fails_is_told_and_the_episode_goes_on(suite):
+async def test_a_model_that_fails_is_told_and_the_episode_goes_on(suite, monkeypatch):
+    monkeypatch.setattr("sqlbench.widgets.player.DOUBLE_CLICK", 0.0)  # faster than a hand
     env = sb.SQLAgentEnv(suite, Failing(suite), "random")
     player = sb.widgets.play(env)
     player.step_button.click()
