@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlbench.episodes.context import featurize
 from sqlbench.episodes.episode import Episode
-from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.runs.ablation import get_learner
 from sqlbench.runs.summary import notes_of
@@ -165,7 +163,7 @@ def arm_estimates(run: Run, bins: int = 15) -> pd.DataFrame:
         start = episode.index // size * size
         for step in episode.steps:
             if step.context is not None:
-                x, arm = featurize(step.context), ARM_INDEX[RepairAction(step.action)]
+                x, arm = policy.vector(step.context), policy.choices.index(step.action)
                 mean, width = policy.arms.means(x)[arm], policy.arms.widths(x)[arm]
                 rows.append((start, step.action, mean, policy.alpha * width))
         learn(policy, episode, run.config.hindsight)

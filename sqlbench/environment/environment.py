@@ -27,12 +27,13 @@ from sqlbench.episodes.context import MAX_ATTEMPTS, Context
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
 from sqlbench.episodes.known import MAX_DOUBT, Known
-from sqlbench.episodes.repair import ARMS, AUTO, FailedAttempt, Prompts
+from sqlbench.episodes.repair import AUTO, KEEP, FailedAttempt, Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import Completion, load_model
 from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
 from sqlbench.policies import Decision, Policy, make_policy
+from sqlbench.policies.arms import ARM_NAMES
 from sqlbench.policies.learning import learn
 from sqlbench.seeds import Role, generator
 from sqlbench.signals.choice import Rule, check_rule
@@ -235,6 +236,8 @@ class SQLAgentEnv(UnderWay):
         else:
             assert not isinstance(action, AgentSQL), "for environments without a model"
             name, decision, custom = resolve_action(action, self._next, first=not self._history)
+        if name == KEEP:
+            custom = self._told[-1].sql
         attempt = len(episode.steps) + 1
         yield {"type": "attempt_start", "attempt": attempt, "action": name}
         if custom is None:
@@ -299,7 +302,8 @@ class SQLAgentEnv(UnderWay):
             known = await know(self.question, sql, self._database, outcome)
         trusted = known is not None and known.doubt < self.max_doubt
         over = is_over(attempt, self.max_attempts, self.feedback, outcome, right, trusted=trusted)
-        chosen = name in ARMS
+        over = over or name == KEEP
+        chosen = name in ARM_NAMES
         step = make_step(
             attempt,
             name,

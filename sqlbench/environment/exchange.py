@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlbench.databases.base import QueryResult
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
-from sqlbench.episodes.repair import AUTO, GENERATE, RepairAction
+from sqlbench.episodes.repair import AUTO, GENERATE, KEEP, RepairAction
 from sqlbench.episodes.reward import clamp_score
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.html import Card, Shown, Sql, Text
@@ -20,12 +20,16 @@ from sqlbench.suites import Question
 
 Event = dict[str, Any]
 CUSTOM = "custom"
-ACTIONS = (GENERATE, AUTO, *RepairAction)
+ACTIONS = (GENERATE, AUTO, *RepairAction, KEEP)
 SHOWN_ROWS = 5
 
 
 class Action(BaseModel):
-    """What to do next: `generate`, a repair action, or `auto`; custom SQL skips the model."""
+    """What to do next: `generate`, a repair, `keep`, or `auto`; custom SQL skips the model.
+
+    `keep` repairs nothing: the answer that is there stands, no model is called, and the episode is
+    over.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -33,12 +33,14 @@ MAX_STEP_SECONDS = 3600.0
 
 
 class SQLAction(OpenEnvAction):  # type: ignore[misc]
-    """What to do next: ``generate``, ``auto`` or a repair action; custom SQL skips the model."""
+    """What to do next: ``generate``, ``auto``, a repair or ``keep``; custom SQL skips the model."""
 
     repair_action: str = Field(
         default="auto",
         max_length=MAX_NAME_CHARS,
-        description="generate, auto (the served policy chooses) or one of the 8 repair actions",
+        description=(
+            "generate, auto (the served policy chooses), one of the 8 repairs, or keep (stop here)"
+        ),
     )
     custom_sql: str | None = Field(
         default=None,

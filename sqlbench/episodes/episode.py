@@ -8,7 +8,7 @@ from typing import Any
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass, extract_offending_token
 from sqlbench.episodes.known import Known
-from sqlbench.episodes.repair import RepairAction
+from sqlbench.episodes.repair import KEEP, RepairAction
 from sqlbench.episodes.reward import RewardBreakdown, compute_episode_reward
 from sqlbench.episodes.sample import Sample
 from sqlbench.html import Card, Shown, Sql, Text
@@ -24,7 +24,7 @@ class Step:
     attempt : int
         From 1.
     action : str
-        ``generate``, a repair action, or ``custom``.
+        ``generate``, a repair action, ``keep``, or ``custom``.
     context : Context or None
         What the policy saw before it chose; None where no arm was chosen (`generate`, custom SQL).
     propensity : float or None
@@ -50,7 +50,7 @@ class Step:
         False if the wall-clock backstop or the memory limit stopped the query: on another machine
         the same query may end otherwise.
     prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens : int
-        Of the model call; 0 for custom SQL. See `sqlbench.models.Usage`.
+        Of the model call; 0 for `keep` and custom SQL. See `sqlbench.models.Usage`.
     answer : str or None
         The model's answer where no SQL was found in it; None wherever there was some.
     cut : bool
@@ -260,7 +260,7 @@ class Episode(Shown):
     @property
     def model_calls(self) -> int:
         """How many answers a model wrote: attempts, and samples that are none."""
-        return sum(s.action != "custom" for s in self.steps) + len(self.others)
+        return sum(s.action not in ("custom", KEEP) for s in self.steps) + len(self.others)
 
     def tokens(self, kind: str) -> int:
         """Return the tokens of all its calls.

@@ -22,6 +22,7 @@ from sqlbench.paths import located, shown
 
 GENERATE: Final = "generate"
 AUTO = "auto"
+KEEP: Final = "keep"
 
 
 class Message(TypedDict):
@@ -45,6 +46,9 @@ class RepairAction(StrEnum):
 
 
 ARMS: tuple[RepairAction, ...] = tuple(RepairAction)
+
+Arm = RepairAction | Literal["keep"]
+"""What a policy may choose: a repair, or to repair nothing (`KEEP`), which calls no model."""
 
 _DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 _ALLOWED = {

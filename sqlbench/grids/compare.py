@@ -134,6 +134,6 @@ def _regret(episode: Episode, profile: Profile, progress: float) -> float:
         if step.context is None:
             return float("nan")
         if not before.success:  # an answer that was right leaves no arm anything to gain
-            chances = [profile.p_fixed(step.context, arm, progress) for arm in ARMS]
-            regret += max(chances) - chances[[str(a) for a in ARMS].index(step.action)]
+            chances = {str(a): profile.p_fixed(step.context, a, progress) for a in ARMS}
+            regret += max(chances.values()) - chances.get(step.action, 0.0)  # `keep` mends nothing
     return regret

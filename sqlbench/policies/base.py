@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context
-from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.repair import ARMS, Arm, RepairAction
 from sqlbench.exceptions import ConfigError
+from sqlbench.policies.arms import parse_arms
 
 ARM_INDEX: dict[RepairAction, int] = {arm: i for i, arm in enumerate(ARMS)}
 
@@ -27,7 +28,7 @@ class Decision:
 
     Attributes
     ----------
-    action : RepairAction or "generate"
+    action : RepairAction, "keep" or "generate"
         The arm chosen; ``generate`` is no arm (a new answer from scratch): it is not learned from.
     scores : dict of str to float
         A score for every arm, in the policy's own terms (UCB for LinUCB).
@@ -35,7 +36,7 @@ class Decision:
         The probability with which the policy chose this action in this context.
     """
 
-    action: RepairAction | Literal["generate"]
+    action: Arm | Literal["generate"]
     scores: dict[str, float]
     propensity: float
 
@@ -59,7 +60,7 @@ class Policy(Protocol):
         """Choose an arm for a context."""
         ...
 
-    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+    def update(self, context: Context, action: Arm, reward: float) -> None:
         """Learn that ``action``, chosen in ``context``, brought ``reward``."""
         ...
 
@@ -88,32 +89,46 @@ class ScoredPolicy(ABC):
     epsilon : float
         The share of uniform choice that is mixed in, from 0 to 1. Off-policy estimators need it:
         a deterministic policy's logs give no propensities.
+    arms : str
+        The arms that it chooses among, joined by commas, `keep` (repair nothing) perhaps among
+        them; empty for the eight repairs.
+
+    Attributes
+    ----------
+    choices : tuple of RepairAction or "keep"
+        Those arms, in the order of every array over arms.
+    index : dict
+        The place of each.
     """
 
-    def __init__(self, epsilon: float = 0.0) -> None:
+    def __init__(self, epsilon: float = 0.0, arms: str = "") -> None:
         if not 0.0 <= epsilon <= 1.0:
             raise ConfigError(f"epsilon is a probability from 0 to 1, not {epsilon!r}.")
         self.epsilon = epsilon
+        self.choices = parse_arms(arms, type(self).__name__)
+        self.index = {arm: i for i, arm in enumerate(self.choices)}
         self.spec = type(self).__name__
 
     @abstractmethod
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the score of each arm, shape (8,)."""
+        """Return the score of each arm, shape (K,)."""
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
-        """Return the exact probability of each arm, shape (8,): ties are shared equally."""
+        """Return the exact probability of each arm, shape (K,): ties are shared equally."""
         scores = self.scores(context)
         best: NDArray[np.float64] = np.where(scores >= scores.max() - TIE_TOLERANCE, 1.0, 0.0)
         best *= (1 - self.epsilon) / best.sum()
-        return best + self.epsilon / len(ARMS)
+        return best + self.epsilon / len(self.choices)
 
     def select(self, context: Context, rng: np.random.Generator) -> Decision:
         """Choose an arm for a context."""
         scores = self.scores(context).tolist()
         chosen, propensity = choose(scores, self.epsilon, rng.random())
-        return Decision(ARMS[chosen], dict(zip(ARMS, scores, strict=True)), propensity)
+        return Decision(
+            self.choices[chosen], dict(zip(self.choices, scores, strict=True)), propensity
+        )
 
-    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+    def update(self, context: Context, action: Arm, reward: float) -> None:
         """Learn nothing, but refuse what no policy could learn from."""
         check_reward(reward)
 

@@ -16,14 +16,15 @@ class CountingPolicy(ScoredPolicy):
 
     Parameters
     ----------
-    shape : tuple of int
-        Of both arrays.
-    epsilon : float
-        The share of uniform choice that is mixed in.
+    rows : int or None
+        How many contexts are told apart: the arrays have a row for each; None for no rows.
+    epsilon, arms
+        See `ScoredPolicy`.
     """
 
-    def __init__(self, shape: tuple[int, ...], epsilon: float = 0.0) -> None:
-        super().__init__(epsilon)
+    def __init__(self, rows: int | None = None, epsilon: float = 0.0, arms: str = "") -> None:
+        super().__init__(epsilon, arms)
+        shape = (len(self.choices),) if rows is None else (rows, len(self.choices))
         self.counts = np.zeros(shape)
         self.sums = np.zeros(shape)
 

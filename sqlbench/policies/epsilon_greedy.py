@@ -20,6 +20,8 @@ class EpsilonGreedyPolicy(LinearPolicy):
         λ: A⁻¹ starts as I/λ.
     features : str
         The blocks of features that are seen: ``class``, or ``class,signals``.
+    arms : str
+        See `sqlbench.policies.base.ScoredPolicy`.
 
     References
     ----------
@@ -27,9 +29,15 @@ class EpsilonGreedyPolicy(LinearPolicy):
     ridge estimates of LinUCB.
     """
 
-    def __init__(self, epsilon: float = 0.1, ridge: float = 1.0, features: str = "class") -> None:
-        super().__init__(ridge, epsilon, features)
+    def __init__(
+        self,
+        epsilon: float = 0.1,
+        ridge: float = 1.0,
+        features: str = "class",
+        arms: str = "",
+    ) -> None:
+        super().__init__(ridge, epsilon, features, arms)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the estimated reward of each arm, shape (8,)."""
+        """Return the estimated reward of each arm, shape (K,)."""
         return self.arms.means(self.vector(context))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sqlbench.episodes.episode import Episode, Step
-from sqlbench.episodes.repair import RepairAction
+from sqlbench.episodes.repair import ARMS, KEEP, Arm, RepairAction
 from sqlbench.policies.base import Policy
+from sqlbench.policies.cost_aware import TOKENS, price_of
 
 DEFAULT_HINDSIGHT = 0.3
 
@@ -38,11 +39,17 @@ def learn(policy: Policy, episode: Episode, hindsight: float = DEFAULT_HINDSIGHT
 
     A step's reward belongs to the context in which its action was chosen (the error seen before
     it), never to the error that it produced. Attempt 1 has no context and updates nothing; nor
-    does custom SQL.
+    does custom SQL. A policy with a ``price`` is charged for the tokens of each call; one with
+    other arms learns nothing of what is none of them.
     """
     repairs = relabelled_rewards(episode, hindsight)
+    price, choices = price_of(policy), getattr(policy, "choices", ARMS)
     for step, reward in repairs:
         assert step.context is not None
-        policy.update(step.context, RepairAction(step.action), reward)
+        arm: Arm = KEEP if step.action == KEEP else RepairAction(step.action)
+        if arm not in choices:
+            continue  # the caller chose what the policy never would
+        tokens = step.prompt_tokens + step.completion_tokens
+        policy.update(step.context, arm, reward - price * tokens / TOKENS)
     if repairs:
         policy.end_episode()

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context, feature_names, featurize, parse_blocks
-from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.repair import Arm
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import ARM_INDEX, ScoredPolicy, check_reward, take_arrays
+from sqlbench.policies.base import ScoredPolicy, check_reward, take_arrays
 
 
 class LinearArms:
@@ -48,7 +48,7 @@ class LinearArms:
         self.a_inv = np.repeat(np.eye(dimension)[None] / ridge, n_arms, axis=0)
         self.b = np.zeros((n_arms, dimension))
         self.theta = np.zeros((n_arms, dimension))
-        _rank_one()  # here, where it may take a while, and not in the midst of a run
+        rank_one()  # here, where it may take a while, and not in the midst of a run
 
     def means(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return θᵀx for each arm, shape (K,)."""
@@ -78,7 +78,7 @@ class LinearArms:
         check_features(quadratic, x)
         # Both factors alike: A⁻¹ stays symmetric but for the last bit.
         projected *= 1.0 / math.sqrt(1.0 + quadratic)
-        _rank_one()(
+        rank_one()(
             -1.0, projected, projected, a=a_inv.T, overwrite_a=1
         )  # A⁻¹ −= projected·projectedᵀ
         b += reward * x
@@ -120,20 +120,28 @@ class LinearPolicy(ScoredPolicy):
         The share of uniform choice that is mixed in.
     features : str
         The blocks of features that are seen: ``class``, or ``class,signals``.
+    arms : str
+        See `ScoredPolicy`.
     """
 
-    def __init__(self, ridge: float = 1.0, epsilon: float = 0.0, features: str = "class") -> None:
-        super().__init__(epsilon)
+    def __init__(
+        self,
+        ridge: float = 1.0,
+        epsilon: float = 0.0,
+        features: str = "class",
+        arms: str = "",
+    ) -> None:
+        super().__init__(epsilon, arms)
         self.blocks = parse_blocks(features, type(self).__name__)
-        self.arms = LinearArms(len(ARMS), len(feature_names(self.blocks)), ridge)
+        self.arms = LinearArms(len(self.choices), len(feature_names(self.blocks)), ridge)
 
     def vector(self, context: Context) -> NDArray[np.float64]:
         """Return what the policy sees of a context, shape (d,)."""
         return featurize(context, self.blocks)
 
-    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+    def update(self, context: Context, action: Arm, reward: float) -> None:
         """Learn that ``action``, chosen in ``context``, brought ``reward``."""
-        self.arms.update(ARM_INDEX[action], self.vector(context), reward)
+        self.arms.update(self.index[action], self.vector(context), reward)
 
     def snapshot(self, progress: float = 0.0) -> Self:
         """Return an independent copy."""
@@ -158,7 +166,7 @@ class LinearPolicy(ScoredPolicy):
 
 
 @cache
-def _rank_one() -> Callable[..., object]:
+def rank_one() -> Callable[..., object]:
     """Return BLAS's rank-one update; scipy is loaded with the first linear policy."""
     from scipy.linalg.blas import dger
 

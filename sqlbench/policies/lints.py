@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context
-from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import Decision, choose
 from sqlbench.policies.linear import LinearPolicy
@@ -38,6 +37,8 @@ class LinTSPolicy(LinearPolicy):
         The share of uniform choice that is mixed in.
     features : str
         The blocks of features that are seen: ``class``, or ``class,signals``.
+    arms : str
+        See `sqlbench.policies.base.ScoredPolicy`.
 
     References
     ----------
@@ -51,36 +52,37 @@ class LinTSPolicy(LinearPolicy):
         ridge: float = 1.0,
         epsilon: float = 0.0,
         features: str = "class",
+        arms: str = "",
     ) -> None:
-        super().__init__(ridge, epsilon, features)
+        super().__init__(ridge, epsilon, features, arms)
         if not (v >= 0 and np.isfinite(v)):
             raise ConfigError(f"v is a number of at least 0, not {v!r}.")
         self.v = v
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the posterior mean of each arm, shape (8,)."""
+        """Return the posterior mean of each arm, shape (K,)."""
         return self.arms.means(self.vector(context))
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
-        """Return the probability of each arm, shape (8,)."""
+        """Return the probability of each arm, shape (K,)."""
         if not self.v:
             return super().probabilities(context)
         means, deviations = self._posterior(context)
-        sampled = np.array([p_highest(i, means, deviations) for i in range(len(ARMS))])
-        return (1 - self.epsilon) * sampled + self.epsilon / len(ARMS)
+        sampled = np.array([p_highest(i, means, deviations) for i in range(len(self.choices))])
+        return (1 - self.epsilon) * sampled + self.epsilon / len(self.choices)
 
     def select(self, context: Context, rng: np.random.Generator) -> Decision:
         """Choose an arm for a context; the scores are those that were drawn."""
         if not self.v:
             return super().select(context, rng)
         means, deviations = self._posterior(context)
-        drawn = (means + deviations * rng.standard_normal(len(ARMS))).tolist()
+        drawn = (means + deviations * rng.standard_normal(len(self.choices))).tolist()
         chosen, _ = choose(drawn, self.epsilon, rng.random())
         propensity = (1 - self.epsilon) * p_highest(chosen, means, deviations)
         return Decision(
-            ARMS[chosen],
-            dict(zip(ARMS, drawn, strict=True)),
-            propensity + self.epsilon / len(ARMS),
+            self.choices[chosen],
+            dict(zip(self.choices, drawn, strict=True)),
+            propensity + self.epsilon / len(self.choices),
         )
 
     def _posterior(self, context: Context) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

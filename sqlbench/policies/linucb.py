@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context
-from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import take_arrays
 from sqlbench.policies.discounted import DiscountedArms
@@ -36,6 +35,8 @@ class LinUCBPolicy(LinearPolicy):
         The share of uniform choice that is mixed in.
     features : str
         The blocks of features that are seen: ``class``, or ``class,signals``.
+    arms : str
+        See `sqlbench.policies.base.ScoredPolicy`.
 
     References
     ----------
@@ -52,22 +53,18 @@ class LinUCBPolicy(LinearPolicy):
         gamma: float = 1.0,
         epsilon: float = 0.0,
         features: str = "class",
+        arms: str = "",
     ) -> None:
-        super().__init__(ridge, epsilon, features)
-        if not (alpha >= 0 and np.isfinite(alpha)):
-            raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
-        if not 0 < decay <= 1:
-            raise ConfigError(f"decay is a factor above 0 and at most 1, not {decay!r}.")
-        if not (min_alpha >= 0 and np.isfinite(min_alpha)):
-            raise ConfigError(f"min_alpha is a number of at least 0, not {min_alpha!r}.")
+        super().__init__(ridge, epsilon, features, arms)
+        check_bound(alpha, decay, min_alpha)
         self.alpha, self.decay = alpha, decay
         # A caller's α below the usual floor is meant: it stays where it is.
         self.min_alpha = min(min_alpha, alpha)
         if gamma != 1.0:
-            self.arms = DiscountedArms(len(ARMS), self.arms.dimension, ridge, gamma)
+            self.arms = DiscountedArms(len(self.choices), self.arms.dimension, ridge, gamma)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the upper confidence bound of each arm, shape (8,)."""
+        """Return the upper confidence bound of each arm, shape (K,)."""
         x = self.vector(context)
         return self.arms.means(x) + self.alpha * self.arms.widths(x)
 
@@ -91,3 +88,19 @@ class LinUCBPolicy(LinearPolicy):
         alpha = take_arrays({k: rest.pop(k) for k in ("alpha",) if k in rest}, {"alpha": (1,)})
         self.arms.load_state(rest)
         self.alpha = float(alpha["alpha"][0])
+
+
+def check_bound(alpha: float, decay: float, min_alpha: float) -> None:
+    """Refuse what is no width of a bound.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is out of its range.
+    """
+    if not (alpha >= 0 and np.isfinite(alpha)):
+        raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
+    if not 0 < decay <= 1:
+        raise ConfigError(f"decay is a factor above 0 and at most 1, not {decay!r}.")
+    if not (min_alpha >= 0 and np.isfinite(min_alpha)):
+        raise ConfigError(f"min_alpha is a number of at least 0, not {min_alpha!r}.")

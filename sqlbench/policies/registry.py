@@ -14,14 +14,19 @@ from zipfile import BadZipFile
 import numpy as np
 
 from sqlbench.episodes.context import BLOCKS, feature_names
-from sqlbench.episodes.repair import ARMS
+from sqlbench.episodes.repair import ARMS, Arm
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
 from sqlbench.plugins import declared, entry_point, import_path, is_path
+from sqlbench.policies.arms import ARM_NAMES
 from sqlbench.policies.base import Policy
+from sqlbench.policies.cost_aware import CostAwareLinUCBPolicy
 from sqlbench.policies.epsilon_greedy import EpsilonGreedyPolicy
+from sqlbench.policies.halving import HalvingPolicy
+from sqlbench.policies.hybrid import HybridLinUCBPolicy
 from sqlbench.policies.lints import LinTSPolicy
 from sqlbench.policies.linucb import LinUCBPolicy
+from sqlbench.policies.pooled import PooledTablePolicy
 from sqlbench.policies.resample import ResamplePolicy
 from sqlbench.policies.simple import FixedPolicy, RandomPolicy, RulesPolicy
 from sqlbench.policies.table import TablePolicy
@@ -31,10 +36,14 @@ Builder = Callable[..., Policy]
 
 _BUILDERS: dict[str, Builder] = {
     "linucb": LinUCBPolicy,
+    "hybrid": HybridLinUCBPolicy,
+    "cost-aware": CostAwareLinUCBPolicy,
     "lints": LinTSPolicy,
     "epsilon-greedy": EpsilonGreedyPolicy,
     "ucb1": UCB1Policy,
     "table": TablePolicy,
+    "pooled": PooledTablePolicy,
+    "halving": HalvingPolicy,
     "rules": RulesPolicy,
     "random": RandomPolicy,
     "resample": ResamplePolicy,
@@ -42,7 +51,7 @@ _BUILDERS: dict[str, Builder] = {
 }
 POLICY_NAMES = (
     *(name for name in _BUILDERS if name != "fixed"),
-    *(f"fixed:{arm}" for arm in ARMS),
+    *(f"fixed:{arm}" for arm in ARM_NAMES),
     "oracle",
 )
 
@@ -179,7 +188,7 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
 
 
 def parse_parameters(spec: str, query: str) -> dict[str, Any]:
-    """Read the ``parameter=number&…`` behind a spec's question mark; ``features`` is a text.
+    """Read the ``parameter=number&…`` behind a question mark; ``features`` and ``arms`` are texts.
 
     Raises
     ------
@@ -196,7 +205,7 @@ def parse_parameters(spec: str, query: str) -> dict[str, Any]:
             raise ConfigError(
                 f"The policy {spec!r} gives the parameter {key} twice; give one value."
             )
-        if key == "features":
+        if key in ("features", "arms"):
             parameters[key] = text
             continue
         try:
@@ -214,8 +223,14 @@ def blocks_of(policy: Policy) -> tuple[str, ...]:
     return blocks
 
 
+def choices_of(policy: Policy) -> tuple[Arm, ...]:
+    """Return the arms that a policy chooses among."""
+    choices: tuple[Arm, ...] = getattr(policy, "choices", ARMS)
+    return choices
+
+
 def split_specs(text: str) -> list[str]:
-    """Return the specs in a list with commas; the comma between two blocks of features joins them.
+    """Return the specs in a list with commas; one between two blocks of features, or arms, joins.
 
     Examples
     --------
@@ -224,7 +239,9 @@ def split_specs(text: str) -> list[str]:
     """
     specs: list[str] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
-        if part.partition("&")[0] in BLOCKS and specs and "features=" in specs[-1]:
+        listed = specs[-1].rpartition("&")[2].rpartition("?")[2] if specs else ""
+        more = ARM_NAMES if listed.startswith("arms=") else BLOCKS
+        if part.partition("&")[0] in more and listed.startswith(("arms=", "features=")):
             specs[-1] += f",{part}"
         else:
             specs.append(part)
@@ -238,7 +255,7 @@ def save_policy(policy: Policy, path: Path) -> None:
         path,
         _spec=np.array(policy.spec),
         _features=np.array(feature_names(blocks_of(policy))),
-        _arms=np.array([str(a) for a in ARMS]),
+        _arms=np.array([str(a) for a in choices_of(policy)]),
         **arrays,
     )
 
@@ -271,13 +288,13 @@ def read_policy(source: Path | IO[bytes], name: str, model: ChatModel | None = N
         raise ConfigError(f"{name!r} is no saved policy: {error}.") from error
     policy = make_policy(spec, model)
     expected = list(feature_names(blocks_of(policy)))
-    if features != expected or arms != list(ARMS):
+    if features != expected or arms != list(choices_of(policy)):
         other = [f for f in features if f not in expected] or [
             f for f in expected if f not in features
         ]
         raise ConfigError(
             f"The policy in {name!r} was saved for {len(features)} features and {len(arms)} "
-            f"arms that are not today's {len(expected)} and {len(ARMS)}"
+            f"arms that are not today's {len(expected)} and {len(choices_of(policy))}"
             + (f" (of the features {other[0]!r} is not in both)" if other else "")
             + "; train it anew."
         )

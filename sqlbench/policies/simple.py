@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
-from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.repair import ARMS, KEEP, Arm, RepairAction
 from sqlbench.exceptions import UnknownNameError
+from sqlbench.policies.arms import ARM_NAMES
 from sqlbench.policies.base import ARM_INDEX, ScoredPolicy
 
 OBVIOUS_ARM: dict[ErrorClass | None, RepairAction] = {
@@ -31,8 +32,8 @@ class RandomPolicy(ScoredPolicy):
     """Choose uniformly."""
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the same score for each arm, shape (8,)."""
-        return np.zeros(len(ARMS))
+        """Return the same score for each arm, shape (K,)."""
+        return np.zeros(len(self.choices))
 
 
 class FixedPolicy(ScoredPolicy):
@@ -41,7 +42,7 @@ class FixedPolicy(ScoredPolicy):
     Parameters
     ----------
     arm : str
-        One of the eight repair actions.
+        One of the eight repair actions, or ``keep``.
     epsilon : float
         The share of uniform choice that is mixed in.
 
@@ -52,20 +53,29 @@ class FixedPolicy(ScoredPolicy):
     """
 
     def __init__(self, arm: str, epsilon: float = 0.0) -> None:
-        super().__init__(epsilon)
-        if arm not in ARMS:
-            raise UnknownNameError("repair action", arm, ARMS)
-        self.arm = RepairAction(arm)
+        super().__init__(epsilon, ",".join(ARM_NAMES) if arm == KEEP else "")
+        if arm not in ARM_NAMES:
+            raise UnknownNameError("repair action", arm, ARM_NAMES)
+        self.arm: Arm = KEEP if arm == KEEP else RepairAction(arm)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return 1 for the arm and 0 for the others, shape (8,)."""
-        scores = np.zeros(len(ARMS))
-        scores[ARM_INDEX[self.arm]] = 1.0
+        """Return 1 for the arm and 0 for the others, shape (K,)."""
+        scores = np.zeros(len(self.choices))
+        scores[self.index[self.arm]] = 1.0
         return scores
 
 
 class RulesPolicy(ScoredPolicy):
-    """Choose the arm that the error's class suggests (`OBVIOUS_ARM`)."""
+    """Choose the arm that the error's class suggests (`OBVIOUS_ARM`).
+
+    Parameters
+    ----------
+    epsilon : float
+        The share of uniform choice that is mixed in.
+    """
+
+    def __init__(self, epsilon: float = 0.0) -> None:
+        super().__init__(epsilon)
 
     def scores(self, context: Context) -> NDArray[np.float64]:
         """Return 1 for the obvious arm and 0 for the others, shape (8,)."""

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context, parse_blocks
 from sqlbench.episodes.errors import ErrorClass
-from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.repair import Arm
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.counting import CountingPolicy
 
 # None (rows that nobody has judged) has a row of its own.
-_ROW: dict[ErrorClass | None, int] = {c: i for i, c in enumerate((*ErrorClass, None))}
+ROW: dict[ErrorClass | None, int] = {c: i for i, c in enumerate((*ErrorClass, None))}
 # With the signals each class has a row for little, some and much doubt: thirds.
 LEVELS = 3
 
@@ -34,32 +33,39 @@ class TablePolicy(CountingPolicy):
         The share of uniform choice that is mixed in.
     features : str
         The blocks of features that are seen: ``class``, or ``class,signals``.
+    arms : str
+        See `ScoredPolicy`.
     """
 
     def __init__(
-        self, optimism: float = 1.0, epsilon: float = 0.0, features: str = "class"
+        self,
+        optimism: float = 1.0,
+        epsilon: float = 0.0,
+        features: str = "class",
+        arms: str = "",
     ) -> None:
         self.blocks = parse_blocks(features, type(self).__name__)
-        rows = len(_ROW) * (LEVELS if "signals" in self.blocks else 1)
-        super().__init__((rows, len(ARMS)), epsilon)
+        super().__init__(len(ROW) * (LEVELS if "signals" in self.blocks else 1), epsilon, arms)
         if not np.isfinite(optimism):
             raise ConfigError(f"optimism is a finite number, not {optimism!r}.")
         self.optimism = optimism
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the mean reward of each arm for the context's error class, shape (8,)."""
-        row = self._row(context)
+        """Return the mean reward of each arm for the context's error class, shape (K,)."""
+        row = row_of(context, self.blocks)
         scores: NDArray[np.float64] = (self.sums[row] + self.optimism) / (self.counts[row] + 1)
         return scores
 
-    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+    def update(self, context: Context, action: Arm, reward: float) -> None:
         """Learn that ``action``, chosen for the context's error class, brought ``reward``."""
-        self.count((self._row(context), ARM_INDEX[action]), reward)
+        self.count((row_of(context, self.blocks), self.index[action]), reward)
 
-    def _row(self, context: Context) -> int:
-        row = _ROW[context.error_class]
-        if "signals" not in self.blocks:
-            return row
-        if context.signals is None:
-            raise ValueError("This context has no signals, and the policy's features ask for them.")
-        return row * LEVELS + min(int(context.signals[0] * LEVELS), LEVELS - 1)
+
+def row_of(context: Context, blocks: tuple[str, ...]) -> int:
+    """Return the row of a table of means: the error class, and with signals the third of doubt."""
+    row = ROW[context.error_class]
+    if "signals" not in blocks:
+        return row
+    if context.signals is None:
+        raise ValueError("This context has no signals, and the policy's features ask for them.")
+    return row * LEVELS + min(int(context.signals[0] * LEVELS), LEVELS - 1)

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.episodes.context import Context
-from sqlbench.episodes.repair import ARMS, RepairAction
+from sqlbench.episodes.repair import Arm
 from sqlbench.exceptions import ConfigError
-from sqlbench.policies.base import ARM_INDEX
 from sqlbench.policies.counting import CountingPolicy
 
 # The score of an arm that was never tried: finite, because scores are logged as JSON.
@@ -24,8 +23,8 @@ class UCB1Policy(CountingPolicy):
     ----------
     c : float
         The range of the rewards that the bound is meant for; here they span about 1.
-    epsilon : float
-        The share of uniform choice that is mixed in.
+    epsilon, arms
+        See `ScoredPolicy`.
 
     References
     ----------
@@ -33,19 +32,19 @@ class UCB1Policy(CountingPolicy):
     Machine Learning 47, 2002, figure 1.
     """
 
-    def __init__(self, c: float = 1.0, epsilon: float = 0.0) -> None:
-        super().__init__((len(ARMS),), epsilon)
+    def __init__(self, c: float = 1.0, epsilon: float = 0.0, arms: str = "") -> None:
+        super().__init__(None, epsilon, arms)
         if not (c >= 0 and np.isfinite(c)):
             raise ConfigError(f"c is a number of at least 0, not {c!r}.")
         self.c = c
 
     def scores(self, context: Context) -> NDArray[np.float64]:
-        """Return the upper confidence bound of each arm, whatever the context, shape (8,)."""
+        """Return the upper confidence bound of each arm, whatever the context, shape (K,)."""
         tried = self.counts > 0
         n = np.where(tried, self.counts, 1.0)
         spread = 2 * math.log(max(self.counts.sum(), 1.0))
         return np.where(tried, self.sums / n + self.c * np.sqrt(spread / n), UNTRIED)
 
-    def update(self, context: Context, action: RepairAction, reward: float) -> None:
+    def update(self, context: Context, action: Arm, reward: float) -> None:
         """Learn that ``action`` brought ``reward``."""
-        self.count(ARM_INDEX[action], reward)
+        self.count(self.index[action], reward)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.episode import Episode
-from sqlbench.episodes.repair import GENERATE, RepairAction
+from sqlbench.episodes.repair import GENERATE, KEEP, RepairAction
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.policies.base import Policy
 from sqlbench.policies.learning import learn, relabelled_rewards
@@ -28,7 +28,7 @@ def learn_resulting_error(policy: Policy, episode: Episode, hindsight: float) ->
     history = [(s.action, s.error_class) for s in episode.steps]
     for step, reward in repairs:
         after = Context.from_history(history[: step.attempt])
-        policy.update(after, RepairAction(step.action), reward)
+        policy.update(after, KEEP if step.action == KEEP else RepairAction(step.action), reward)
     if repairs:
         policy.end_episode()
 

@@ -11,10 +11,11 @@ from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 from sqlbench.episodes.episode import Episode, Step
-from sqlbench.episodes.repair import ARMS
+from sqlbench.episodes.repair import KEEP
 from sqlbench.episodes.sample import Sample
 from sqlbench.models.base import Usage
 from sqlbench.models.endpoint.parameters import describe_changes
+from sqlbench.policies.arms import ARM_NAMES
 from sqlbench.runs.missing import survivors_note
 from sqlbench.runs.pass_at import pass_at_k
 from sqlbench.signals.audit import takes_new
@@ -91,7 +92,9 @@ def summarize(run: Run) -> dict[str, Any]:
         "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
         "model_calls": int(frame["model_calls"].sum()),
         **costs(run),
-        "arms": {str(arm): int(arms.get(arm, 0)) for arm in ARMS},
+        "arms": {
+            arm: int(arms.get(arm, 0)) for arm in ARM_NAMES if arm != KEEP or arm in arms
+        },
         **_passed(run),
     }
 

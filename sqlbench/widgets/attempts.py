@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlbench import html
 from sqlbench.databases.base import QueryError, QueryResult
-from sqlbench.episodes.context import Context, featurize
+from sqlbench.episodes.context import Context
 from sqlbench.episodes.episode import Step
-from sqlbench.episodes.repair import ARMS
 from sqlbench.policies import Policy
 from sqlbench.policies.linucb import LinUCBPolicy
 from sqlbench.reports.gold import Beside
@@ -83,10 +82,10 @@ def scores(
     """
     parts: dict[str, tuple[float, float]] = {}
     if isinstance(policy, LinUCBPolicy) and context is not None:
-        x = featurize(context)
+        x = policy.vector(context)
         widths = policy.alpha * policy.arms.widths(x)
         pairs = zip(policy.arms.means(x).tolist(), widths.tolist(), strict=True)
-        parts = dict(zip(map(str, ARMS), pairs, strict=True))
+        parts = dict(zip(map(str, policy.choices), pairs, strict=True))
     top = max((abs(v) for v in decided.values()), default=0.0) or 1.0
     rows = []
     for arm, score in sorted(decided.items(), key=lambda item: -item[1]):

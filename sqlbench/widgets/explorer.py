@@ -13,8 +13,8 @@ from sqlbench import html
 from sqlbench.checks import check_has
 from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass
-from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import SQLBenchError
+from sqlbench.policies.arms import ARM_NAMES
 from sqlbench.reports.gold import beside_gold
 from sqlbench.reports.transcript import sent_messages
 from sqlbench.runs.run import Run
@@ -97,7 +97,7 @@ class Explorer(w.VBox):  # type: ignore[misc]
         seen = {error for line in self.lines for error in line.errors}
         self.error = _choice("Error", [str(c) for c in ErrorClass if str(c) in seen])
         used = {arm for line in self.lines for arm in line.arms}
-        self.arm = _choice("Arm", [str(a) for a in ARMS if str(a) in used])
+        self.arm = _choice("Arm", [a for a in ARM_NAMES if a in used])
         self.sort = _choice("Sort by", SORTS, every=False)
         self.descending = w.ToggleButton(description="descending", icon="sort-amount-desc")
         self.earlier = w.Button(icon="chevron-left", tooltip="earlier", layout={"width": "40px"})

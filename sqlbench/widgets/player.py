@@ -10,7 +10,7 @@ import ipywidgets as w
 from sqlbench import html
 from sqlbench.checks import check_has
 from sqlbench.environment.environment import Action, SQLAgentEnv
-from sqlbench.episodes.repair import ARMS, AUTO, GENERATE
+from sqlbench.episodes.repair import ARMS, AUTO, GENERATE, KEEP
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.models import ModelError
 from sqlbench.widgets.attempts import attempt, rows_beside, scores
@@ -196,6 +196,7 @@ class Player(w.VBox):  # type: ignore[misc]
             options = [
                 (chosen, AUTO),
                 *((str(a), str(a)) for a in ARMS),
+                ("keep (stop here)", KEEP),
                 ("generate (a new answer)", GENERATE),
                 (OWN, OWN),
             ]
