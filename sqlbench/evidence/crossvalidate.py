@@ -194,8 +194,7 @@ def database_interval(
 
 
 def _tell_all(policy: StackedPolicy, rows: NDArray[np.intp]) -> None:
-    table = policy.table
-    mean_rewards = table.rewards.mean(axis=2)
+    mean_rewards = policy.rewards.mean(axis=2)
     for row in rows:
         for column in policy.columns:
             now = np.array([row])

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.episodes.context import parse_blocks
+from sqlbench.episodes.repair import KEEP as KEEP
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.stats import clustered_ratio
 
 TABLE_VERSION = 1
 RESAMPLE = "resample"
-KEEP = "keep"
 
 
 class TableError(ConfigError):
@@ -63,6 +63,10 @@ class RepairTable(Shown):
     signals : ndarray of shape (n, 14), or None
         The block ``signals`` of each row (`sqlbench.episodes.context.SIGNAL_FEATURES`), where it
         was measured.
+    tokens : ndarray of shape (n, K, S), or None
+        What the calls used, in and out together, where it is known; `keep` uses none.
+    only : tuple of str, or None
+        The arms that a bandit may choose, where they are fewer than all.
     """
 
     name: str
@@ -81,6 +85,8 @@ class RepairTable(Shown):
     notes: tuple[str, ...] = ()
     expected: NDArray[np.float64] | None = field(default=None, repr=False)
     signals: NDArray[np.float64] | None = field(default=None, repr=False)
+    tokens: NDArray[np.float64] | None = field(default=None, repr=False)
+    only: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.question_ids), len(self.arms)
@@ -130,8 +136,8 @@ class RepairTable(Shown):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The arms that a bandit chooses from: all but `resample`."""
-        return tuple(a for a in self.arms if a != RESAMPLE)
+        """The arms that a bandit chooses from: all but `resample`, or those of ``only``."""
+        return self.only or tuple(a for a in self.arms if a != RESAMPLE)
 
     @cached_property
     def means(self) -> NDArray[np.float64]:
@@ -175,6 +181,7 @@ class RepairTable(Shown):
             rewards=self.rewards[index],
             expected=None if self.expected is None else self.expected[index],
             signals=None if self.signals is None else self.signals[index],
+            tokens=None if self.tokens is None else self.tokens[index],
         )
 
     def block(self, features: str, asked_by: str) -> NDArray[np.float64] | None:

@@ -207,7 +207,7 @@ def run_stacked(
         Told of the progress.
     """
     rngs = [generator(seed, Role.POLICY, "replay") for seed in seeds]
-    rewards = policy.table.rewards
+    rewards = policy.rewards
     chosen = np.empty_like(rows)
     for start in range(0, rows.shape[1], _CHUNK):
         stop = min(start + _CHUNK, rows.shape[1])

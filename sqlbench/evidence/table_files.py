@@ -94,6 +94,7 @@ def _load_collected(folder: Path) -> RepairTable:
         model=meta["config"]["model"],
         rules=obvious_rules(),
         notes=tuple(notes),
+        tokens=outcomes("prompt_tokens", float) + outcomes("completion_tokens", float),
     )
 
 

@@ -20,7 +20,8 @@ from sqlbench.policies.linear import LinearArms, check_features, rank_one
 
 FLOOR = 0.1
 """The share of the ridge below which it does not fade."""
-_FOLD = 1e3
+FOLD = 1e3
+"""The weight that is taken into the arrays."""
 
 
 class DiscountedArms(LinearArms):
@@ -82,7 +83,7 @@ class DiscountedArms(LinearArms):
         check_features(float(x.dot(x)), x)
         self.weight /= self.gamma
         self.updates += 1
-        if self.weight > _FOLD:
+        if self.weight > FOLD:
             self._fold()
         for _ in range(self.resets):
             self._reset(self.turn)

@@ -18,6 +18,7 @@ from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
+from sqlbench.policies.cost_aware import price_of
 from sqlbench.seeds import Role, generator
 
 
@@ -25,13 +26,20 @@ from sqlbench.seeds import Role, generator
 def table() -> RepairTable:
     profile = load_profile("default")
     shares = {str(c): v for c, v in profile.first_attempt.items()}
-    return synthetic_table(sharpened(profile, 1.0), shares, 200, np.random.default_rng(0))
+    made = synthetic_table(sharpened(profile, 1.0), shares, 200, np.random.default_rng(0))
+    return replace(made, tokens=np.random.default_rng(1).uniform(100, 900, made.rewards.shape))
 
 
 LEARNERS = [
     "linucb",
     "linucb?alpha=0.7&decay=1&epsilon=0.2",
     "linucb?gamma=0.97",
+    "linucb?gamma=0.9",
+    "hybrid",
+    "hybrid?alpha=1.2&decay=0.99&ridge=0.7&epsilon=0.1",
+    "cost-aware?price=0.4",
+    "pooled?alpha=0.8",
+    "halving?budget=120",
     "epsilon-greedy",
     "table",
     "ucb1?c=0.5",
@@ -58,7 +66,9 @@ def test_a_replay_chooses_what_the_live_policy_would(table, spec):
         fake = _Numbers(None if normals is None else normals[t], uniforms[t])
         decision = policy.select(context, fake)  # type: ignore[arg-type]
         column = ARMS.index(decision.action)
-        policy.update(context, decision.action, table.rewards[row, column, samples[0, t]])
+        cell = row, column, samples[0, t]
+        paid = price_of(policy) * table.tokens[cell] / 1000
+        policy.update(context, decision.action, table.rewards[cell] - paid)
         policy.end_episode()
         chosen.append(column)
     assert chosen == found.chosen[spec][1].tolist()
@@ -76,6 +86,19 @@ class _Numbers:
 
     def random(self):
         return self.uniform
+
+
+@pytest.mark.parametrize("spec", ["hybrid", "pooled", "halving?budget=60", "linucb", "random"])
+def test_a_replay_chooses_among_the_arms_that_the_spec_names(table, spec):
+    arms = ("fix_column", "rewrite_cte", "fix_syntax")
+    named = f"{spec}{'&' if '?' in spec else '?'}arms={','.join(arms)}"
+    found = replay(table, [named], [3, 4], 300)
+    assert {table.arms[c] for c in found.chosen[named].ravel()} == set(arms)
+
+
+def test_what_calls_used_must_be_known_where_it_costs(table):
+    with pytest.raises(TableError, match="used"):
+        replay(replace(table, tokens=None), ["cost-aware"], [0, 1])
 
 
 def test_a_seed_gives_the_same_choices_whatever_the_other_seeds_are(table):

@@ -85,7 +85,7 @@ def hybrid_vectors(context):
 
 def test_hybrid_linucb_agrees_with_algorithm_two_over_1000_steps():
     policy, reference, alpha = (
-        make_policy("hybrid?alpha=1.5&decay=0.995"),
+        make_policy("hybrid?alpha=1.5&decay=0.995&ridge=1&shared=1"),
         AlgorithmTwo(26, 12),
         1.5,
     )

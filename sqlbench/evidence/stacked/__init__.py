@@ -7,20 +7,25 @@ use of random numbers, over any table's arms and features (a test compares their
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sqlbench.evidence.repair_table import RESAMPLE, RepairTable, TableError, static_choice
 from sqlbench.evidence.stacked.base import Floats, Ints, StackedPolicy, StackedStatic
+from sqlbench.evidence.stacked.cost_aware import StackedCostAware
 from sqlbench.evidence.stacked.counting import StackedTable, StackedUCB1
+from sqlbench.evidence.stacked.halving import StackedHalving
+from sqlbench.evidence.stacked.hybrid import StackedHybrid
 from sqlbench.evidence.stacked.linear import (
     StackedEpsilonGreedy,
     StackedLinear,
     StackedLinTS,
-    StackedLinUCB,
 )
+from sqlbench.evidence.stacked.linucb import StackedLinUCB
 from sqlbench.evidence.stacked.own import StackedOwn
+from sqlbench.evidence.stacked.pooled import StackedPooled
 from sqlbench.exceptions import UnknownNameError
 from sqlbench.policies.registry import is_own, parse_parameters
 
@@ -65,6 +70,11 @@ def stacked_policy(
     if name not in (*_LEARNERS, *_STATIC) or (name == "fixed") != bool(argument):
         raise UnknownNameError("policy", spec, REPLAYABLE)
     parameters = parse_parameters(spec, query)
+    if "arms" in parameters and (name in _LEARNERS or name == "random"):
+        names = tuple(parameters.pop("arms").split(","))
+        for arm in names:
+            table.arm(arm, spec)
+        table = replace(table, only=names)
     builder: Any = _LEARNERS.get(name, StackedStatic)
     known = [
         p for p in inspect.signature(builder).parameters if p not in ("table", "seeds", "matrix")
@@ -116,6 +126,10 @@ _LEARNERS: dict[str, type[StackedPolicy]] = {
     "epsilon-greedy": StackedEpsilonGreedy,
     "ucb1": StackedUCB1,
     "table": StackedTable,
+    "hybrid": StackedHybrid,
+    "cost-aware": StackedCostAware,
+    "pooled": StackedPooled,
+    "halving": StackedHalving,
 }
 _STATIC = ("rules", "random", "resample", "fixed", "oracle")
 REPLAYABLE = (*_LEARNERS, "rules", "random", "resample", "fixed:ARM", "oracle")

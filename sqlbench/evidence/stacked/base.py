@@ -36,6 +36,11 @@ class StackedPolicy:
         self.n_arms = len(self.columns)
         self._all = np.arange(seeds)
 
+    @property
+    def rewards(self) -> Floats:
+        """What it learns from: the table's rewards, shape (n, arms, samples)."""
+        return self.table.rewards
+
     def scores(self, rows: Ints, normals: Floats | None = None) -> Floats:
         """Return the score of each choice for one row a seed, shape (S, K)."""
         raise NotImplementedError

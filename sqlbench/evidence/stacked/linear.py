@@ -1,4 +1,4 @@
-"""Stacked linear policies: LinUCB, linear Thompson sampling, linear ε-greedy.
+"""Stacked linear policies: their core, linear Thompson sampling, linear ε-greedy.
 
 What they see is rotated onto the span of the table's features: a ridge regression does not change
 under rotation, and a table with nine kinds of context needs nine dimensions and not 23.
@@ -24,6 +24,8 @@ class StackedLinear(StackedPolicy):
         λ: A⁻¹ starts as I/λ.
     features : str
         ``class`` (what the table knows of a row) or ``class,signals``.
+    rotate : bool
+        False where the policy changes under rotation.
     """
 
     def __init__(
@@ -33,14 +35,15 @@ class StackedLinear(StackedPolicy):
         ridge: float = 1.0,
         epsilon: float = 0.0,
         features: str = "class",
+        *,
+        rotate: bool = True,
     ) -> None:
         super().__init__(table, seeds, epsilon)
         if not (ridge > 0 and np.isfinite(ridge)):
             raise ConfigError(f"ridge (λ) is a number above 0, not {ridge!r}.")
         signals = table.block(features, type(self).__name__)
-        self.inputs = rotated(
-            table.features if signals is None else np.hstack([table.features, signals])
-        )
+        seen = table.features if signals is None else np.hstack([table.features, signals])
+        self.inputs = rotated(seen) if rotate else seen
         d = self.inputs.shape[1]
         self.a_inv = np.tile(np.eye(d) / ridge, (seeds, self.n_arms, 1, 1))
         self.theta = np.zeros((seeds, self.n_arms, d))
@@ -82,74 +85,6 @@ class StackedLinear(StackedPolicy):
         half = projected / np.sqrt(denominator)[:, None]
         self.a_inv[self._all, arms] -= half[:, :, None] * half[:, None, :]
         self._rows = None
-
-
-class StackedLinUCB(StackedLinear):
-    """`sqlbench.policies.linucb` for many seeds; every decision counts as an episode.
-
-    Parameters
-    ----------
-    table, seeds, ridge, epsilon, features
-        See `StackedLinear`.
-    alpha, decay, min_alpha
-        The width of the bound, what it is multiplied by after each decision, and its floor.
-    gamma : float
-        What an observation keeps of its weight at each later one, see
-        `sqlbench.policies.discounted.DiscountedArms`; below 1 every arm's matrix is inverted anew
-        at each decision, which takes about eight times as long.
-    """
-
-    def __init__(
-        self,
-        table: RepairTable,
-        seeds: int,
-        alpha: float = 1.5,
-        decay: float = 0.995,
-        min_alpha: float = 0.3,
-        ridge: float = 1.0,
-        gamma: float = 1.0,
-        epsilon: float = 0.0,
-        features: str = "class",
-    ) -> None:
-        super().__init__(table, seeds, ridge, epsilon, features)
-        if not (alpha >= 0 and np.isfinite(alpha)):
-            raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
-        if not 0 < decay <= 1:
-            raise ConfigError(f"decay is a factor above 0 and at most 1, not {decay!r}.")
-        if not (min_alpha >= 0 and np.isfinite(min_alpha)):
-            raise ConfigError(f"min_alpha is a number of at least 0, not {min_alpha!r}.")
-        if not 0 < gamma <= 1:
-            raise ConfigError(f"gamma is a factor above 0 and at most 1, not {gamma!r}.")
-        self.alpha, self.decay, self.min_alpha = alpha, decay, min(min_alpha, alpha)
-        self.gamma = gamma
-        if gamma != 1.0:
-            self._prior = ridge * np.eye(self.inputs.shape[1])
-            self._a = np.tile(self._prior, (seeds, self.n_arms, 1, 1))
-            self._b = np.zeros_like(self.theta)
-
-    def scores(self, rows: Ints, normals: Floats | None = None) -> Floats:
-        """Return θᵀx + α·√(xᵀA⁻¹x)."""
-        x = self.inputs[rows]
-        return self.means(x) + self.alpha * self.widths(rows, x)
-
-    def learn(self, rows: Ints, chosen: Ints, rewards: Floats) -> None:
-        """Add one observation to each seed, and let α decay."""
-        if self.gamma == 1.0:
-            super().learn(rows, chosen, rewards)
-        else:
-            self._fade_and_learn(rows, chosen, rewards)
-        self.alpha = max(self.min_alpha, self.alpha * self.decay)
-
-    def _fade_and_learn(self, rows: Ints, chosen: Ints, rewards: Floats) -> None:
-        """Let A ← γA + (1 − γ)λI and b ← γb for every arm, then add one observation each seed."""
-        arms, x = self._index[chosen], self.inputs[rows]
-        self._a *= self.gamma
-        self._a += (1 - self.gamma) * self._prior
-        self._b *= self.gamma
-        self._a[self._all, arms] += x[:, :, None] * x[:, None, :]
-        self._b[self._all, arms] += rewards[:, None] * x
-        self.a_inv = np.linalg.inv(self._a).astype(np.float64, copy=False)
-        self.theta = np.matmul(self.a_inv, self._b[..., None])[..., 0]
 
 
 class StackedLinTS(StackedLinear):
