@@ -21,6 +21,8 @@ COMMANDS = {
     "replay": "Replay policies on a repair table, with their regret.",
     "evaluate": "Estimate policies off-policy, from logs alone.",
     "grade": "Grade prediction files as the official evaluators do.",
+    "profile": "Make a simulator profile from prediction files.",
+    "advise": "Say whether a repair bandit would pay for a model.",
     "check": "Say how doubtful an answer is, without gold or model.",
     "choose": "Choose among stored answers, without gold or model.",
     "signals": "Train the weights of doubt on graded answers.",
