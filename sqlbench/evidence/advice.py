@@ -12,6 +12,7 @@ from sqlbench.episodes.errors import ErrorClass
 from sqlbench.evidence.first_answers import FirstAnswers
 from sqlbench.evidence.pays import (
     BEST_FIXED,
+    ORACLE,
     POLICIES,
     SETTINGS,
     Paid,
@@ -65,39 +66,35 @@ class Advice:
                 for o in ("rules", "table", BEST_FIXED)
             ]
             fixed = float(mine["fixed"])
-            rows.append(
-                [
-                    _WORLDS[world.setting],
-                    best,
-                    f"{fixed:.1%}",
-                    f"{100 * fixed * wrong:+.1f}",
-                    *gains,
-                ]
-            )
+            name, points = f"`{best}`", f"{100 * fixed * wrong:+.1f}"
+            rows.append([_WORLDS[world.setting], name, f"{fixed:.1%}", points, *gains])
         n = next(iter(self.paid[0].values.values())).shape
         return [
-            "## What the best policy brings (simulated)",
+            "## What the best learning policy brings (simulated)",
             f"One repair of each of {n[1]:,} failures like these, {n[0]} seeds; points with their "
             "paired 95% intervals over seeds. How sharp the matrix is (how much a prompt made for "
             "an error gains over others) is an **assumption**; nobody has measured it.",
             markdown_table(
-                ["sharpness (assumed)", "best policy", "failures mended", "points of accuracy",
+                ["sharpness (assumed)", "best learner", "failures mended", "points of accuracy",
                  "over `rules`", "over `table`", "over the best fixed arm"],
                 rows,
             ),
         ]  # fmt: skip
 
     def _crossings(self) -> list[str]:
+        n = self.paid[0].values[ORACLE].shape[1]
         wrong = 1.0 - float(self.answers.right.mean())
         rows = []
         for policy in ("linucb", "hybrid"):
-            for r in crossings(self.paid, policy, ["rules", "table"]).itertuples():
-                ends = f"{count_text(r.crossing)} [{count_text(r.low)}, {count_text(r.high)}]"
-                asked = "—" if np.isinf(r.crossing) else f"{r.crossing / wrong:,.0f}"
-                rows.append([policy, _WORLDS[r.setting], f"`{r.over}`", ends, asked])
+            for r in crossings(self.paid, policy, ["rules", "table"]).to_dict("records"):
+                found, low, high = (float(r[k]) for k in ("crossing", "low", "high"))
+                ends = f"{count_text(found)} [{count_text(low)}, {count_text(high)}]"
+                asked = "—" if np.isinf(found) else f"{found / wrong:,.0f}"
+                rows.append([f"`{policy}`", _WORLDS[r["setting"]], f"`{r['over']}`", ends, asked])
         return [
             "## After how many failures a bandit is ahead (simulated)",
-            "From there on it has mended more, all in all, and stays ahead.",
+            "From there on it has mended more, all in all, and stays ahead; never: not within "
+            f"{n:,} failures.",
             markdown_table(
                 ["policy", "sharpness (assumed)", "ahead of", "failures [95%]", "questions"], rows
             ),
@@ -143,7 +140,7 @@ class Advice:
             )
         else:
             lines.append(
-                f"At half the assumed sharpness no policy mends clearly more than `rules` within "
+                f"At half the assumed sharpness no learner mends clearly more than `rules` within "
                 f"{half.values[best].shape[1]:,} failures ({gain:+.1f} points [{low:+.1f}, "
                 f"{high:+.1f}]): stay with `--policy rules`."
             )
@@ -156,9 +153,10 @@ class Advice:
 
 _UNKNOWN = """## What this cannot know
 
-- Which prompt mends which error in *your* model: the matrix is assumed. `sqlbench collect` measures it.
-- How often a repair breaks a right answer (`--feedback always` measures it), and whether you can tell
-  a wrong answer from a right one without a gold (`sqlbench check`).
+- Which prompt mends which error in *your* model: the matrix is assumed. `sqlbench collect`
+  measures it.
+- How often a repair breaks a right answer (`--feedback always` measures it), and whether you can
+  tell a wrong answer from a right one without a gold (`sqlbench check`).
 - Later repairs of the same question: each failure is repaired once here.
 - Other questions and databases than those that were graded."""
 
@@ -195,13 +193,13 @@ def advise(
 
 def count_text(failures: float) -> str:
     """Return a number of failures, or that it is never reached."""
-    return "not in this many" if np.isinf(failures) else f"{failures:,.0f}"
+    return "never" if np.isinf(failures) else f"{failures:,.0f}"
 
 
 def _best(world: Paid) -> str:
-    """Return the policy that mends most; what cannot be played live does not count."""
-    playable = [p for p in world.values if p in POLICIES]
-    return max(playable, key=lambda p: float(world.values[p].mean()))
+    """Return the learning policy that mends most."""
+    learners = [p for p in world.values if p in POLICIES and p != "rules"]
+    return max(learners, key=lambda p: float(world.values[p].mean()))
 
 
 def _wrong(answers: FirstAnswers) -> list[str]:
@@ -211,7 +209,7 @@ def _wrong(answers: FirstAnswers) -> list[str]:
     failed = (~answers.right).astype(float)
     raised = clustered_ratio(answers.raised, failed, answers.question_ids)
     rows = [
-        [f"`{c}`", count, f"{count / failures:.1%}", "[{:.1%}, {:.1%}]".format(*wilson(count, failures))]
+        [f"`{c}`", count, interval_text(count / failures, *wilson(count, failures))]
         for c, count in sorted(
             ((str(c), counts[str(c)]) for c in ErrorClass if counts[str(c)]), key=lambda x: -x[1]
         )
@@ -222,7 +220,7 @@ def _wrong(answers: FirstAnswers) -> list[str]:
         f"`{answers.metric}`. Right: {right}. Of the {failures:,} failures "
         f"{interval_text(raised.estimate, raised.low, raised.high)} raised an error.",
         "## What is wrong",
-        markdown_table(["class", "failures", "share", "95%"], rows),
+        markdown_table(["class", "failures", "share [95%]"], rows),
     ]
     if answers.signals is not None:
         silent = [

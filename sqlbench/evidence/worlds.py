@@ -138,9 +138,8 @@ def make_world(
     """
     if signals and failures.signals is None:
         raise ConfigError(f"The signals of {failures.name}'s answers were not measured.")
-    drawn = rng.choice(
-        len(failures.classes), size=rows, p=failures.weights / failures.weights.sum()
-    )
+    weights = failures.weights / failures.weights.sum()
+    drawn = rng.choice(len(failures.classes), size=rows, p=weights)
     classes = [failures.classes[i] for i in drawn]
     matrix = sharpened(profile or load_profile("default"), sharpness)
     expected = np.array([[matrix[str(c)][str(a)] for a in ARMS] for c in classes])

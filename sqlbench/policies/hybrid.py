@@ -62,7 +62,7 @@ class HybridLinUCBPolicy(ScoredPolicy):
     """
 
     # The best of some settings on seeds from 1000 on (docs/policies-and-evidence.md).
-    ALPHA, DECAY, MIN_ALPHA, RIDGE, SHARED_RIDGE = 0.5, 1.0, 0.3, 3.0, 3.0
+    ALPHA, DECAY, MIN_ALPHA, RIDGE, SHARED_RIDGE = 1.0, 1.0, 0.3, 5.0, 5.0
 
     def __init__(
         self,
