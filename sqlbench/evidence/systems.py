@@ -129,7 +129,8 @@ def measure_outcomes(suite: Suite, stored: Sequence[StoredAnswer]) -> Systems:
         if one.position in columns:
             code = OUTCOMES.index(_outcome(suite, str(places[one.position]), one))
             outcomes[[row[s] for s in one.systems], columns[one.position]] = code
-    order = np.argsort((outcomes == 0).mean(axis=1), kind="stable")
+    asked = np.maximum((outcomes >= 0).sum(axis=1), 1)
+    order = np.argsort((outcomes == 0).sum(axis=1) / asked, kind="stable")
     return Systems(tuple(names[i] for i in order), outcomes[order])
 
 
@@ -162,6 +163,7 @@ def systems_table(systems: Systems, seed: int = 0) -> pd.DataFrame:
         questions = np.flatnonzero(asked).tolist()
         failed = 1.0 - right[i][asked]
         low, high = clustered_interval(right[i][asked], questions, seed=seed)
+        n = max(failed.sum(), 1.0)
         share = clustered_ratio(raised[i][asked], failed, questions, seed=seed)
         rows.append(
             {
@@ -169,7 +171,7 @@ def systems_table(systems: Systems, seed: int = 0) -> pd.DataFrame:
                 "right": right[i][asked].mean(), "right_low": low, "right_high": high,
                 "failures": int(failed.sum()), "raised": share.estimate,
                 "raised_low": share.low, "raised_high": share.high,
-                "empty": empty[i].sum() / failed.sum(), "wrong_rows": wrong[i].sum() / failed.sum(),
+                "empty": empty[i].sum() / n, "wrong_rows": wrong[i].sum() / n,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

@@ -53,12 +53,17 @@ _POLICIES = {
     "lints": Look(PINK, (0, (6, 1.5)), "D"),
     "epsilon-greedy": Look(SKY, (0, (6, 1.5, 1, 1.5)), "v"),
     "ucb1": Look(RED, (0, (3, 1)), "P"),
+    "hybrid": Look(RED, "-", "p"),
+    "cost-aware": Look(BLUE, (0, (6, 2)), ">"),
+    "pooled": Look(GREEN, "-", "d"),
+    "halving": Look(PINK, (0, (1, 1)), "H"),
     "table": Look(GREEN, (0, (8, 1.5, 2, 1.5)), "^"),
     "rules": Look(ORANGE, (0, (4, 1.5)), "s"),
     "random": Look(GREY, (0, (1.5, 1)), "X"),
     "resample": Look(BLACK, (0, (2, 1.5)), "h"),
     "oracle": Look(BLACK, "-", "*"),
     **{f"fixed:{arm}": Look(c, (0, (1, 1)), "<") for arm, c in ARM_COLOURS.items()},
+    "fixed:keep": Look(BLACK, (0, (1, 1)), "<"),
 }
 assert _POLICIES.keys() == set(POLICY_NAMES)
 

@@ -22,6 +22,7 @@ from sqlbench.plots.look import (
     legend_beside,
     new_axes,
     percent,
+    policy_look,
     styled,
 )
 
@@ -109,11 +110,12 @@ def against_accuracy(
     low, high = ("gap_low", "gap_high") if column == "gap_closed" else (
         f"{column}_low", f"{column}_high",
     )  # fmt: skip
-    colours = (*_COLOURS, GREY, INK)
-    for policy, colour in zip(shown, colours, strict=False):
+    for policy in shown:
+        look = policy_look(policy.partition(",")[0])  # the best fixed arm is no policy
+        colour = look.colour if look is not None else INK
         part = table[(table["setting"] == setting) & (table["policy"] == policy)]
         part = part.sort_values("accuracy")
-        dashed = "--" if policy in ("rules", "best fixed arm") else "-"
+        dashed = ":" if "," in policy else "--" if policy in ("rules", "best fixed arm") else "-"
         ax.plot(
             part["accuracy"], part[column], dashed, color=colour, marker="o", ms=3, label=policy
         )
@@ -196,7 +198,7 @@ def samples_or_repairs(
             label = f"{source}, {'any right' if rule == 'pass' else rule}"
             ax.plot(part["calls"], part[f"{rule}_gain"], style, color=colour, lw=1.4, label=label)
     spread = [repairs["net"] - repairs["net_low"], repairs["net_high"] - repairs["net"]]
-    x = 2 + np.linspace(-0.18, 0.18, len(repairs)) if len(repairs) else []
+    x = 2 + np.linspace(-0.18, 0.18, max(len(repairs), 1))[: len(repairs)]
     ax.errorbar(
         x, repairs["net"], yerr=np.clip(spread, 0, None), fmt="D", ms=4, lw=0.8, color=INK,
         label="one repair, made always\n(a mark a model and method)",

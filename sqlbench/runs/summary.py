@@ -92,9 +92,7 @@ def summarize(run: Run) -> dict[str, Any]:
         "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
         "model_calls": int(frame["model_calls"].sum()),
         **costs(run),
-        "arms": {
-            arm: int(arms.get(arm, 0)) for arm in ARM_NAMES if arm != KEEP or arm in arms
-        },
+        "arms": {arm: int(arms.get(arm, 0)) for arm in ARM_NAMES if arm != KEEP or arm in arms},
         **_passed(run),
     }
 
