@@ -6,7 +6,8 @@ LOCAL_MODEL ?= openai:smollm2?max_tokens=96
 TESTERS ?= 2
 # Their committed outputs take minutes: tests run them with reduced parameters.
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
-	04_off_policy.ipynb 08_real_repairs.ipynb 09_signals.ipynb)
+	04_off_policy.ipynb 08_real_repairs.ipynb 09_signals.ipynb \
+	10_when_a_bandit_pays.ipynb)
 
 .PHONY: run lab run-local test test-newest-sqlite lint docs install integrations space clean
 

@@ -8,8 +8,11 @@ need no replay. Always simulated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,19 +178,45 @@ def play_all(
     *,
     seeds: Sequence[int] = tuple(range(20)),
     decisions: int = 1000,
+    processes: int = 1,
     progress: bool = False,
 ) -> list[Paid]:
-    """Replay policies in every world; models without signals skip the setting that needs them."""
+    """Replay policies in every world; models without signals skip the setting that needs them.
+
+    Parameters
+    ----------
+    models : iterable of Failures
+        Whose failures.
+    settings, policies, seeds, decisions
+        As for `play`.
+    processes : int
+        How many share the worlds; what comes out does not depend on it.
+    progress : bool
+        Whether to show a bar.
+    """
     pairs = [
         (failures, setting)
         for failures in models
         for setting in settings
         if failures.signals is not None or not SETTINGS[setting][1]
     ]
-    return [
-        play(failures, setting, policies, seeds=seeds, decisions=decisions)
-        for failures, setting in tqdm(pairs, unit="world", disable=not progress, leave=False)
-    ]
+    one = partial(_play, policies=policies, seeds=seeds, decisions=decisions)
+    with tqdm(total=len(pairs), unit="world", disable=not progress, leave=False) as bar:
+        if processes == 1 or len(pairs) < 2:
+            return [_counted(one(pair), bar) for pair in pairs]
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            return [_counted(found, bar) for found in pool.map(one, pairs)]
+
+
+def _play(
+    pair: tuple[Failures, str], policies: Sequence[str], seeds: Sequence[int], decisions: int
+) -> Paid:
+    return play(*pair, policies, seeds=seeds, decisions=decisions)
+
+
+def _counted(found: Paid, bar: Any) -> Paid:
+    bar.update()
+    return found
 
 
 def paid_table(

@@ -9,7 +9,7 @@ import pytest
 from folders import NOTEBOOKS
 from pictures import check_pictures
 
-NAMES = ("04_off_policy", "08_real_repairs", "09_signals")
+NAMES = ("04_off_policy", "08_real_repairs", "09_signals", "10_when_a_bandit_pays")
 
 
 def execute(name: str, folder: Path, least: int = 1, **parameters) -> str:
@@ -85,6 +85,29 @@ def test_the_notebook_of_signals_skips_where_the_records_are_absent(tmp_path):
     text = execute("09_signals", tmp_path, 0, spider=str(tmp_path), bird=str(tmp_path))
     assert text.count("Skipped: ") == 2
     assert "with 'Germany': doubt" in text
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_notebook_of_when_a_bandit_pays_runs(tmp_path, spider_dir, traces_dir):
+    bird = spider_dir.parent / "bird_superhero"
+    text = execute(
+        "10_when_a_bandit_pays", tmp_path, spider=str(spider_dir), traces=str(traces_dir),
+        bird=str(bird), systems=400, models=2, signals=False, seeds=2, failures=80, processes=1,
+        sample_questions=2, held_out_seeds=2, chain_questions=2,
+    )  # fmt: skip
+    assert "88 systems" in text
+    assert "Above the best fixed arm beyond chance: none." in text
+
+
+@pytest.mark.slow
+def test_the_notebook_of_when_a_bandit_pays_skips_where_the_records_are_absent(tmp_path):
+    text = execute(
+        "10_when_a_bandit_pays", tmp_path, spider=str(tmp_path), traces=str(tmp_path),
+        bird=str(tmp_path), models=2, seeds=2, failures=80, processes=1,
+    )  # fmt: skip
+    assert text.count("Skipped: ") == 3
+    assert "full: hybrid mends more than rules" in text
 
 
 @pytest.mark.parametrize("name", NAMES)
