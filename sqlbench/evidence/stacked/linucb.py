@@ -65,13 +65,6 @@ class StackedLinUCB(StackedLinear):
         """Let all observations fade, then add one each seed: all seeds fade alike."""
         self._weight /= self.gamma
         self._updates += 1
-        if self._weight > FOLD:
-            self.a_inv = (self.a_inv + self.a_inv.swapaxes(2, 3)) * (0.5 * self._weight)
-            self._b /= self._weight
-            self._weight = 1.0
-        for _ in range(self._resets):
-            self._reset(*divmod(self._turn, self.inputs.shape[1]))
-            self._turn = (self._turn + 1) % len(self._whole_at)
         arms, x = self._index[chosen], self.inputs[rows]
         a_inv = self.a_inv[self._all, arms]
         projected = np.matmul(a_inv, x[:, :, None])[:, :, 0]
@@ -81,6 +74,13 @@ class StackedLinUCB(StackedLinear):
         self.a_inv[self._all, arms] = a_inv
         self._b[self._all, arms] += (self._weight * rewards)[:, None] * x
         self.theta[self._all, arms] = np.matmul(a_inv, self._b[self._all, arms][..., None])[..., 0]
+        for _ in range(self._resets):
+            self._reset(*divmod(self._turn, self.inputs.shape[1]))
+            self._turn = (self._turn + 1) % len(self._whole_at)
+        if self._weight > FOLD:
+            self.a_inv = (self.a_inv + self.a_inv.swapaxes(2, 3)) * (0.5 * self._weight)
+            self._b /= self._weight
+            self._weight = 1.0
 
     def _reset(self, arm: int, i: int) -> None:
         """Make an arm's ridge at coordinate i whole again, in every seed."""
