@@ -40,9 +40,9 @@ PROFILES = {
     "deepseek-coder-7b": "Deepseek-Coder-7B",
     "deepseek-coder-7b-3000": "deepseek_coder_7b_3000_train_samples",
     "deepseek-coder-7b-7000": "deepseek_coder_7b_7000_train_samples",
+    "c3-sql": "C3_SQL",
     "resdsql-natsql-3b": "RESDSQL_NatSQL_3B",
     "dail-sql": "DAILSQL",
-    "c3-sql": "C3_SQL",
 }
 _FAMILIES = {
     "llama3": "Llama 3 8B",
