@@ -133,8 +133,7 @@ def bootstrap_ends(resampled: Array, clusters: int, confidence: float = 0.95) ->
     unknown = np.array([math.nan, math.nan])
     if clusters < 2 or not len(known):
         return unknown
-    low, high = known.min(), known.max()
-    if high - low <= 1e-12 * max(1.0, abs(high)):
+    if np.allclose(known, known[0], rtol=1e-12, atol=1e-12):
         return unknown  # that all were alike does not say that the next ones are
     wide = math.sqrt(clusters / (clusters - 1)) * t.ppf((1 + confidence) / 2, clusters - 1)
     tail = float(norm.cdf(-wide))
