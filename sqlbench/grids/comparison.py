@@ -21,6 +21,7 @@ from sqlbench.stats import (
     Interval,
     cluster_bootstrap,
     clustered_ratio,
+    difference_of_shares,
     interval_text,
     paired_difference,
     points_text,
@@ -205,9 +206,7 @@ class Comparison(Shown):
         columns, clusters = self._columns([name, baseline], rate, episodes)
         if (columns[:, [1, 3]] == 1).all():  # both say something of every episode
             return paired_difference(columns[:, 0], columns[:, 2], clusters)
-        return cluster_bootstrap(
-            columns, clusters, lambda t: t[..., 0] / t[..., 1] - t[..., 2] / t[..., 3]
-        )
+        return difference_of_shares(columns, clusters)
 
     def gap_closed(
         self,
