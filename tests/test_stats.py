@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.stats import (
@@ -37,6 +38,19 @@ def test_mcnemar_gives_the_exact_binomial_p_value():
     assert (found.n, found.only_first, found.only_second) == (100, 9, 1)
     assert found.p_value == pytest.approx(2 * (1 + 10) / 2**10)
     assert mcnemar(first, first).p_value == 1.0
+
+
+def test_p_and_wilsons_ends_are_scipys():
+    for count, n in [(0, 0), (0, 7), (3, 9), (5, 10), (400, 900)]:
+        found = mcnemar(
+            [True] * count + [False] * (n - count), [False] * count + [True] * (n - count)
+        )
+        if n:
+            assert found.p_value == pytest.approx(binomtest(count, n).pvalue, rel=1e-9)
+            ends = binomtest(count, n).proportion_ci(method="wilson")
+            assert wilson(count, n) == pytest.approx((ends.low, ends.high), abs=1e-12)
+        else:
+            assert found.p_value == 1.0
 
 
 def test_the_clustered_interval_covers_where_the_independent_one_does_not():

@@ -18,11 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from sqlbench.exceptions import ConfigError
 from sqlbench.seeds import Role, generator
 from sqlbench.stats.intervals import (
+    NORMAL,
     bootstrap_ends,
     cluster_sums,
     difference_interval,
     mean_interval,
     share_interval,
+    students_t,
+    wilson_of,
 )
 
 RESAMPLES = 2000
@@ -55,10 +58,7 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     confidence : float
         In (0, 1).
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    return wilson_of(count / n, n, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,15 +262,19 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> McNemar:
     first, second : array_like of bool, shape (n,)
         Whether each was right.
     """
-    from scipy.stats import binomtest
-
     a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     if a.shape != b.shape:
         raise ConfigError(f"McNemar's test needs pairs: {len(a)} and {len(b)} values.")
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     discordant = only_a + only_b
-    p = float(binomtest(only_a, discordant).pvalue) if discordant else 1.0
+    p = _sign_test(only_a, discordant)
     return McNemar(len(a), only_a, only_b, p)
+
+
+def _sign_test(count: int, n: int) -> float:
+    """Return the exact two-sided p-value of ``count`` of ``n`` at a chance of a half."""
+    less = min(count, n - count)
+    return min(1.0, 2 * sum(math.comb(n, i) for i in range(less + 1)) / (1 << n))
 
 
 def pairs_needed(
@@ -287,11 +291,9 @@ def pairs_needed(
     confidence, power : float
         Of a two-sided test.
     """
-    from scipy.stats import norm
-
     if not difference:
         return math.inf
-    z, z_power = norm.ppf((1 + confidence) / 2), norm.ppf(power)
+    z, z_power = NORMAL.inv_cdf((1 + confidence) / 2), NORMAL.inv_cdf(power)
     spread = math.sqrt(max(discordant - difference**2, 0.0))
     return float((z * math.sqrt(discordant) + z_power * spread) ** 2 / difference**2)
 
@@ -340,14 +342,12 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     ConfigError
         If there are fewer than two seeds.
     """
-    from scipy.stats import t
-
     array = np.asarray(values, dtype=float)
     n = len(array)
     if n < 2:
         raise ConfigError(f"An interval over seeds needs at least two seeds, not {n}.")
     mean = array.mean(axis=0)
-    half = t.ppf((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
+    half = students_t((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
     return mean, mean - half, mean + half
 
 
@@ -364,8 +364,8 @@ def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
 def wilson_arrays(
     counts: NDArray[Any], sizes: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson's interval for many shares at once: scipy has it for one at a time."""
-    z = 1.959963984540054
+    """Return Wilson's interval of many shares at once."""
+    z = NORMAL.inv_cdf(0.975)
     n = np.asarray(sizes, dtype=float)
     p = np.divide(counts, n, out=np.zeros_like(n), where=n > 0)
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)

@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 ADDED = 2  # clusters whose episodes all end alike, in the design effect
 ROUGH = 5  # with fewer clusters an interval covers less than it says
+
+
+NORMAL = NormalDist()
+
+
+def students_t(p: float, freedom: int) -> float:
+    """Return the quantile of Student's t; scipy.stats takes half a second to import for it."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, p))
 
 
 def cluster_sums(rows: Array, clusters: Sequence[Any]) -> Array:
@@ -56,9 +67,7 @@ def cluster_sums(rows: Array, clusters: Sequence[Any]) -> Array:
 
 def wilson_of(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's interval of a share of n trials, which need not be a whole number."""
-    from scipy.stats import norm
-
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = NORMAL.inv_cdf((1 + confidence) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -81,8 +90,6 @@ def share_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple
 
 def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
     """Return how many independent trials some clusters are worth."""
-    from scipy.stats import norm, t
-
     k, n = len(cases), float(cases.sum())
     counts = bool((hits == np.round(hits)).all())  # shares of shares can be worth more than n
     if k == n and counts:
@@ -95,7 +102,7 @@ def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
     worth = share * (1 - share) / variance
     worth = min(n, worth) if counts else worth
     tail = (1 + confidence) / 2
-    return float(worth * (norm.ppf(tail) / t.ppf(tail, k - 1)) ** 2)
+    return float(worth * (NORMAL.inv_cdf(tail) / students_t(tail, k - 1)) ** 2)
 
 
 def difference_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple[float, float]:
@@ -143,8 +150,6 @@ def mean_interval(sums: Array, cases: Array, confidence: float = 0.95) -> tuple[
     confidence : float
         In (0, 1).
     """
-    from scipy.stats import t
-
     k = len(cases)
     mean = float(sums.sum() / cases.sum())
     rest = (sums - mean * cases) / cases.mean()
@@ -152,7 +157,7 @@ def mean_interval(sums: Array, cases: Array, confidence: float = 0.95) -> tuple[
     if spread <= 1e-12 * max(1.0, abs(mean)):
         return math.nan, math.nan
     skew = float((rest**3).sum()) * k / ((k - 1) * max(k - 2, 1)) / spread**3
-    tail = float(t.ppf((1 + confidence) / 2, k - 1)) / math.sqrt(k)
+    tail = students_t((1 + confidence) / 2, k - 1) / math.sqrt(k)
 
     def freed(end: float) -> float:
         root = 1 + skew * (end - skew / (6 * k))
@@ -173,15 +178,13 @@ def bootstrap_ends(resampled: Array, clusters: int, confidence: float = 0.95) ->
     confidence : float
         In (0, 1).
     """
-    from scipy.stats import norm, t
-
     known = resampled[~np.isnan(resampled)]
     unknown = np.array([math.nan, math.nan])
     if clusters < 2 or not len(known):
         return unknown
     if np.allclose(known, known[0], rtol=1e-12, atol=1e-12):
         return unknown  # that all were alike does not say that the next ones are
-    wide = math.sqrt(clusters / (clusters - 1)) * t.ppf((1 + confidence) / 2, clusters - 1)
-    tail = float(norm.cdf(-wide))
+    wide = math.sqrt(clusters / (clusters - 1)) * students_t((1 + confidence) / 2, clusters - 1)
+    tail = NORMAL.cdf(-wide)
     ends: Array = np.quantile(known, [tail, 1 - tail])
     return np.where(np.isfinite(ends), ends, math.nan)

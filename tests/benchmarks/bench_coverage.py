@@ -51,13 +51,13 @@ def failing(mean: float) -> float:
 
 
 def intervals(
-    rng: np.random.Generator, mean: float, k: int, n: int, seed: int
+    rng: np.random.Generator, mean: float, k: int, n: int
 ) -> Iterator[tuple[str, float, Interval]]:
     clusters, first, second = worlds(rng, mean, k, n)
     found = rate(first, clusters)
     yield "rate", mean, Interval(found.rate or 0.0, found.low, found.high, k * n, k)
     difference = GAIN * (1 - mean)
-    yield "paired difference", difference, paired_difference(second, first, clusters, seed=seed)
+    yield "paired difference", difference, paired_difference(second, first, clusters)
     ones = np.ones(k * n)
     # Of other cases, as repaired failures are: each side has about half of them.
     mine, others = (rng.random((2, k * n)) < 0.5).astype(float)
@@ -69,7 +69,7 @@ def intervals(
         yield "pass@3", 1 - failing(mean), share(passed, list(range(k)))
     # Costs: a skewed mean, three to ten calls.
     calls = 3 + rng.poisson(2 + 2 * rng.gamma(1, 1, k)[clusters])
-    yield "mean cost", 7.0, clustered_ratio(calls, ones, clusters, seed=seed)
+    yield "mean cost", 7.0, clustered_ratio(calls, ones, clusters)
 
 
 def main() -> None:
@@ -90,8 +90,8 @@ def main() -> None:
             for mean in RATES:
                 rng = np.random.default_rng([options.seed, k, n, int(100 * mean)])
                 each: dict[str, list[bool]] = {name: [] for name in names}
-                for run in range(options.runs):
-                    for name, truth, found in intervals(rng, mean, k, n, run):
+                for _ in range(options.runs):
+                    for name, truth, found in intervals(rng, mean, k, n):
                         if name not in each:
                             continue
                         if np.isnan(found.low):
