@@ -2,13 +2,14 @@
 
 Episodes on one question are not independent, so questions are what an interval counts.
 
-- A share: Wilson's interval (1927) with as many trials as the values are worth. Independent values
-  are worth one each. Clustered values are worth n divided by the design effect (Kish 1965), rights
-  and wrongs never more than n, and that times (z / t)² with Student's t of k - 1 degrees of
-  freedom, since the design effect is itself an estimate (Korn and Graubard 1998). It is estimated
-  as if two more clusters had been seen whose episodes all end alike: with few clusters, or rare
-  hits, the one that tells is often not among them. Where all clusters are alike, or there is only
-  one, nothing is known of how they differ: each is worth one trial.
+- A share: Wilson's interval (1927) with as many trials as the values are worth. Independent
+  values are worth one each. Clustered values are worth n divided by the design effect (Kish
+  1965), rights and wrongs never more than n, shares of shares never more than 2n, and that times
+  (z / t)² with Student's t of k - 1 degrees of freedom, since the design effect is itself an
+  estimate (Korn and Graubard 1998). It is estimated as if two more clusters had been seen whose
+  episodes all end alike: with few clusters, or rare hits, the one that tells is often not among
+  them. Where all clusters are alike, or there is only one, nothing is known of how they differ:
+  each is worth one trial.
 - A difference of two shares on the same clusters: from the two intervals and their correlation over
   the clusters (Newcombe 1998, method 10; Zou and Donner 2008). Two episodes are added to the
   correlation, one that each side alone gets right: a difference that was never seen is not certain.
@@ -99,8 +100,7 @@ def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
         return float(k)
     own = ADDED * float(cases.mean()) ** 2 * share * (1 - share)
     variance = k / (k - 1) * (spread + own) * k / (k + ADDED) / n**2
-    worth = share * (1 - share) / variance
-    worth = min(n, worth) if counts else worth
+    worth = min(n if counts else 2 * n, share * (1 - share) / variance)
     tail = (1 + confidence) / 2
     return float(worth * (NORMAL.inv_cdf(tail) / students_t(tail, k - 1)) ** 2)
 
