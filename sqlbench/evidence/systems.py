@@ -153,7 +153,7 @@ def systems_table(systems: Systems, seed: int = 0) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from sqlbench.stats import clustered_interval, clustered_ratio
+    from sqlbench.stats import clustered_ratio
 
     rows = []
     right, raised = systems.is_any("right"), systems.raised
@@ -162,13 +162,13 @@ def systems_table(systems: Systems, seed: int = 0) -> pd.DataFrame:
         asked = systems.outcomes[i] >= 0
         questions = np.flatnonzero(asked).tolist()
         failed = 1.0 - right[i][asked]
-        low, high = clustered_interval(right[i][asked], questions, seed=seed)
+        good = clustered_ratio(right[i][asked], np.ones(len(questions)), questions, seed=seed)
         n = max(failed.sum(), 1.0)
         share = clustered_ratio(raised[i][asked], failed, questions, seed=seed)
         rows.append(
             {
                 "system": name, "family": family_of(name), "questions": len(questions),
-                "right": right[i][asked].mean(), "right_low": low, "right_high": high,
+                "right": good.estimate, "right_low": good.low, "right_high": good.high,
                 "failures": int(failed.sum()), "raised": share.estimate,
                 "raised_low": share.low, "raised_high": share.high,
                 "empty": empty[i].sum() / n, "wrong_rows": wrong[i].sum() / n,

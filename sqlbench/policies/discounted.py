@@ -28,10 +28,10 @@ class DiscountedArms(LinearArms):
     """Linear arms whose observations fade: A ← γA, b ← γb before each new one.
 
     Without a ridge A could not be inverted once everything is forgotten, and adding (1 − γ)λI back
-    at each update is no change of low rank. So the ridge fades with the rest, and is made whole
-    again a coordinate of an arm at a time, in turn: cyclic resetting, O(d²) where an inversion is
-    O(d³). With r coordinates an update none falls below λ·γ^(Kd/r); r is the least with which that
-    is λ·`FLOOR` or more (see `resets`).
+    at each update is no change of low rank. So the ridge fades with the rest, and is made anew a
+    coordinate of an arm at a time, in turn: cyclic resetting, O(d²) where an inversion is O(d³). It
+    is made so large that its mean over a turn is λ. With r coordinates an update it never falls
+    below λ·γ^(Kd/r); r is the least with which that is λ·`FLOOR` or more (see `resets`).
 
     The arrays are kept as if nothing faded and each new observation weighed 1/γ times the one
     before it, which is the same but for a factor and spares touching every arm.
@@ -49,10 +49,12 @@ class DiscountedArms(LinearArms):
         What the newest observation weighs: A⁻¹ is ``a_inv * weight``, b is ``b / weight``.
     updates : int
         How many there were.
-    whole_at : list of int
-        After how many of them each coordinate of each arm had its whole ridge.
+    level, at : list
+        For each coordinate of each arm the ridge that it was given last, and after which update.
+    whole : float
+        What it is given: so much that the mean over a turn is λ.
     turn : int
-        The place in ``whole_at`` whose turn is next.
+        The place in ``level`` whose turn is next.
 
     References
     ----------
@@ -65,7 +67,9 @@ class DiscountedArms(LinearArms):
         super().__init__(n_arms, dimension, ridge)
         self.gamma, self.resets = gamma, resets(gamma, n_arms * dimension)
         self.weight, self.turn, self.updates = 1.0, 0, 0
-        self.whole_at = [0] * (n_arms * dimension)
+        self.whole = ridge * whole_share(gamma, n_arms * dimension)
+        self.level = [float(ridge)] * (n_arms * dimension)
+        self.at = [0] * (n_arms * dimension)
 
     def widths(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return √(xᵀA⁻¹x) for each arm, shape (K,)."""
@@ -93,22 +97,22 @@ class DiscountedArms(LinearArms):
         a_inv.dot(b, out=self.theta[arm])
         for _ in range(self.resets):
             self._reset(self.turn)
-            self.turn = (self.turn + 1) % len(self.whole_at)
+            self.turn = (self.turn + 1) % len(self.at)
         if weight > FOLD:
             self._fold()
 
     def _reset(self, place: int) -> None:
-        """Make an arm's ridge at one coordinate whole again: A += c·eᵢeᵢᵀ, and b stays."""
+        """Make an arm's ridge at one coordinate anew: A += c·eᵢeᵢᵀ, and b stays."""
         arm, i = divmod(place, self.dimension)
         a_inv, theta = self.a_inv[arm], self.theta[arm]
-        faded = 1.0 - self.gamma ** (self.updates - self.whole_at[place])
-        added = self.ridge * faded * self.weight
+        left = self.level[place] * self.gamma ** (self.updates - self.at[place])
+        added = (self.whole - left) * self.weight
         factor = math.sqrt(added / (1.0 + added * a_inv.item(i, i)))
         column = a_inv[i] * factor  # A⁻¹ is symmetric, and a row is quicker to read
         rank_one()(-1.0, column, column, a=a_inv.T, overwrite_a=1)
         column *= factor * theta.item(i)
         theta -= column
-        self.whole_at[place] = self.updates
+        self.level[place], self.at[place] = self.whole, self.updates
 
     def _fold(self) -> None:
         """Take the weight into the arrays, before it overflows, and make A⁻¹ symmetric again.
@@ -122,7 +126,7 @@ class DiscountedArms(LinearArms):
     def copy(self) -> Self:
         """Return an independent copy."""
         twin = super().copy()
-        twin.whole_at = self.whole_at.copy()
+        twin.level, twin.at = self.level.copy(), self.at.copy()
         return twin
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -131,7 +135,8 @@ class DiscountedArms(LinearArms):
             "a_inv": self.a_inv * self.weight,
             "b": self.b / self.weight,
             "theta": self.theta.copy(),
-            "age": np.array([self.updates - at for at in self.whole_at], dtype=np.float64),
+            "level": np.array(self.level),
+            "age": np.array([self.updates - at for at in self.at], dtype=np.float64),
             "turn": np.array([float(self.turn)]),
         }
 
@@ -147,12 +152,18 @@ class DiscountedArms(LinearArms):
         arrays = take_arrays(state, shapes)
         self.a_inv, self.b, self.theta = (arrays[name] for name in ("a_inv", "b", "theta"))
         self.weight, self.updates = 1.0, 0
-        self.whole_at = [-int(age) for age in arrays["age"]]
-        self.turn = int(arrays["turn"][0]) % len(self.whole_at)
+        self.level, self.at = arrays["level"].tolist(), [-int(age) for age in arrays["age"]]
+        self.turn = int(arrays["turn"][0]) % len(self.at)
+
+
+def whole_share(gamma: float, coordinates: int) -> float:
+    """Return what a coordinate's ridge is made anew, in λ, so that its mean over a turn is λ."""
+    turn = coordinates / resets(gamma, coordinates)
+    return 1.0 if gamma == 1.0 else turn * (1.0 - gamma) / (1.0 - gamma**turn)
 
 
 def resets(gamma: float, coordinates: int) -> int:
-    """Return how many coordinates' ridge is made whole at each update.
+    """Return how many coordinates' ridge is made anew at each update.
 
     Parameters
     ----------

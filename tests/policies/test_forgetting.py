@@ -20,13 +20,17 @@ class Explicit:
         self.b = np.zeros((arms, d))
         self.prior = np.full(arms * d, ridge)
         self.turn = 0
+        period = arms * d / self.per_update
+        self.whole = ridge
+        if gamma < 1:  # so that the mean over a turn is the ridge
+            self.whole = ridge * period * (1 - gamma) / (1 - gamma**period)
 
     def update(self, arm, x, reward):
         self.s *= self.gamma
         self.b *= self.gamma
         self.prior *= self.gamma
         for _ in range(self.per_update):
-            self.prior[self.turn] = self.ridge
+            self.prior[self.turn] = self.whole
             self.turn = (self.turn + 1) % len(self.prior)
         self.s[arm] += np.outer(x, x)
         self.b[arm] += reward * x

@@ -7,7 +7,7 @@ import numpy as np
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.stacked.base import Floats, Ints
 from sqlbench.evidence.stacked.linear import StackedLinear
-from sqlbench.policies.discounted import FOLD, resets
+from sqlbench.policies.discounted import FOLD, resets, whole_share
 from sqlbench.policies.linucb import check_bound
 
 
@@ -41,10 +41,12 @@ class StackedLinUCB(StackedLinear):
         super().__init__(table, seeds, ridge, epsilon, features, rotate=gamma == 1.0)
         check_bound(alpha, decay, min_alpha)
         self.alpha, self.decay, self.min_alpha = alpha, decay, min(min_alpha, alpha)
-        self.ridge, self.gamma = ridge, gamma
+        self.gamma = gamma
         self._weight, self._updates, self._turn = 1.0, 0, 0
-        self._whole_at = [0] * (self.n_arms * self.inputs.shape[1])
-        self._resets = resets(gamma, len(self._whole_at))
+        coordinates = self.n_arms * self.inputs.shape[1]
+        self._level, self._at = [ridge] * coordinates, [0] * coordinates
+        self._resets = resets(gamma, coordinates)
+        self._whole = ridge * whole_share(gamma, coordinates)
         self._b = np.zeros_like(self.theta)
 
     def scores(self, rows: Ints, normals: Floats | None = None) -> Floats:
@@ -76,20 +78,20 @@ class StackedLinUCB(StackedLinear):
         self.theta[self._all, arms] = np.matmul(a_inv, self._b[self._all, arms][..., None])[..., 0]
         for _ in range(self._resets):
             self._reset(*divmod(self._turn, self.inputs.shape[1]))
-            self._turn = (self._turn + 1) % len(self._whole_at)
+            self._turn = (self._turn + 1) % len(self._at)
         if self._weight > FOLD:
             self.a_inv = (self.a_inv + self.a_inv.swapaxes(2, 3)) * (0.5 * self._weight)
             self._b /= self._weight
             self._weight = 1.0
 
     def _reset(self, arm: int, i: int) -> None:
-        """Make an arm's ridge at coordinate i whole again, in every seed."""
+        """Make an arm's ridge at coordinate i anew, in every seed."""
         place = arm * self.inputs.shape[1] + i
-        faded = 1.0 - self.gamma ** (self._updates - self._whole_at[place])
-        added = self.ridge * faded * self._weight
+        left = self._level[place] * self.gamma ** (self._updates - self._at[place])
+        added = (self._whole - left) * self._weight
         row = self.a_inv[:, arm, i]
         factor = np.sqrt(added / (1.0 + added * row[:, i]))
         column = row * factor[:, None]
         self.theta[:, arm] -= column * (factor * self.theta[:, arm, i])[:, None]
         self.a_inv[:, arm] -= column[:, :, None] * column[:, None, :]
-        self._whole_at[place] = self._updates
+        self._level[place], self._at[place] = self._whole, self._updates
