@@ -115,7 +115,7 @@ def against_accuracy(
         colour = look.colour if look is not None else INK
         part = table[(table["setting"] == setting) & (table["policy"] == policy)]
         part = part.sort_values("accuracy")
-        dashed = ":" if "," in policy else "--" if policy in ("rules", "best fixed arm") else "-"
+        dashed = ":" if "," in policy else look.dash if look is not None else "--"
         ax.plot(
             part["accuracy"], part[column], dashed, color=colour, marker="o", ms=3, label=policy
         )
@@ -142,13 +142,15 @@ SETTING_TITLES = {
 
 
 @styled
-def crossing_points(table: pd.DataFrame, limit: int, ax: Axes | None = None) -> Axes:
+def crossing_points(table: pd.DataFrame, policy: str, limit: int, ax: Axes | None = None) -> Axes:
     """Draw after how many failures a policy is ahead, against accuracy; a mark above: never.
 
     Parameters
     ----------
     table : DataFrame
         What `sqlbench.evidence.pays.crossings` returns, of one ``over``.
+    policy : str
+        Whose they are.
     limit : int
         How many failures were replayed.
     ax : Axes or None
@@ -171,7 +173,7 @@ def crossing_points(table: pd.DataFrame, limit: int, ax: Axes | None = None) -> 
     ax.set_xlabel("first answers right")
     ax.set_ylabel("failures until ahead")
     over = ", ".join(dict.fromkeys(table["over"]))
-    ax.set_title(f"When a bandit is ahead of {over} ({SIMULATED}; lines: 95%)")
+    ax.set_title(f"When {policy} is ahead of {over} ({SIMULATED}; lines: 95%)")
     legend_beside(ax)
     return ax
 
