@@ -63,7 +63,6 @@ _POLICIES = {
     "resample": Look(BLACK, (0, (2, 1.5)), "h"),
     "oracle": Look(BLACK, "-", "*"),
     **{f"fixed:{arm}": Look(c, (0, (1, 1)), "<") for arm, c in ARM_COLOURS.items()},
-    "fixed:keep": Look(BLACK, (0, (1, 1)), "<"),
 }
 assert _POLICIES.keys() == set(POLICY_NAMES)
 

@@ -51,7 +51,7 @@ _BUILDERS: dict[str, Builder] = {
 }
 POLICY_NAMES = (
     *(name for name in _BUILDERS if name != "fixed"),
-    *(f"fixed:{arm}" for arm in ARM_NAMES),
+    *(f"fixed:{arm}" for arm in ARMS),
     "oracle",
 )
 
