@@ -117,7 +117,7 @@ def against_accuracy(
         part = part.sort_values("accuracy")
         dashed = ":" if "," in policy else look.dash if look is not None else "--"
         ax.plot(
-            part["accuracy"], part[column], dashed, color=colour, marker="o", ms=3, label=policy
+            part["accuracy"], part[column], ls=dashed, color=colour, marker="o", ms=3, label=policy
         )
         ax.fill_between(part["accuracy"], part[low], part[high], color=colour, alpha=0.15, lw=0)
     ax.axhline(0, color=GREY, lw=1, ls=":")
@@ -142,19 +142,21 @@ SETTING_TITLES = {
 
 
 @styled
-def crossing_points(table: pd.DataFrame, policy: str, limit: int, ax: Axes | None = None) -> Axes:
+def crossing_points(
+    table: pd.DataFrame, limit: int, ax: Axes | None = None, *, policy: str = "a bandit"
+) -> Axes:
     """Draw after how many failures a policy is ahead, against accuracy; a mark above: never.
 
     Parameters
     ----------
     table : DataFrame
         What `sqlbench.evidence.pays.crossings` returns, of one ``over``.
-    policy : str
-        Whose they are.
     limit : int
         How many failures were replayed.
     ax : Axes or None
         Where to draw.
+    policy : str
+        Whose they are.
     """
     ax = new_axes(ax, (8, 4))
     never = limit * 1.5
