@@ -1,6 +1,7 @@
 """The command line: a thin shell over the package.
 
-A user's mistake is one sentence on standard error and exit code 2; a budget that is used up, 3.
+A user's mistake is one sentence on standard error and exit code 2; a budget that is used up, 3; a
+run, sweep or comparison all of whose episodes were lost, 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import typer
 from sqlbench import __version__
 from sqlbench.cli.commands import Commands
 from sqlbench.cli.stopped import Stopped
-from sqlbench.exceptions import BudgetReachedError, SQLBenchError
+from sqlbench.exceptions import BudgetReachedError, NothingLeftError, SQLBenchError
 from sqlbench.paths import base_folder
 
 app = typer.Typer(
@@ -57,6 +58,9 @@ def main() -> None:
     except BudgetReachedError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(3)
+    except NothingLeftError as error:
+        print(f"sqlbench: {error}", file=sys.stderr)
+        sys.exit(1)
     except SQLBenchError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(2)

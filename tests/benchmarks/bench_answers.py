@@ -3,7 +3,8 @@
 ``python tests/benchmarks/bench_answers.py`` takes all golds of marketplace and of Spider's dev
 set and the 29,265 distinct predictions of 88 systems, each as it is and in one seeded change, out
 of every wrapping of `wrapped_sql`, and fails if one does not come out whole. ``--share 0.1`` takes
-a seeded tenth. It says what was left out, and how the time of reading grows with an answer.
+a seeded tenth, and ``--part 2/10`` the second of ten parts that together are all. It says what was
+left out, and how the time of reading grows with an answer.
 """
 
 import argparse
@@ -30,19 +31,22 @@ def take(job: tuple[int, list[str]]) -> Taken:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--part", default="1/1", help="I/N: every Nth statement from the Ith on")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     golds, predictions = real_statements(SHARED / "spider")
     rng = random.Random(0)
     chosen = [sql for sql in (*golds, *predictions) if rng.random() < options.share]
+    part, parts = map(int, options.part.split("/"))
+    chosen = chosen[part - 1 :: parts]
     jobs = [(i, chosen[i : i + 200]) for i in range(0, len(chosen), 200)]
     started = time.perf_counter()
     with ProcessPoolExecutor(options.processes) as pool:
-        parts = list(pool.map(take, jobs))
+        taken = list(pool.map(take, jobs))
     elapsed = time.perf_counter() - started
-    answers = sum(part.answers for part in parts)
-    failures = [failure for part in parts for failure in part.failures]
-    left_out = sum(part.left_out for part in parts)
+    answers = sum(one.answers for one in taken)
+    failures = [failure for one in taken for failure in one.failures]
+    left_out = sum(one.left_out for one in taken)
     print(f"{len(chosen)} statements, {left_out} left out (no SQL), {answers} answers")
     print(f"{len(failures)} did not come out whole; {answers / elapsed:.0f} answers/s")
     for wrapping, count in Counter(name for name, _, _ in failures).most_common(10):
