@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -47,11 +48,28 @@ def _options(
     pass
 
 
+_format_code = warnings.formatwarning
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return a warning of ours as a sentence, without the line of code that gave it."""
+    if category is not UserWarning:
+        return _format_code(message, category, filename, lineno, line)
+    return f"sqlbench: {message}\n"
+
+
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale may lack · and ×
+    warnings.formatwarning = _format_warning
     os.chdir(base_folder())  # elsewhere only where a notebook's cell runs the command
     try:
         app()
