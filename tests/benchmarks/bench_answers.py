@@ -4,7 +4,8 @@
 set and the 29,265 distinct predictions of 88 systems, each as it is and in one seeded change, out
 of every wrapping of `wrapped_sql`, and fails if one does not come out whole. ``--share 0.1`` takes
 a seeded tenth, ``--part 2/10`` the second of ten parts that together are all, and
-``--wrappings 1`` one drawn wrapping a statement in place of all. It says what was left out, and how the time of reading grows with an answer.
+``--wrappings 1`` one drawn wrapping a statement in place of all. It says what was
+left out, and how the time of reading grows with an answer.
 """
 
 import argparse
