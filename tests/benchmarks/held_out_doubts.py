@@ -1,0 +1,221 @@
+"""Doubts of stored answers by weights that saw neither their database nor their family of systems.
+
+For each database the skeletons and the trees are learned on all others, and the trees once more
+without each family of systems whose answers are judged. The two numbers of the calibration are
+learned on the other databases' doubts, as those were when they were held out themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measured_answers import Places, measure_all, rows_of, verdict
+
+from sqlbench.databases.base import QueryError
+from sqlbench.exceptions import ConfigError
+from sqlbench.signals.base import Outcome
+from sqlbench.signals.choice import agreement
+from sqlbench.signals.registry import NAMES
+from sqlbench.signals.train import (
+    Answers,
+    boosted,
+    columns_read,
+    cross_fitted,
+    expecting,
+    folds_of,
+    gather,
+    inputs_of_answers,
+    one_thread,
+    platt,
+    skeletons,
+    trees_read,
+)
+
+FAMILIES = ("resdsql", "codellama", "deepseek", "llama3", "graphix")
+PIPELINES = "pipelines of large models"
+_PIPELINES = re.compile(r"c3|dail|din|super_?sql|gpt|mac|chess", re.IGNORECASE)
+
+
+def family(system: str) -> str:
+    """Return what systems are held out together: one base model, or all pipelines of large ones."""
+    for name in FAMILIES:
+        if name in system.lower():
+            return name
+    if _PIPELINES.match(system):
+        return PIPELINES
+    letters = re.match(r"[A-Za-z]+\d*", system)
+    return letters.group().lower() if letters else system.lower()
+
+
+@dataclass
+class Set:
+    """The candidates of one source for one question; ``rows`` are places among the answers."""
+
+    source: str
+    question: str
+    database: str
+    statements: list[str]
+    right: np.ndarray
+    rows: np.ndarray
+    same: np.ndarray
+    ran: np.ndarray
+
+
+class Stored:
+    """Systems' answers that are learned from, others that are judged, and sets of candidates.
+
+    Attributes
+    ----------
+    answers : Answers
+        All of them, each with how often the systems that are learned from gave it.
+    families : list of str
+        Those of the systems that are judged.
+    learned, judged : array, shape (answers, families)
+        How many systems of a family gave an answer. ``learned`` has a last column for all others.
+    sets : list of Set
+    lost : int
+        Records of questions that the suite leaves out.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        learn: Path,
+        judge: Path,
+        candidates: Sequence[Path],
+        *,
+        workers: int = 2,
+        cache: Path | None = None,
+    ) -> None:
+        places = Places(spec)
+        files = dict.fromkeys((learn.resolve(), judge.resolve()))
+        given: dict[tuple[str, str], dict[Path, Counter[str]]] = {}
+        right: dict[tuple[str, str], bool] = {}
+        for path in files:
+            for r in rows_of(path):
+                if (question := places.of(r)) is not None:
+                    job = question, r["pred"]
+                    right[job] = verdict(r)
+                    systems = r.get("systems") or [r.get("source", path.stem)]
+                    counts = given.setdefault(job, {}).setdefault(path, Counter())
+                    counts.update(map(family, systems))
+        jobs = list(given)
+        self.families = sorted({f for at in given.values() for f in at.get(judge.resolve(), ())})
+        if not self.families:
+            raise ConfigError(f"{str(judge)!r} holds no answer to a question of {spec!r}.")
+        options: dict[str, Any] = {"workers": workers, "cache": cache}
+        found = [m for m, _ in measure_all(spec, jobs, **options)]
+        raw = [(r, q) for path in candidates for r in rows_of(path) if (q := places.of(r))]
+        chosen = [(q, sql) for r, q in raw for sql in r["candidates"]]
+        measured = measure_all(spec, chosen, outcomes=True, **options)
+        self.lost = places.lost
+        self.learned = np.zeros((len(jobs) + len(chosen), len(self.families) + 1))
+        self.judged = np.zeros((len(jobs) + len(chosen), len(self.families)))
+        column = {f: i for i, f in enumerate(self.families)}
+        for i, job in enumerate(jobs):
+            for f, n in given[job].get(learn.resolve(), {}).items():
+                self.learned[i, column.get(f, -1)] += n
+            for f, n in given[job].get(judge.resolve(), {}).items():
+                self.judged[i, column[f]] += n
+        self.answers: Answers = gather(
+            [*found, *(m for m, _ in measured)],
+            [1.0 - right[job] for job in jobs] + [0.0] * len(chosen),
+            self.learned.sum(axis=1).tolist(),
+        )
+        self.sets: list[Set] = []
+        at = len(jobs)
+        for r, question in raw:
+            rows = np.arange(at, at + len(r["candidates"]))
+            at += len(rows)
+            outcomes = [o for _, o in measured[rows[0] - len(jobs) : at - len(jobs)] if o]
+            self.sets.append(self._set(r, question, rows, outcomes))
+
+    def _set(
+        self, r: dict[str, Any], question: str, rows: np.ndarray, outcomes: list[Outcome]
+    ) -> Set:
+        right = np.array(r["official_exec"], dtype=bool)
+        ran = np.array([not isinstance(o, QueryError) for o in outcomes])
+        database = str(self.answers.database[rows[0]])
+        source = str(r.get("source", "candidates"))
+        return Set(
+            source, question, database, r["candidates"], right, rows, agreement(outcomes), ran
+        )
+
+    @property
+    def learning(self) -> Answers:
+        """The answers that are learned from."""
+        return self.answers.take(self.answers.weight > 0)
+
+    @property
+    def with_rows(self) -> np.ndarray:
+        """Which answers ran and gave rows."""
+        values = self.answers.values
+        return (values[:, NAMES.index("raised")] == 0) & (values[:, NAMES.index("empty")] == 0)
+
+
+def held_out(
+    stored: Stored, *, families: bool = True, seed: int = 0, workers: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the trees read of all answers, and their doubts.
+
+    Returns
+    -------
+    inputs : array, shape (answers, inputs)
+    doubts : array, shape (answers, 1 + families)
+        By weights of the other databases; then by those without each family as well.
+    """
+    global _SHARED
+    answers = stored.answers
+    without = [answers.weight]
+    if families:
+        without += [answers.weight - stored.learned[:, j] for j in range(len(stored.families))]
+    _SHARED = answers, without, seed
+    names = sorted(set(answers.database.tolist()))
+    inputs, logits = None, np.zeros((len(answers.wrong), len(without)))
+    with get_context("fork").Pool(workers) as pool:
+        for database, rows, found in pool.imap_unordered(_of_database, names):
+            test = answers.database == database
+            if inputs is None:
+                inputs = np.zeros((len(test), rows.shape[1]))
+            inputs[test], logits[test] = rows, found
+            print(f"held out {database}", file=sys.stderr, flush=True)
+    assert inputs is not None
+    doubts = np.zeros_like(logits)
+    for database in names:
+        test = answers.database == database
+        for j, weight in enumerate(without):
+            kept = ~test & (weight > 0)
+            slope, offset = platt(logits[kept, j], answers.wrong[kept], weight[kept])
+            line = np.clip(slope * logits[test, j] + offset, -30, 30)
+            doubts[test, j] = 1 / (1 + np.exp(-line))
+    return inputs, doubts
+
+
+_SHARED: tuple[Answers, list[np.ndarray], int]
+
+
+def _of_database(database: str) -> tuple[str, np.ndarray, np.ndarray]:
+    answers, without, seed = _SHARED
+    test = answers.database == database
+    kept = ~test & (answers.weight > 0)
+    base = answers.take(kept)
+    with one_thread():
+        read = trees_read(cross_fitted(base, folds_of(base)))
+        rows = inputs_of_answers(answers.take(test), expecting(skeletons(base)))
+        logits = np.zeros((len(rows), len(without)))
+        for j, weight in enumerate(without):
+            if j and np.array_equal(weight, answers.weight):
+                logits[:, j] = logits[:, 0]  # this family is not learned from anyway
+                continue
+            used = weight[kept] > 0
+            model = boosted(read[used], base.wrong[used], weight[kept][used], seed)
+            logits[:, j] = model.decision_function(columns_read(rows))
+    return database, rows, logits
