@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument("--bird", type=Path)
     parser.add_argument("--no-hint", action="store_true", help="leave BIRD's evidence out")
     parser.add_argument("--no-families", action="store_true", help="hold out databases only")
+    parser.add_argument(
+        "--folds", type=int, default=0, help="hold out groups of databases, not each alone"
+    )
     parser.add_argument("--weights", type=Path, help="judge --bird by these, and nothing else")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--cache", type=Path)
@@ -112,7 +115,9 @@ def of_systems(lines: Lines, args: argparse.Namespace) -> None:
         flush=True,
     )
     families = not args.no_families
-    inputs, doubts = held_out(stored, families=families, seed=args.seed, workers=args.workers)
+    inputs, doubts = held_out(
+        stored, families=families, folds=args.folds, seed=args.seed, workers=args.workers
+    )
     database, wrong = stored.answers.database, stored.answers.wrong
     of_doubts(
         lines, "databases held out", doubts[:, 0], wrong, judged, stored.with_rows, database,

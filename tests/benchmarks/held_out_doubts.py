@@ -162,9 +162,19 @@ class Stored:
 
 
 def held_out(
-    stored: Stored, *, families: bool = True, seed: int = 0, workers: int = 2
+    stored: Stored, *, families: bool = True, folds: int = 0, seed: int = 0, workers: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what the trees read of all answers, and their doubts.
+
+    Parameters
+    ----------
+    stored : Stored
+    families : bool
+        Whether families of systems are held out as well.
+    folds : int
+        How many groups of databases are held out in turn; 0: each database alone.
+    seed, workers : int
+        Of the trees; processes.
 
     Returns
     -------
@@ -179,18 +189,19 @@ def held_out(
         without += [answers.weight - stored.learned[:, j] for j in range(len(stored.families))]
     _SHARED = answers, without, seed
     names = sorted(set(answers.database.tolist()))
+    groups = [names[k::folds] for k in range(min(folds, len(names)))] or [[n] for n in names]
     inputs, logits = None, np.zeros((len(answers.wrong), len(without)))
     with get_context("fork").Pool(workers) as pool:
-        for database, rows, found in pool.imap_unordered(_of_database, names):
-            test = answers.database == database
+        for group, rows, found in pool.imap_unordered(_of_group, groups):
+            test = np.isin(answers.database, group)
             if inputs is None:
                 inputs = np.zeros((len(test), rows.shape[1]))
             inputs[test], logits[test] = rows, found
-            print(f"held out {database}", file=sys.stderr, flush=True)
+            print(f"held out {', '.join(group)}", file=sys.stderr, flush=True)
     assert inputs is not None
     doubts = np.zeros_like(logits)
-    for database in names:
-        test = answers.database == database
+    for group in groups:
+        test = np.isin(answers.database, group)
         for j, weight in enumerate(without):
             kept = ~test & (weight > 0)
             slope, offset = platt(logits[kept, j], answers.wrong[kept], weight[kept])
@@ -202,9 +213,9 @@ def held_out(
 _SHARED: tuple[Answers, list[np.ndarray], int]
 
 
-def _of_database(database: str) -> tuple[str, np.ndarray, np.ndarray]:
+def _of_group(group: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
     answers, without, seed = _SHARED
-    test = answers.database == database
+    test = np.isin(answers.database, group)
     kept = ~test & (answers.weight > 0)
     base = answers.take(kept)
     with one_thread():
@@ -218,4 +229,4 @@ def _of_database(database: str) -> tuple[str, np.ndarray, np.ndarray]:
             used = weight[kept] > 0
             model = boosted(read[used], base.wrong[used], weight[kept][used], seed)
             logits[:, j] = model.decision_function(columns_read(rows))
-    return database, rows, logits
+    return group, rows, logits
