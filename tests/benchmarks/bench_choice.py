@@ -174,6 +174,7 @@ def main() -> None:
     parser.add_argument("--candidates", type=Path, nargs="*", default=[])
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folds", type=int, default=0, help="as for bench_signals.py")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -183,7 +184,10 @@ def main() -> None:
         workers=options.workers, cache=options.cache,
     )  # fmt: skip
     taught = {str(s["source"]) for s in rows_of(own)}
-    inputs, doubts = held_out(stored, families=False, seed=options.seed, workers=options.workers)
+    inputs, doubts = held_out(
+        stored, families=False, folds=options.folds, seed=options.seed, workers=options.workers,
+        cache=options.cache,
+    )  # fmt: skip
     choices = choices_of(stored, inputs, doubts[:, 0], taught)
     for source, _, text, over in choice_figures(stored.sets, choices, options.seed):
         print(f"{source}: of the gap {text}; points over agreement {over.points}")

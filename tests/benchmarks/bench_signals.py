@@ -116,7 +116,12 @@ def of_systems(lines: Lines, args: argparse.Namespace) -> None:
     )
     families = not args.no_families
     inputs, doubts = held_out(
-        stored, families=families, folds=args.folds, seed=args.seed, workers=args.workers
+        stored,
+        families=families,
+        folds=args.folds,
+        seed=args.seed,
+        workers=args.workers,
+        cache=args.cache,
     )
     database, wrong = stored.answers.database, stored.answers.wrong
     of_doubts(

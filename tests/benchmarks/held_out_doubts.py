@@ -7,10 +7,12 @@ learned on the other databases' doubts, as those were when they were held out th
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +25,9 @@ from sqlbench.databases.base import QueryError
 from sqlbench.exceptions import ConfigError
 from sqlbench.signals.base import Outcome
 from sqlbench.signals.choice import agreement
+from sqlbench.signals.doubt import FITS
 from sqlbench.signals.registry import NAMES
+from sqlbench.signals.skeleton import ELEMENTS
 from sqlbench.signals.train import (
     Answers,
     boosted,
@@ -162,7 +166,13 @@ class Stored:
 
 
 def held_out(
-    stored: Stored, *, families: bool = True, folds: int = 0, seed: int = 0, workers: int = 2
+    stored: Stored,
+    *,
+    families: bool = True,
+    folds: int = 0,
+    seed: int = 0,
+    workers: int = 2,
+    cache: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what the trees read of all answers, and their doubts.
 
@@ -175,6 +185,8 @@ def held_out(
         How many groups of databases are held out in turn; 0: each database alone.
     seed, workers : int
         Of the trees; processes.
+    cache : Path, optional
+        A folder in which a run that was stopped finds what it had.
 
     Returns
     -------
@@ -187,7 +199,7 @@ def held_out(
     without = [answers.weight]
     if families:
         without += [answers.weight - stored.learned[:, j] for j in range(len(stored.families))]
-    _SHARED = answers, without, seed
+    _SHARED = answers, without, seed, cache
     names = sorted(set(answers.database.tolist()))
     groups = [names[k::folds] for k in range(min(folds, len(names)))] or [[n] for n in names]
     inputs, logits = None, np.zeros((len(answers.wrong), len(without)))
@@ -210,23 +222,55 @@ def held_out(
     return inputs, doubts
 
 
-_SHARED: tuple[Answers, list[np.ndarray], int]
+_SHARED: tuple[Answers, list[np.ndarray], int, Path | None]
 
 
 def _of_group(group: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
-    answers, without, seed = _SHARED
+    answers, without, seed, cache = _SHARED
     test = np.isin(answers.database, group)
     kept = ~test & (answers.weight > 0)
     base = answers.take(kept)
-    with one_thread():
+    digest = hashlib.sha256(f"{seed} {group}".encode())
+    for part in (answers.values, answers.skeletons, answers.wrong, answers.weight):
+        digest.update(np.ascontiguousarray(part).tobytes())
+
+    def learned() -> np.ndarray:
         read = trees_read(cross_fitted(base, folds_of(base)))
         rows = inputs_of_answers(answers.take(test), expecting(skeletons(base)))
+        return np.concatenate([read.ravel(), rows.ravel()])
+
+    with one_thread():
+        flat = _kept(cache, digest, "read", learned)
+        columns = columns_read(np.zeros((1, answers.values.shape[1] + len(ELEMENTS) + FITS)))
+        size = len(base.wrong) * columns.shape[1]
+        read = flat[:size].reshape(len(base.wrong), -1).astype(np.float32)
+        rows = flat[size:].reshape(int(test.sum()), -1)
         logits = np.zeros((len(rows), len(without)))
         for j, weight in enumerate(without):
             if j and np.array_equal(weight, answers.weight):
                 logits[:, j] = logits[:, 0]  # this family is not learned from anyway
                 continue
-            used = weight[kept] > 0
-            model = boosted(read[used], base.wrong[used], weight[kept][used], seed)
-            logits[:, j] = model.decision_function(columns_read(rows))
+
+            def judged(weight: np.ndarray = weight) -> np.ndarray:
+                used = weight[kept] > 0
+                model = boosted(read[used], base.wrong[used], weight[kept][used], seed)
+                found: np.ndarray = model.decision_function(columns_read(rows))
+                return found
+
+            digest_j = digest.copy()
+            digest_j.update(np.ascontiguousarray(weight).tobytes())
+            logits[:, j] = _kept(cache, digest_j, "logits", judged)
     return group, rows, logits
+
+
+def _kept(cache: Path | None, digest: Any, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return what a run that was stopped found already, or find it."""
+    if cache is None:
+        return make()
+    path = cache / f"{name}_{digest.hexdigest()[:20]}.npy"
+    if not path.exists():
+        half = path.with_suffix(f".{os.getpid()}.npy")
+        np.save(half, make())
+        half.replace(path)
+    found: np.ndarray = np.load(path)
+    return found
