@@ -128,7 +128,7 @@ def choice_figures(
             f"agreement {agreed}; chosen less agreement's {over.points}",
             flush=True,
         )
-        yield source, closed.value, str(closed), over
+        yield source, closed.estimate, str(closed), over
 
 
 Answered = Mapping[tuple[str, str], tuple[float, Any, bool]]

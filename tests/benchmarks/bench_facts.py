@@ -232,7 +232,7 @@ def facts_figures(
         three = [any(x in c.meant for x in f) for f, c in zip(found, mine, strict=True)]
         for name, hits in (("first", first), ("among three", three)):
             share = clustered_ratio(hits, ones, databases)
-            yield kind, name, share.value, f"{share} of {len(mine)}"
+            yield kind, name, share.estimate, f"{share} of {len(mine)}"
 
 
 def table(cases: Sequence[Case], ranked: Ranking = Case.ranked) -> None:

@@ -33,6 +33,7 @@ from held_out_doubts import Stored, held_out
 from measured_answers import Places, measure_all, rows_of, suite_of, verdict
 
 from sqlbench.databases import QueryError
+from sqlbench.exceptions import SQLBenchError
 from sqlbench.signals import diagnose
 from sqlbench.signals.doubt import DEFAULT, Weights, load_weights, save_weights
 from sqlbench.signals.registry import NAMES
@@ -273,4 +274,7 @@ def speed(lines: Lines, args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SQLBenchError as error:
+        raise SystemExit(f"bench_signals.py: {error}") from None

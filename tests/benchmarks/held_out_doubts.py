@@ -202,6 +202,11 @@ def held_out(
     _SHARED = answers, without, seed, cache
     names = sorted(set(answers.database.tolist()))
     groups = [names[k::folds] for k in range(min(folds, len(names)))] or [[n] for n in names]
+    if not all((~np.isin(answers.database, g) & (answers.weight > 0)).any() for g in groups):
+        raise ConfigError(
+            f"Nothing is left to learn from where {', '.join(names)} is held out: name answers on "
+            "other databases with --learn, or judge a BIRD folder with --bird."
+        )
     inputs, logits = None, np.zeros((len(answers.wrong), len(without)))
     with get_context("fork").Pool(workers) as pool:
         for group, rows, found in pool.imap_unordered(_of_group, groups):
