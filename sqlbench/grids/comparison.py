@@ -21,6 +21,7 @@ from sqlbench.stats import (
     Interval,
     cluster_bootstrap,
     clustered_ratio,
+    difference_of_shares,
     interval_text,
     paired_difference,
     points_text,
@@ -205,9 +206,7 @@ class Comparison(Shown):
         columns, clusters = self._columns([name, baseline], rate, episodes)
         if (columns[:, [1, 3]] == 1).all():  # both say something of every episode
             return paired_difference(columns[:, 0], columns[:, 2], clusters)
-        return cluster_bootstrap(
-            columns, clusters, lambda t: t[..., 0] / t[..., 1] - t[..., 2] / t[..., 3]
-        )
+        return difference_of_shares(columns, clusters)
 
     def gap_closed(
         self,
@@ -337,6 +336,12 @@ def _warnings(comparison: Comparison, grid: Grid) -> list[str]:
     return apart + ([_UNKNOWN] if _has_unknown(grid) else [])
 
 
+def _gap_text(c: Comparison, name: str) -> str:
+    """Return what a variant closes of the gap; its two ends are where they are by definition."""
+    closed = c.gap_closed(name)
+    return share_text(closed.estimate) if name in ("random", "oracle") else str(closed)
+
+
 def _grid(c: Comparison) -> Grid:
     first = c.rates[0]
     gap = {"random", "oracle"} <= set(c.names) and c.config.feedback != "always" and c.same_first
@@ -353,7 +358,7 @@ def _grid(c: Comparison) -> Grid:
         cells += ["—" if name == c.baseline else _range(row, "difference", points_text)]
         cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
         cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
-        cells += [str(c.gap_closed(name))] if gap else []
+        cells += [_gap_text(c, name)] if gap else []
         rows.append(cells)
     return Grid(header, rows)
 
