@@ -121,7 +121,7 @@ def choice_figures(
             )
             for i in (1, 3)
         )  # fmt: skip
-        over = paired_difference(hits[:, 1], hits[:, 3], databases, seed=seed)
+        over = paired_difference(hits[:, 1], hits[:, 3], databases)
         first, taken, some = hits[:, :3].mean(axis=0)
         print(
             f"{source}: right first {first:.3f}, chosen {taken:.3f}, any {some:.3f}; closed by "
