@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sqlbench.databases.memo import SWITCH
-
 # Their modules in `sqlbench.cli`, and what the list of commands says of them.
 COMMANDS = {
     "run": "Run episodes, and keep them in a folder.",
@@ -53,6 +51,8 @@ def load(name: str) -> Any:
 
 def _switch_off(wanted: bool) -> bool:
     if wanted:
+        from sqlbench.databases.memo import SWITCH
+
         os.environ[SWITCH] = "off"
     return wanted
 

@@ -17,6 +17,7 @@ from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grids.paired import paired_grid
 from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.runs.config import RunConfig
+from sqlbench.runs.missing import failure_lines
 from sqlbench.stats import (
     Interval,
     cluster_bootstrap,
@@ -76,12 +77,18 @@ class Comparison(Shown):
         The variant that differences are taken against.
     models : tuple of str or None
         The models, where it is they that differ.
+    failed : sequence of mapping
+        The notes of the episodes that a variant has lost, as `Run.failed` has them.
+    left_out : int
+        How many episodes (of a seed) are left out of every variant for that.
     """
 
     episodes: pd.DataFrame
     config: RunConfig
     baseline: str
     models: tuple[str, ...] | None = None
+    failed: Sequence[Mapping[str, Any]] = ()
+    left_out: int = 0
 
     def card(self) -> Card:
         """Return what a notebook shows of it: the summary, best first."""
@@ -333,7 +340,20 @@ def comparison_table(comparison: Comparison) -> str:
 
 def _warnings(comparison: Comparison, grid: Grid) -> list[str]:
     apart = [] if comparison.same_first else [_APART]
-    return apart + ([_UNKNOWN] if _has_unknown(grid) else [])
+    return apart + ([_UNKNOWN] if _has_unknown(grid) else []) + _lost(comparison)
+
+
+def _lost(comparison: Comparison) -> list[str]:
+    """Say how many episodes are left out, and why."""
+    if not comparison.left_out:
+        return []
+    asked = len(comparison.seeds) * comparison.config.episodes
+    said = (
+        f"{comparison.left_out} of {counted(asked, 'episode')} of a variant were lost to the model "
+        "or the database by at least one of them, and are left out of all: what is compared are "
+        "the survivors. Repeat the comparison to try them again. Lost:"
+    )
+    return ["\n".join([said, *(f"  {line}" for line in failure_lines(comparison.failed))])]
 
 
 def _gap_text(c: Comparison, name: str) -> str:

@@ -106,7 +106,7 @@ def test_a_sweep_prints_and_writes_one_table(local):
     folder, printed = local
     assert "6 runs (simulated model)" in printed and "linucb" in printed
     table = (folder / "out" / "sweep.csv").read_text().splitlines()
-    assert len(table) == 7 and table[0].startswith("policy,seed,first,field,any,repaired")
+    assert len(table) == 7 and table[0].startswith("policy,seed,first,first_low,first_high,field,")
     before = bytes_of(folder / "out")
     stamps = {p: p.stat().st_mtime_ns for p in folder.glob("out/runs/*/episodes.jsonl")}
     again = run_sweep(load_grid(folder / "grid.yaml"), folder / "out", progress=False)
