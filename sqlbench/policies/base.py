@@ -134,8 +134,8 @@ class ScoredPolicy(ABC):
         if scores.shape != (len(self.choices),) or np.isnan(scores).any():
             raise ConfigError(
                 f"The policy {type(self).__name__} gave the scores {scores.tolist()}: expected "
-                f"{len(self.choices)} numbers, one for each arm, and nan is none. Look at its scores(), "
-                "and at what it divides by."
+                f"{len(self.choices)} numbers, one for each arm, and nan is none. Look at its "
+                "scores(), and at what it divides by."
             )
         return scores
 
