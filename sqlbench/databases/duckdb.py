@@ -40,6 +40,11 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
     workers : int, optional
         Threads that serve `run`; each is at work on a process of its own.
 
+    Attributes
+    ----------
+    engine_version : str or None
+        DuckDB's, once a statement has run.
+
     Raises
     ------
     SuiteError
@@ -67,7 +72,9 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
         self.source: DuckDBSource = source
         self.limits = limits if limits is not None else DuckDBLimits()
         self._opened_as = source.stamp()
+        self.engine_version: str | None = None
         self._schema: Schema | None = None
+        self._facts: dict[str, list[str]] | None = None
         self._reading = threading.Lock()
         super().__init__(db_id if db_id is not None else source.stem, self.limits, workers)
 
@@ -89,7 +96,7 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
     def reopen(self) -> None:
         """Forget what was read of the files, which have changed; see `SQLiteDatabase.reopen`."""
         with self._reading:
-            self._schema = None
+            self._schema = self._facts = None
             self._opened_as = self.source.stamp()
         self._drop_idle()
         with self._making:
@@ -181,7 +188,8 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
 
     def _started(self) -> DuckDBProcess:
         limits = {name: getattr(self.limits, name) for name in self.limits.__slots__}
-        return DuckDBProcess(self.source.setup() | {"limits": limits}, self._opened_as)
+        setup = self.source.setup() | {"limits": limits, "facts": self._facts}
+        return DuckDBProcess(setup, self._opened_as)
 
     def _ready(self) -> DuckDBProcess:
         """Return a process that has the database open, as it was when it was opened here."""
@@ -196,13 +204,17 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
         else:
             process = self._started()
         try:
-            process.wait_until_ready()
+            said = process.wait_until_ready()
         except OpenFailure as failure:
             process.close()
             raise self._unusable(*failure.args) from None
         except DatabaseFailure:
             process.close()
             raise
+        if said is not None:
+            self.engine_version = said["ready"]
+            if process.stamp == self._opened_as:
+                self._facts = said["facts"]
         return process
 
     def _unusable(self, kind: str, message: str) -> SuiteError:

@@ -119,8 +119,8 @@ class DuckDBProcess:
             self.pid: int | None = NURSERY.fork(other.fileno())
         self._send(setup)
 
-    def wait_until_ready(self) -> None:
-        """Wait until the database is open.
+    def wait_until_ready(self) -> dict[str, Any] | None:
+        """Wait until the database is open; return what the process says of itself, once.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class DuckDBProcess:
             If the process ends or does not start.
         """
         if self._ready:
-            return
+            return None
         try:
             answer = self._receive(time.monotonic() + _START)
         except (ProcessEnded, OutOfTime):
@@ -140,6 +140,8 @@ class DuckDBProcess:
             self.kill()
             raise OpenFailure(answer["error"], answer["message"])
         self._ready = True
+        found: dict[str, Any] = answer
+        return found
 
     def ask(self, request: dict[str, Any]) -> None:
         """Send a request; `answer` waits for what comes of it.

@@ -29,12 +29,12 @@ _OWN = (
     "SELECT lower(table_name) FROM duckdb_tables() WHERE NOT internal UNION "
     "SELECT lower(view_name) FROM duckdb_views() WHERE NOT internal"
 )
-_KNOWN = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE internal"
-_MACROS = (
-    "SELECT lower(function_name), function_type = 'table_macro', macro_definition "
-    "FROM duckdb_functions() WHERE NOT internal AND macro_definition IS NOT NULL"
+_FUNCTIONS = (
+    "SELECT DISTINCT lower(function_name), function_type = 'table_macro', "
+    "CASE WHEN NOT internal THEN macro_definition END, internal FROM duckdb_functions()"
 )
 _EMPTY = "the statement is empty"
+_Read = Callable[[str], list[tuple[Any, ...]]]
 
 
 class Refused(Exception):
@@ -46,22 +46,37 @@ class NoSuchTable(Exception):
 
 
 class Safety:
-    """Looks through statements on one connection.
+    """Looks through statements on one database.
 
     Parameters
     ----------
     read : callable
         Runs a statement of our own and returns its rows.
+    facts : dict, optional
+        The `facts` of another process on the same database: reading them takes as long as opening
+        it does.
     """
 
-    def __init__(self, read: Callable[[str], list[tuple[Any, ...]]]) -> None:
-        allowed = _allowed_functions()
+    def __init__(self, read: _Read, facts: dict[str, list[str]] | None = None) -> None:
+        if facts is not None:
+            self._tables, self._hidden = set(facts["tables"]), set(facts["hidden"])
+            self._refused, self._refused_rows = set(facts["refused"]), set(facts["refused_rows"])
+            return
         self._tables = {name for (name,) in read(_OWN)}
         self._hidden = {name for (name,) in read(_INTERNAL)} - self._tables
-        known = {name for (name,) in read(_KNOWN) if name.isidentifier()}  # signs are operators
-        self._refused = known - allowed - _MAKE_ROWS
+        functions = read(_FUNCTIONS)
+        # Signs are operators.
+        known = {name for name, _, _, internal in functions if internal and name.isidentifier()}
+        self._refused = known - _allowed_functions() - _MAKE_ROWS
         self._refused_rows = known - _MAKE_ROWS
-        self._check_macros(read)
+        macros = [(name, of_rows, body) for name, of_rows, body, _ in functions if body is not None]
+        self._check_macros(macros, read)
+
+    @property
+    def facts(self) -> dict[str, list[str]]:
+        """What is known of the database and its engine."""
+        found = {"tables": self._tables, "hidden": self._hidden, "refused": self._refused}
+        return {k: sorted(v) for k, v in {**found, "refused_rows": self._refused_rows}.items()}
 
     def check(self, serialized: str) -> None:
         """Check a statement's tree.
@@ -116,10 +131,10 @@ class Safety:
         elif not schema and name not in self._tables | ctes and _FILE_LIKE.search(name):
             raise NoSuchTable(node["table_name"])
 
-    def _check_macros(self, read: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    def _check_macros(self, macros: list[tuple[str, bool, str]], read: _Read) -> None:
         """Refuse the database's own macros that do what no statement may; they may nest."""
         trees = {}
-        for name, of_rows, body in read(_MACROS):
+        for name, of_rows, body in macros:
             text = body if of_rows else f"SELECT {body}"
             quoted = text.replace("'", "''")
             trees[name] = read(f"SELECT json_serialize_sql('{quoted}')")[0][0]

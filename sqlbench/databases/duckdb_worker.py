@@ -74,7 +74,7 @@ def main(connection: socket.socket) -> None:
         except Exception as error:  # whatever a file makes DuckDB trip over
             send(connection, {"error": type(error).__name__, "message": str(error)})
             return
-        send(connection, {"ready": duckdb.__version__})
+        send(connection, {"ready": duckdb.__version__, "facts": session.safety.facts})
         while True:
             send(connection, session.answer(receive(connection)))
 
@@ -85,7 +85,8 @@ class Session:
     Parameters
     ----------
     setup : dict
-        ``path``, or ``views`` (name and statement) with the ``files`` that they read; ``limits``.
+        ``path``, or ``views`` (name and statement) with the ``files`` that they read; ``limits``;
+        ``facts``, where another process has read them (`Safety.facts`).
     """
 
     def __init__(self, setup: dict[str, Any]) -> None:
@@ -101,7 +102,7 @@ class Session:
         # Opened once for all: what a statement's cursor runs is what it says.
         self._trees = self._connection.cursor()
         self._trees.execute("PREPARE tree AS SELECT json_serialize_sql(?)")
-        self._safety = Safety(self._read)
+        self.safety = Safety(self._read, setup["facts"])
         _no_more(self._limits["max_memory_bytes"])
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +136,7 @@ class Session:
         (serialized,) = self._trees.execute(f"EXECUTE tree('{quoted}')").fetchone() or ("",)
         if serialized.startswith('{"error":true'):
             self._refuse(sql)
-        self._safety.check(serialized)
+        self.safety.check(serialized)
         cursor = self._connection.cursor()
         text = sql.lower()
         if any(word in text for word in _SEEDED):

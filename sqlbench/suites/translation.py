@@ -1,0 +1,403 @@
+"""A query of SQLite's in another engine's dialect: what sqlglot does, and what it cannot know.
+
+sqlglot writes the other dialect's functions and puts NULLs where SQLite has them. What depends on
+the schema is mended here, each by a rule with a name:
+
+- ``strings``: a text in double quotes, which is no column, becomes a string.
+- ``division``: of two integers it stays an integer's, and by zero it stays NULL.
+- ``bare columns``: a column that is neither grouped nor aggregated is taken from the row of the one
+  MIN or MAX, or from any row of the group, as SQLite does.
+- ``like``: SQLite's LIKE does not tell capitals from small letters.
+- ``types``: a text column that is compared with a number, or summed up, is made what SQLite makes
+  of it.
+
+A translation is no promise: whether it gives the same rows is for both engines to say
+(`sqlbench.grading.translating`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+
+from sqlbench.databases.base import Schema
+
+RULES = ("strings", "division", "bare columns", "like", "types")
+DIALECTS = ("duckdb", "postgres")
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+_SUMS = (exp.Sum, exp.Avg)
+
+
+class Untranslatable(Exception):
+    """Raised where sqlglot cannot read a query, or cannot write it in the other dialect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A query in another dialect.
+
+    Attributes
+    ----------
+    sql : str
+        The query.
+    rules : tuple of str
+        Which of `RULES` have changed it.
+    """
+
+    sql: str
+    rules: tuple[str, ...]
+
+
+def translate(
+    sql: str, schema: Schema, to: str, *, rules: tuple[str, ...] = RULES, pretty: bool = False
+) -> Translation:
+    """Translate a query of SQLite's.
+
+    Parameters
+    ----------
+    sql : str
+        One SELECT.
+    schema : Schema
+        The SQLite database's.
+    to : {"duckdb", "postgres"}
+        The other dialect.
+    rules : tuple of str
+        Which rules may change it.
+    pretty : bool
+        Whether to lay it out on several lines.
+
+    Raises
+    ------
+    Untranslatable
+        If sqlglot cannot read it.
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read="sqlite")
+        used = [
+            name
+            for name, rule in _RULES.items()
+            if name in rules and rule(tree, _Known(tree, schema), to)
+        ]
+        if "division" in rules:
+            for division in tree.find_all(exp.Div):
+                if _is_not_zero(division.expression):
+                    division.set("safe", None)
+        if to == "postgres":
+            _fold(tree, schema)
+        return Translation(tree.sql(dialect=to, pretty=pretty), tuple(used))
+    except (SqlglotError, RecursionError) as error:
+        raise Untranslatable(" ".join(str(error).split())[:200]) from None
+
+
+def _fold(tree: exp.Expr, schema: Schema) -> None:
+    """Write the schema's names in small letters, as PostgreSQL reads those without quotes."""
+    names = {t.name.lower() for t in schema.tables}
+    names |= {c.name.lower() for t in schema.tables for c in t.columns}
+    for name in tree.find_all(exp.Identifier):
+        if name.args.get("quoted") and name.name.lower() in names:
+            name.set("this", name.name.lower())
+
+
+class _Known:
+    """What the schema says of a tree: its columns, and types where sqlglot finds them."""
+
+    def __init__(self, tree: exp.Expr, schema: Schema) -> None:
+        self.tables = {
+            t.name.lower(): {c.name.lower(): c.type for c in t.columns} for t in schema.tables
+        }
+        self.columns = {c for columns in self.tables.values() for c in columns}
+        self._tree = tree
+        self._twins: dict[int, exp.Expr] | None = None
+
+    def kind(self, node: exp.Expr) -> str:
+        """Return ``integer``, ``real``, ``text`` or nothing of what a node's value is."""
+        return self._kind(self._twin(node))
+
+    def divides_integers(self, division: exp.Div) -> bool:
+        """Whether both sides of a division are integers."""
+        twin = self._twin(division)
+        sides = (twin.this, twin.expression) if twin is not None else (None,)
+        return all(self._kind(side) == "integer" for side in sides)
+
+    @staticmethod
+    def _kind(found: exp.Expr | None) -> str:
+        if found is None or found.type is None:
+            return ""
+        if found.is_type(*exp.DataType.INTEGER_TYPES):
+            return "integer"
+        if found.is_type(*exp.DataType.NUMERIC_TYPES):
+            return "real"
+        return "text" if found.is_type(*exp.DataType.TEXT_TYPES) else ""
+
+    def _twin(self, node: exp.Expr) -> exp.Expr | None:
+        if self._twins is None:
+            self._twins = self._annotated()
+        return self._twins.get(id(node))
+
+    def _annotated(self) -> dict[int, exp.Expr]:
+        """Return for each node its twin in a copy whose columns are found and typed."""
+        schema = {
+            table: {column: _sqlite_type(type_) for column, type_ in columns.items()}
+            for table, columns in self.tables.items()
+        }
+        copy = self._tree.copy()
+        try:
+            copy = qualify(
+                copy,
+                schema=cast("dict[str, object]", schema),
+                dialect="sqlite",
+                quote_identifiers=False,
+                identify=False,
+                validate_qualify_columns=False,
+                expand_stars=False,
+                expand_alias_refs=False,
+            )
+            copy = annotate_types(copy, schema=cast("dict[str, object]", schema), dialect="sqlite")
+        except (SqlglotError, RecursionError):
+            return {}
+        twins: dict[int, exp.Expr] = {}
+        for kind in (
+            exp.Column,
+            exp.Literal,
+            exp.Div,
+            exp.AggFunc,
+            exp.Func,
+            exp.Subquery,
+            exp.Neg,
+        ):
+            ours = list(self._tree.find_all(kind, bfs=False))
+            theirs = list(copy.find_all(kind, bfs=False))
+            if len(ours) == len(theirs):  # else qualifying has made or dropped some
+                twins |= {id(a): b for a, b in zip(ours, theirs, strict=True)}
+        return twins
+
+
+def _strings(tree: exp.Expr, known: _Known, to: str) -> bool:
+    """Make strings of texts in double quotes that are neither columns nor aliases."""
+    aliases = {a.alias.lower() for a in tree.find_all(exp.Alias)}
+    aliases |= {
+        c.name.lower() for a in tree.find_all(exp.TableAlias) for c in a.args.get("columns") or ()
+    }
+    found = [
+        c
+        for c in tree.find_all(exp.Column)
+        if isinstance(c.this, exp.Identifier)
+        and c.this.quoted
+        and not c.table
+        and c.name.lower() not in known.columns | aliases
+    ]
+    for column in found:
+        column.replace(exp.Literal.string(column.name))
+    return bool(found)
+
+
+def _division(tree: exp.Expr, known: _Known, to: str) -> bool:
+    """Divide integers as SQLite does, where the engine has another operator for it."""
+    if to != "duckdb":
+        return False  # PostgreSQL divides integers as SQLite does
+    found = [d for d in tree.find_all(exp.Div) if known.divides_integers(d)]
+    for division in found:
+        right = division.expression
+        safe = right if _is_not_zero(right) else exp.func("NULLIF", right, exp.Literal.number(0))
+        division.replace(exp.IntDiv(this=_held(division.this), expression=_held(safe)))
+    return bool(found)
+
+
+def _bare_columns(tree: exp.Expr, known: _Known, to: str) -> bool:
+    """Say of a column that is not grouped which row's it is."""
+    changed = False
+    for select in list(tree.find_all(exp.Select)):
+        aggregates = [n for n in _own(select) if isinstance(n, exp.AggFunc) and not _windowed(n)]
+        if not aggregates and not select.args.get("group"):
+            continue
+        changed = _expanded(select, known) or changed
+        edges = [a for a in aggregates if isinstance(a, exp.Min | exp.Max)]
+        edge = edges[0] if len(edges) == 1 else None
+        for column in [n for n in _own(select) if isinstance(n, exp.Column)]:
+            if _is_bare(column, select):
+                taken = _taken(column, edge, to)
+                if isinstance(column.parent, exp.Select):
+                    taken = exp.alias_(taken, column.name, quoted=column.this.quoted)
+                column.replace(taken)
+                changed = True
+    return changed
+
+
+def _number(column: exp.Column, to: str) -> exp.Expr:
+    """Return what SQLite makes of a text in a sum: its number, or 0."""
+    double = exp.DataType.build("DOUBLE")
+    if to != "duckdb":  # which has no cast that fails in silence
+        return exp.Cast(this=column.copy(), to=double)
+    tried = exp.func("COALESCE", exp.TryCast(this=column.copy(), to=double), exp.Literal.number(0))
+    return exp.Case().when(exp.Not(this=exp.Is(this=column.copy(), expression=exp.null())), tried)
+
+
+def _like(tree: exp.Expr, known: _Known, to: str) -> bool:
+    """Let LIKE take capitals for small letters."""
+    found = list(tree.find_all(exp.Like))
+    for like in found:
+        like.replace(exp.ILike(this=like.this, expression=like.expression))
+    return bool(found)
+
+
+def _types(tree: exp.Expr, known: _Known, to: str) -> bool:
+    """Compare a text column with a number, and sum one up, as SQLite does."""
+    changed = False
+    for comparison in list(tree.find_all(*_COMPARISONS)):
+        for mine, other in (("this", "expression"), ("expression", "this")):
+            column, value = comparison.args[mine], comparison.args[other]
+            if not isinstance(column, exp.Column) or known.kind(column) != "text":
+                continue
+            if isinstance(value, exp.Literal) and not value.is_string:
+                value.replace(exp.Literal.string(value.name))
+                changed = True
+            elif isinstance(value, exp.Column) and known.kind(value) in ("integer", "real"):
+                value.replace(exp.cast(value.copy(), "TEXT"))
+                changed = True
+    for total in list(tree.find_all(*_SUMS)):
+        if isinstance(total.this, exp.Column) and known.kind(total.this) == "text":
+            total.this.replace(_number(total.this, to))
+            changed = True
+    for member in list(tree.find_all(exp.In)):
+        inner = member.args.get("query")
+        chosen = inner.this.selects if inner and isinstance(inner.this, exp.Select) else []
+        column = member.this
+        if not isinstance(column, exp.Column) or len(chosen) != 1:
+            continue
+        if (known.kind(column), known.kind(chosen[0].unalias())) == ("integer", "text"):
+            column.replace(exp.cast(column.copy(), "TEXT"))
+            changed = True
+    return changed
+
+
+_RULES: dict[str, Callable[[exp.Expr, _Known, str], bool]] = {
+    "strings": _strings,
+    "types": _types,
+    "division": _division,
+    "bare columns": _bare_columns,
+    "like": _like,
+}
+
+
+def _own(select: exp.Select) -> Iterator[exp.Expr]:
+    """Yield the nodes of a SELECT's list, HAVING and ORDER BY, and of no select within."""
+    parts = [*select.expressions, select.args.get("having"), select.args.get("order")]
+    for part in parts:
+        if part is not None:
+            yield from part.walk(prune=lambda n: isinstance(n, exp.Select))
+
+
+def _windowed(node: exp.Expr) -> bool:
+    return isinstance(node.parent, exp.Window)
+
+
+def _is_bare(column: exp.Column, select: exp.Select) -> bool:
+    """Whether a column is neither grouped nor aggregated nor the name of a result's column."""
+    if isinstance(column.this, exp.Star):
+        return False
+    node: exp.Expr | None = column
+    while node is not None and node is not select:
+        if isinstance(node, exp.AggFunc | exp.Window | exp.Select):
+            return False
+        if _is_key(node, select):
+            return False
+        if isinstance(node, exp.Order | exp.Having) and not column.table:
+            aliases = {s.alias.lower() for s in select.selects if isinstance(s, exp.Alias)}
+            if column.name.lower() in aliases:
+                return False
+        node = node.parent
+    return node is select
+
+
+def _is_key(node: exp.Expr, select: exp.Select) -> bool:
+    group = select.args.get("group")
+    for key in group.expressions if group is not None else ():
+        if isinstance(key, exp.Literal) and key.is_int:
+            place = int(key.name) - 1
+            chosen = select.selects[place] if 0 <= place < len(select.selects) else None
+            key = chosen.unalias() if chosen is not None else key
+        if isinstance(key, exp.Column) and isinstance(node, exp.Column):
+            same = key.name.lower() == node.name.lower()
+            tables = {key.table.lower(), node.table.lower()} - {""}
+            if same and len(tables) < 2:
+                return True
+        elif key == node:
+            return True
+        elif isinstance(key, exp.Column) and isinstance(node, exp.Alias):
+            of_alias = not key.table and not isinstance(node.this, exp.Column)
+            if of_alias and node.alias.lower() == key.name.lower():
+                return True
+    return False
+
+
+def _taken(column: exp.Column, edge: exp.Expr | None, to: str) -> exp.Expr:
+    """Return a column's value in the row of a MIN or MAX, or in any row."""
+    if edge is None or isinstance(edge.this, exp.Distinct | exp.Star):
+        return exp.func("ANY_VALUE", column.copy(), dialect=to)
+    if to == "duckdb":
+        name = "ARG_MIN" if isinstance(edge, exp.Min) else "ARG_MAX"
+        return exp.Anonymous(this=name, expressions=[column.copy(), edge.this.copy()])
+    order = exp.Order(
+        expressions=[
+            exp.Ordered(this=edge.this.copy(), desc=isinstance(edge, exp.Max), nulls_first=False)
+        ]
+    )
+    rows = exp.ArrayAgg(this=exp.Order(this=column.copy(), expressions=order.expressions))
+    return exp.Bracket(this=exp.Paren(this=rows), expressions=[exp.Literal.number(1)], offset=1)
+
+
+def _expanded(select: exp.Select, known: _Known) -> bool:
+    """Write out the stars of a SELECT that groups, where its tables are known."""
+    sources = [t for t in (select.args.get("from_"), *(select.args.get("joins") or ())) if t]
+    tables = {
+        t.this.alias_or_name.lower(): known.tables.get(t.this.name.lower())
+        for t in sources
+        if isinstance(t.this, exp.Table)
+    }
+    written: list[exp.Expr] = []
+    for chosen in select.expressions:
+        star = isinstance(chosen, exp.Star) or (
+            isinstance(chosen, exp.Column) and isinstance(chosen.this, exp.Star)
+        )
+        if not star:
+            written.append(chosen)
+            continue
+        named = [chosen.table.lower()] if isinstance(chosen, exp.Column) else list(tables)
+        for name in named:
+            columns = tables.get(name)
+            if columns is None or len(tables) != len(sources):
+                return False
+            written += [exp.column(exp.to_identifier(c), table=name) for c in columns]
+    if len(written) == len(select.expressions):
+        return False
+    select.set("expressions", written)
+    return True
+
+
+def _is_not_zero(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and not node.is_string and float(node.name) != 0
+
+
+def _held(node: exp.Expr) -> exp.Expr:
+    copy = node.copy()
+    return exp.Paren(this=copy) if isinstance(copy, exp.Binary) else copy
+
+
+def _sqlite_type(declared: str) -> str:
+    """Return a declared type's affinity (SQLite's manual, datatype3) as a type of sqlglot's."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return "BIGINT"
+    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
+        return "DOUBLE"
+    return "TEXT" if "DATE" in upper or "TIME" in upper else "DECIMAL"
