@@ -125,7 +125,9 @@ def mutate(
 
 @suites.command()
 def new(
-    database: Annotated[Path, typer.Option(help="A SQLite file.")],
+    database: Annotated[
+        Path, typer.Option(help="A SQLite or DuckDB file, or a folder of Parquet files.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The file to write. Default: the database's name, .yaml.")
     ] = None,

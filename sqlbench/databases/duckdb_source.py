@@ -58,7 +58,7 @@ class DuckDBSource:
         SuiteError
             If one is gone.
         """
-        found = []
+        found: list[Hashable] = [_log_stamp(self.path)]
         for path in self.files or (self.path,):
             try:
                 seen = path.stat()
@@ -68,6 +68,15 @@ class DuckDBSource:
                 ) from None
             found.append((seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns))
         return tuple(found)
+
+
+def _log_stamp(path: Path) -> Hashable:
+    """Return the size and time of the log that a writer left beside a database, if any."""
+    try:
+        seen = Path(f"{path}.wal").stat()
+    except OSError:
+        return None
+    return seen.st_size, seen.st_mtime_ns
 
 
 def find_source(path: Path) -> DuckDBSource | None:

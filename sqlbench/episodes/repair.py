@@ -76,8 +76,8 @@ _DIALECT_NOTES = {
         "truncates: multiply by 1.0 first."
     ),
     "duckdb": (
-        "DuckDB has no julianday(), to_char(), datetime(), nvl() or TOP. Its date functions take no "
-        "text: where dates are kept as text cast them first, strftime(d::date, '%Y-%m'), "
+        "DuckDB has no julianday(), to_char(), datetime(), nvl() or TOP. Its date functions take "
+        "no text: where dates are kept as text cast them first, strftime(d::date, '%Y-%m'), "
         "extract(year FROM d::date), date_trunc('month', d::date), d::date + INTERVAL 7 DAY, "
         "date_diff('day', b::date, a::date). Use string_agg(x, ','), coalesce(), x::type, "
         "try_cast(x AS type) and round(x, 2). Single quotes make strings, double quotes names. "

@@ -25,9 +25,7 @@ from sqlbench.exceptions import MissingExtraError
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A table to be copied: its name, its columns and their types, its rows, and whether a key of
-    its own refers to it.
-    """
+    """A table to be copied; ``nested`` where a key of its own refers to it."""
 
     name: str
     columns: tuple[str, ...]
