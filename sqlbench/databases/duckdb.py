@@ -19,7 +19,7 @@ from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.exceptions import DatabaseFailure, SuiteError
 from sqlbench.paths import located
 
-_LEAD = 0.5  # seconds before a statement's time is up that a process is made ready to follow
+_SLOW = 0.05  # seconds after which a process is made ready to follow, should this one be ended
 
 
 class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
@@ -146,7 +146,7 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
         WATCH.begin(ticket)  # which only cancels: the clock is looked at here
         try:
             process.ask(request)
-            if not process.begins_to_answer(deadline - min(_LEAD, self.limits.wall_clock / 2)):
+            if not process.begins_to_answer(min(started + _SLOW, deadline)):
                 self._prepare()
             answer = process.answer(deadline)
             if "error" in answer:

@@ -33,6 +33,7 @@ from sqlbench.databases.duckdb_values import (
     specials,
     weight,
 )
+from sqlbench.databases.sqlite_authorizer import first_word
 
 _BATCH = 500
 _GRACE = 1.0  # seconds beyond its time after which a statement ends this process
@@ -148,9 +149,14 @@ class Session:
         found = self._connection.extract_statements(sql)  # raises what its parser says, with place
         if len(found) > 1:
             raise Refused("only one statement may be run at a time")
-        kind = str(found[0].type).rpartition(".")[2] if found else ""
-        hint = "; in PIVOT name the values: ON column IN (…)" if kind == "MULTI" else ""
-        raise Refused(f"only SELECT statements may be run ({kind} is not allowed){hint}")
+        try:
+            kind = str(found[0].type).rpartition(".")[2] if found else ""
+        except ValueError:  # a type that DuckDB's Python does not know
+            kind = first_word(sql)
+        hint = ""
+        if kind == "MULTI":
+            kind, hint = "PIVOT", " without its values: write ON column IN (…)"
+        raise Refused(f"only SELECT statements may be run ({kind} is not allowed{hint})")
 
     def _fetched(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
         """Run a statement and fetch its rows in a stream, up to the caps."""
