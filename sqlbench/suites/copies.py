@@ -109,6 +109,35 @@ def write_duckdb(path: Path, tables: Sequence[Copied], script: str = "") -> None
                 left.unlink()
 
 
+def write_postgres(connection: Any, schema: str, tables: Sequence[Copied]) -> None:
+    """Make a schema with some tables, whose names and columns' are in small letters.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Of a role that may create a schema.
+    schema : str
+        The schema's name.
+    tables : sequence of Copied
+        What is in it.
+    """
+    types = {"TEXT": 'TEXT COLLATE "C"', "BLOB": "BYTEA", "DOUBLE": "DOUBLE PRECISION"}
+    connection.execute(f"CREATE SCHEMA {quoted(schema)}")
+    for table in tables:
+        name = f"{quoted(schema)}.{quoted(table.name.lower())}"
+        listed = ", ".join(
+            f"{quoted(column.lower())} {types.get(type_, type_)}"
+            for column, type_ in zip(table.columns, table.types, strict=True)
+        )
+        connection.execute(f"CREATE TABLE {name} ({listed})")
+        with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+            for row in table.rows:
+                copy.write_row(
+                    [_plain(v, t) for v, t in zip(row, table.types, strict=True)],
+                )
+    connection.commit()
+
+
 def quoted(name: str) -> str:
     """Return a name in double quotes."""
     return '"' + name.replace('"', '""') + '"'
@@ -147,6 +176,12 @@ def _json(value: Any, type_: str) -> Any:
     if type_ == "BLOB":
         return (value if isinstance(value, bytes) else str(value).encode()).hex()
     return value
+
+
+def _plain(value: Any, type_: str) -> Any:
+    if type_ == "TEXT" and value is not None:
+        return str(value).replace("\0", "")  # which PostgreSQL has in no text
+    return value.encode() if type_ == "BLOB" and isinstance(value, str) else value
 
 
 def _type(declared: str, values: Iterator[Any]) -> str:

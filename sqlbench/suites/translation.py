@@ -19,15 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.optimizer.qualify import qualify
 
 from sqlbench.databases.base import Schema
+from sqlbench.suites.typed import Known
 
 RULES = ("strings", "division", "bare columns", "like", "types")
 DIALECTS = ("duckdb", "postgres")
@@ -84,7 +82,7 @@ def translate(
         used = [
             name
             for name, rule in _RULES.items()
-            if name in rules and rule(tree, _Known(tree, schema), to)
+            if name in rules and rule(tree, Known(tree, schema), to)
         ]
         if "division" in rules:
             for division in tree.find_all(exp.Div):
@@ -106,81 +104,7 @@ def _fold(tree: exp.Expr, schema: Schema) -> None:
             name.set("this", name.name.lower())
 
 
-class _Known:
-    """What the schema says of a tree: its columns, and types where sqlglot finds them."""
-
-    def __init__(self, tree: exp.Expr, schema: Schema) -> None:
-        self.tables = {
-            t.name.lower(): {c.name.lower(): c.type for c in t.columns} for t in schema.tables
-        }
-        self.columns = {c for columns in self.tables.values() for c in columns}
-        self._tree = tree
-        self._twins: dict[int, exp.Expr] | None = None
-
-    def kind(self, node: exp.Expr) -> str:
-        """Return ``integer``, ``real``, ``text`` or nothing of what a node's value is."""
-        return self._kind(self._twin(node))
-
-    def divides_integers(self, division: exp.Div) -> bool:
-        """Whether both sides of a division are integers."""
-        twin = self._twin(division)
-        sides = (twin.this, twin.expression) if twin is not None else (None,)
-        return all(self._kind(side) == "integer" for side in sides)
-
-    @staticmethod
-    def _kind(found: exp.Expr | None) -> str:
-        if found is None or found.type is None:
-            return ""
-        if found.is_type(*exp.DataType.INTEGER_TYPES):
-            return "integer"
-        if found.is_type(*exp.DataType.NUMERIC_TYPES):
-            return "real"
-        return "text" if found.is_type(*exp.DataType.TEXT_TYPES) else ""
-
-    def _twin(self, node: exp.Expr) -> exp.Expr | None:
-        if self._twins is None:
-            self._twins = self._annotated()
-        return self._twins.get(id(node))
-
-    def _annotated(self) -> dict[int, exp.Expr]:
-        """Return for each node its twin in a copy whose columns are found and typed."""
-        schema = {
-            table: {column: _sqlite_type(type_) for column, type_ in columns.items()}
-            for table, columns in self.tables.items()
-        }
-        copy = self._tree.copy()
-        try:
-            copy = qualify(
-                copy,
-                schema=cast("dict[str, object]", schema),
-                dialect="sqlite",
-                quote_identifiers=False,
-                identify=False,
-                validate_qualify_columns=False,
-                expand_stars=False,
-                expand_alias_refs=False,
-            )
-            copy = annotate_types(copy, schema=cast("dict[str, object]", schema), dialect="sqlite")
-        except (SqlglotError, RecursionError):
-            return {}
-        twins: dict[int, exp.Expr] = {}
-        for kind in (
-            exp.Column,
-            exp.Literal,
-            exp.Div,
-            exp.AggFunc,
-            exp.Func,
-            exp.Subquery,
-            exp.Neg,
-        ):
-            ours = list(self._tree.find_all(kind, bfs=False))
-            theirs = list(copy.find_all(kind, bfs=False))
-            if len(ours) == len(theirs):  # else qualifying has made or dropped some
-                twins |= {id(a): b for a, b in zip(ours, theirs, strict=True)}
-        return twins
-
-
-def _strings(tree: exp.Expr, known: _Known, to: str) -> bool:
+def _strings(tree: exp.Expr, known: Known, to: str) -> bool:
     """Make strings of texts in double quotes that are neither columns nor aliases."""
     aliases = {a.alias.lower() for a in tree.find_all(exp.Alias)}
     aliases |= {
@@ -199,7 +123,7 @@ def _strings(tree: exp.Expr, known: _Known, to: str) -> bool:
     return bool(found)
 
 
-def _division(tree: exp.Expr, known: _Known, to: str) -> bool:
+def _division(tree: exp.Expr, known: Known, to: str) -> bool:
     """Divide integers as SQLite does, where the engine has another operator for it."""
     if to != "duckdb":
         return False  # PostgreSQL divides integers as SQLite does
@@ -211,7 +135,7 @@ def _division(tree: exp.Expr, known: _Known, to: str) -> bool:
     return bool(found)
 
 
-def _bare_columns(tree: exp.Expr, known: _Known, to: str) -> bool:
+def _bare_columns(tree: exp.Expr, known: Known, to: str) -> bool:
     """Say of a column that is not grouped which row's it is."""
     changed = False
     for select in list(tree.find_all(exp.Select)):
@@ -240,7 +164,7 @@ def _number(column: exp.Column, to: str) -> exp.Expr:
     return exp.Case().when(exp.Not(this=exp.Is(this=column.copy(), expression=exp.null())), tried)
 
 
-def _like(tree: exp.Expr, known: _Known, to: str) -> bool:
+def _like(tree: exp.Expr, known: Known, to: str) -> bool:
     """Let LIKE take capitals for small letters."""
     found = list(tree.find_all(exp.Like))
     for like in found:
@@ -248,7 +172,7 @@ def _like(tree: exp.Expr, known: _Known, to: str) -> bool:
     return bool(found)
 
 
-def _types(tree: exp.Expr, known: _Known, to: str) -> bool:
+def _types(tree: exp.Expr, known: Known, to: str) -> bool:
     """Compare a text column with a number, and sum one up, as SQLite does."""
     changed = False
     for comparison in list(tree.find_all(*_COMPARISONS)):
@@ -278,7 +202,7 @@ def _types(tree: exp.Expr, known: _Known, to: str) -> bool:
     return changed
 
 
-_RULES: dict[str, Callable[[exp.Expr, _Known, str], bool]] = {
+_RULES: dict[str, Callable[[exp.Expr, Known, str], bool]] = {
     "strings": _strings,
     "types": _types,
     "division": _division,
@@ -354,7 +278,7 @@ def _taken(column: exp.Column, edge: exp.Expr | None, to: str) -> exp.Expr:
     return exp.Bracket(this=exp.Paren(this=rows), expressions=[exp.Literal.number(1)], offset=1)
 
 
-def _expanded(select: exp.Select, known: _Known) -> bool:
+def _expanded(select: exp.Select, known: Known) -> bool:
     """Write out the stars of a SELECT that groups, where its tables are known."""
     sources = [t for t in (select.args.get("from_"), *(select.args.get("joins") or ())) if t]
     tables = {
@@ -389,15 +313,3 @@ def _is_not_zero(node: exp.Expr) -> bool:
 def _held(node: exp.Expr) -> exp.Expr:
     copy = node.copy()
     return exp.Paren(this=copy) if isinstance(copy, exp.Binary) else copy
-
-
-def _sqlite_type(declared: str) -> str:
-    """Return a declared type's affinity (SQLite's manual, datatype3) as a type of sqlglot's."""
-    upper = declared.upper()
-    if "INT" in upper:
-        return "BIGINT"
-    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
-        return "TEXT"
-    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
-        return "DOUBLE"
-    return "TEXT" if "DATE" in upper or "TIME" in upper else "DECIMAL"
