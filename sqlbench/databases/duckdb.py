@@ -10,7 +10,13 @@ from pathlib import Path
 from sqlbench.databases.base import QueryError, QueryResult, Row, Schema, cancelled, out_of_time
 from sqlbench.databases.duckdb_faults import query_error, settle
 from sqlbench.databases.duckdb_limits import DuckDBLimits
-from sqlbench.databases.duckdb_process import DuckDBProcess, OpenFailure, OutOfTime, ProcessEnded
+from sqlbench.databases.duckdb_process import (
+    DuckDBProcess,
+    OpenFailure,
+    OutOfTime,
+    ProcessEnded,
+    check_installed,
+)
 from sqlbench.databases.duckdb_schema import read_schema
 from sqlbench.databases.duckdb_source import EXPECTED_FILES, DuckDBSource, find_source
 from sqlbench.databases.duckdb_values import decoded
@@ -50,7 +56,7 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
     SuiteError
         If there is no such file, or none that DuckDB reads.
     MissingExtraError
-        If DuckDB is not installed (raised by the first statement).
+        If DuckDB is not installed.
     """
 
     dialect = "duckdb"
@@ -63,6 +69,7 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
         limits: DuckDBLimits | None = None,
         workers: int = 2,
     ) -> None:
+        check_installed()
         self.path = located(path)
         source = find_source(self.path)
         if source is None:

@@ -66,6 +66,7 @@ _NO_MATCH = re.compile(
 )
 _SIGNATURE = re.compile(r"^\t.*?\((?P<parameters>.*)\) -> ", re.MULTILINE)
 _UNGROUPED = re.compile(r'column "(.+?)" must appear in the GROUP BY clause or be used')
+_OUTSIDE = re.compile(r'^Permission Error: Cannot access \w+ "(?P<path>[^"]*)"')
 _STRANGER = re.compile(r'\nDid you mean "(?P<name>[^\n]+)"\?')
 
 _TOKENS = [
@@ -127,6 +128,9 @@ def query_error(kind: str, message: str, sql: str) -> QueryError:
         if message.startswith("only one statement"):
             return QueryError(f"syntax error: {message}", fault="syntax_error")
         return QueryError(f"not authorized: {message}", fault="other")
+    if outside := _OUTSIDE.search(message):
+        text = f"not authorized: the file {outside['path']} may not be read (a view names it)"
+        return QueryError(text, fault="other")
     text = _shortened(message)
     return QueryError(text, fault=fault_class(message, sql) or "other")
 

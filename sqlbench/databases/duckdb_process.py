@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from typing import Any
 
 import orjson
@@ -67,7 +68,6 @@ class Nursery:
             return self._orders
         if not hasattr(os, "fork"):
             raise ConfigError("DuckDB needs processes that fork: use Linux or macOS, or SQLite.")
-        _check_installed()
         mine, other = socket.socketpair()
         program = _PROGRAM.format(path=[p or os.getcwd() for p in sys.path], handle=other.fileno())
         with other:
@@ -211,10 +211,19 @@ class OpenFailure(Exception):
     """Raised where DuckDB cannot open a database: its exception's type, and its message."""
 
 
-def _check_installed() -> None:
-    from importlib.util import find_spec
+def check_installed() -> None:
+    """Check that DuckDB is there, without importing it: it is for other processes.
 
-    if find_spec("duckdb") is None:
+    Raises
+    ------
+    MissingExtraError
+        If it is not.
+    """
+    try:
+        found = find_spec("duckdb")
+    except ValueError:  # somebody has switched it off
+        found = None
+    if found is None:
         raise MissingExtraError("DuckDB", "duckdb")
 
 

@@ -1,4 +1,4 @@
-"""What a schema says of the tree of a query of SQLite's: its columns, and the types of its parts."""
+"""What a schema says of the tree of a query of SQLite: its columns, and its parts' types."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ database's bytes change, a file appears, an answer comes later than the limit + 
 DuckDB), or peak memory grows by more than 256 MB; anything raised but `QueryError` ends it. The
 limits are set low (0.5 s), so that an answer that comes late is seen to come late; --usual takes
 those that everybody has. Times are wall-clock, through `run`, as an episode has them. A late one is
-asked for up to nine times more: it counts as late if it is so each time, else it was the machine that was busy. On
-DuckDB the memory is that of this process and, as it is at the end, of its workers.
+asked for up to nine times more: it counts as late if it is so each time, else it was the machine
+that was busy. On DuckDB the memory is that of this process and, as it is at the end, of its
+workers.
 """
 
 from __future__ import annotations

@@ -155,8 +155,7 @@ def test_the_configuration_is_locked_and_nothing_is_reached(path: Path) -> None:
 def _process(database: DuckDBDatabase) -> DuckDBProcess:
     with no_memo():
         database.execute("SELECT 1")
-    (process,) = database._idle
-    return process
+    return database._idle[-1]
 
 
 def test_a_worker_has_none_of_the_parents_environment(path: Path, monkeypatch) -> None:
