@@ -149,7 +149,11 @@ def _of_files(files: list[Path], folder: Path, spec: str) -> DuckDBSource:
                 f"The files {other} and {path} would both be the table {view_name(path)!r}: "
                 "name only one of them, or rename one."
             )
-    return DuckDBSource(folder, tuple(Path(os.path.abspath(f)) for f in files))
+    found = tuple(Path(os.path.abspath(f)) for f in files)
+    odd = next((f for f in found if glob.has_magic(str(f))), None)
+    if odd is not None:
+        raise SuiteError(f"DuckDB takes the path {odd} for a pattern (* ? [ ]): rename it.")
+    return DuckDBSource(folder, found)
 
 
 def _kind(path: Path) -> str:
@@ -163,8 +167,7 @@ def _reader(path: Path) -> str:
 
 
 def _escaped(path: Path) -> str:
-    # Signs that DuckDB takes for a pattern stand in brackets, so that a name means one file.
-    return glob.escape(str(path)).replace("'", "''")
+    return str(path).replace("'", "''")
 
 
 def _is_duckdb(path: Path) -> bool:
