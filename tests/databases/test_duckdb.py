@@ -53,6 +53,18 @@ def database(path: Path) -> Iterator[DuckDBDatabase]:
         yield database
 
 
+def test_the_oldest_duckdb_is_the_one_that_is_tested_where_it_is_asked_for(
+    database: DuckDBDatabase,
+) -> None:
+    with no_memo():
+        database.execute("SELECT 1")
+    assert database.engine_version is not None
+    if os.environ.get("SQLBENCH_OLDEST_DUCKDB"):
+        assert database.engine_version == "2.0.0"
+    else:
+        assert database.engine_version >= "2.0.0"
+
+
 # ---- values, as docs/databases.md lists them
 
 VALUES = {
