@@ -25,6 +25,7 @@ from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.exceptions import DatabaseFailure, SuiteError
 from sqlbench.paths import located
 
+_SPARE = 3  # processes in reserve once one was killed: the last to come are still at their start
 _SLOW = 0.05  # seconds after which a process is made ready to follow, should this one be ended
 
 
@@ -180,7 +181,7 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
                 self._give_back(process)
             else:
                 process.close()
-                self._prepare()
+                self._prepare(_SPARE)
         return QueryResult(
             tuple(answer["columns"]),
             decoded(answer["rows"], answer["specials"]),
@@ -188,10 +189,12 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
             time.monotonic() - started,
         )
 
-    def _prepare(self) -> None:
-        """Have a process ready for the next statement, if there is none."""
-        if not self._idle and not self._closed:
-            self._give_back(self._started())
+    def _prepare(self, spare: int = 1) -> None:
+        """Have some processes ready for the next statements; those that begin wait at the back."""
+        if len(self._idle) < spare and not self._closed:
+            self._idle.insert(0, self._started())
+            if self._closed:
+                self._drop_idle()
 
     def _started(self) -> DuckDBProcess:
         limits = {name: getattr(self.limits, name) for name in self.limits.__slots__}
