@@ -25,7 +25,7 @@ from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.exceptions import DatabaseFailure, SuiteError
 from sqlbench.paths import located
 
-_SPARE = 3  # processes in reserve once one was killed: the last to come are still at their start
+_SPARE = 2  # processes in reserve once one was killed: the last to come is still at its start
 _SLOW = 0.05  # seconds after which a process is made ready to follow, should this one be ended
 
 
@@ -193,8 +193,8 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
         """Have some processes ready for the next statements; those that begin wait at the back."""
         if len(self._idle) < spare and not self._closed:
             self._idle.insert(0, self._started())
-            if self._closed:
-                self._drop_idle()
+        if self._closed:
+            self._drop_idle()
 
     def _started(self) -> DuckDBProcess:
         limits = {name: getattr(self.limits, name) for name in self.limits.__slots__}

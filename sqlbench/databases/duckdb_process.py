@@ -190,6 +190,11 @@ class DuckDBProcess:
         self._connection.close()
 
     @property
+    def ready(self) -> bool:
+        """Whether it has opened the database, or has said that it cannot."""
+        return self._ready or self.begins_to_answer(time.monotonic())
+
+    @property
     def alive(self) -> bool:
         """Whether it may be asked."""
         return self.pid is not None and self.owner == os.getpid()

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 _QUERIES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
+_LOOKED_AT = {"BASE_TABLE", "SHOW_REF", "TABLE_FUNCTION"}
 _make_rows_words = "generate_series json_each json_tree range repeat repeat_row unnest"
 _MAKE_ROWS = frozenset(_make_rows_words.split())
 # Of the catalogue's views those that name no file and no setting.
@@ -93,42 +96,55 @@ class Safety:
         NoSuchTable
             If it names a file in FROM.
         """
-        statements = json.loads(serialized)["statements"]
+        statements = _parsed(serialized)["statements"]
         if not statements:
             raise Refused(_EMPTY)
         if len(statements) > 1:
             raise Refused("only one statement may be run at a time")
-        ctes = {str(e["key"]).lower() for n in _walk(statements) for e in _ctes(n)}
-        for node in _walk(statements):
-            self._check_node(node, ctes)
+        # Each statement pays for this: no generator, no recursion, nothing looked at twice.
+        waiting: list[Any] = [statements]
+        while waiting:
+            node = waiting.pop()
+            if node.__class__ is dict:
+                if "function_name" in node:
+                    self._check_names(node, self._refused)
+                kind = node.get("type")
+                if kind.__class__ is str and (kind in _LOOKED_AT or kind.endswith("_NODE")):
+                    self._check_kind(kind, node, statements)
+                node = node.values()
+            waiting.extend([v for v in node if v and (v.__class__ is dict or v.__class__ is list)])
 
-    def _check_node(self, node: dict[str, Any], ctes: set[str]) -> None:
-        kind = node.get("type")
-        if isinstance(kind, str):
-            if kind.endswith("_NODE") and kind not in _QUERIES:
+    def _check_kind(self, kind: str, node: dict[str, Any], statements: list[Any]) -> None:
+        if kind.endswith("_NODE"):
+            if kind not in _QUERIES:
                 word = kind.partition("_")[0]
                 raise Refused(f"only SELECT statements may be run ({word} is not allowed)")
-            if kind == "SHOW_REF":
-                raise Refused("only SELECT statements may be run (SHOW is not allowed)")
-            if kind == "BASE_TABLE":
-                self._check_table(node, ctes)
-            if kind == "TABLE_FUNCTION":
-                for name in _names(node["function"]):
-                    if name in self._refused_rows:
-                        raise Refused(f"the function {name}() may not be used")
-        for name in _names(node):
-            if name in self._refused:
-                raise Refused(f"the function {name}() may not be used")
+        elif kind == "SHOW_REF":
+            raise Refused("only SELECT statements may be run (SHOW is not allowed)")
+        elif kind == "BASE_TABLE":
+            self._check_table(node, statements)
+        elif kind == "TABLE_FUNCTION":
+            self._check_names(node["function"], self._refused_rows)
 
-    def _check_table(self, node: dict[str, Any], ctes: set[str]) -> None:
+    @staticmethod
+    def _check_names(node: dict[str, Any], refused: set[str]) -> None:
+        for name in (node["function_name"], *_path(node)[-1:]):
+            if name.lower() in refused:
+                raise Refused(f"the function {name.lower()}() may not be used")
+
+    def _check_table(self, node: dict[str, Any], statements: list[Any]) -> None:
         path = [str(p).lower() for p in _path(node) or [node["table_name"]]]
         schema, name = path[-2] if len(path) > 1 else "", path[-1]
+        if not schema and name in self._tables:
+            return
         if schema == "information_schema":
             if name in self._hidden - _DESCRIBING:
                 raise Refused(f"the table {name} may not be read")
-        elif name in self._hidden - _DESCRIBING and not (not schema and name in ctes):
+        elif not schema and name in _ctes(statements):
+            pass
+        elif name in self._hidden - _DESCRIBING:
             raise Refused(f"the table {name} may not be read")
-        elif not schema and name not in self._tables | ctes and _FILE_LIKE.search(name):
+        elif not schema and _FILE_LIKE.search(name):
             raise NoSuchTable(node["table_name"])
 
     def _check_macros(self, macros: list[tuple[str, bool, str]], read: _Read) -> None:
@@ -152,7 +168,7 @@ class Safety:
 
     def _is_fit(self, tree: str) -> bool:
         try:
-            if json.loads(tree)["error"]:
+            if _parsed(tree)["error"]:
                 return False
             self.check(tree)
         except (Refused, NoSuchTable):
@@ -166,30 +182,29 @@ def _allowed_functions() -> frozenset[str]:
     return frozenset(" ".join(lines).split())
 
 
-def _walk(root: Any) -> Iterator[dict[str, Any]]:
-    """Yield every object of a tree; without recursion, whatever its depth."""
-    waiting = [root]
+def _parsed(serialized: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = orjson.loads(serialized)
+    except orjson.JSONDecodeError:  # nested deeper than it goes
+        found = json.loads(serialized)
+    return found
+
+
+def _ctes(statements: list[Any]) -> set[str]:
+    """Return the names of all common table expressions, in small letters."""
+    names: set[str] = set()
+    waiting: list[Any] = [statements]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
-            yield node
-            waiting.extend(v for v in node.values() if isinstance(v, dict | list))
-        else:
-            waiting.extend(v for v in node if isinstance(v, dict | list))
-
-
-def _ctes(node: dict[str, Any]) -> list[dict[str, Any]]:
-    ctes = node.get("cte_map")
-    return list(ctes["map"]) if isinstance(ctes, dict) and "map" in ctes else []
+            ctes = node.get("cte_map")
+            if isinstance(ctes, dict):
+                names |= {str(entry["key"]).lower() for entry in ctes.get("map") or ()}
+            node = list(node.values())
+        waiting.extend([v for v in node if isinstance(v, dict | list)])
+    return names
 
 
 def _path(node: dict[str, Any]) -> list[Any]:
     named = node.get("qualified_name")
     return list(named["path"]) if isinstance(named, dict) else []
-
-
-def _names(node: dict[str, Any]) -> set[str]:
-    """Return what a node calls, in small letters."""
-    if "function_name" not in node:
-        return set()
-    return {str(n).lower() for n in (node["function_name"], *_path(node)[-1:])}

@@ -95,7 +95,10 @@ def find_source(path: Path) -> DuckDBSource | None:
     """
     text = str(path)
     if path.is_dir():
-        return _of_files(sorted(p for p in path.iterdir() if _kind(p)), path, text)
+        files = sorted(p for p in path.iterdir() if _kind(p))
+        if not files:
+            raise SuiteError(f"The database {path} is a directory without {EXPECTED_FILES}.")
+        return _of_files(files, path, text)
     if glob.has_magic(text) and not path.exists():
         found = sorted(Path(p) for p in glob.glob(text, recursive=True))
         return _of_files([p for p in found if _kind(p)], path.parent, text)

@@ -78,6 +78,12 @@ def workers(database: SQLiteDatabase | DuckDBDatabase) -> str:
     return f"; {len(sizes)} workers have {', '.join(sizes)}" if sizes else ""
 
 
+def started_again(database: SQLiteDatabase | DuckDBDatabase) -> bool:
+    """Return whether the process that takes the next statement is there."""
+    idle = database._idle
+    return not idle or getattr(idle[-1], "ready", True)
+
+
 async def answer(database: SQLiteDatabase | DuckDBDatabase, sql: str) -> tuple[float, str]:
     """Return the seconds until a statement was answered, and how."""
     started = time.monotonic()
@@ -87,7 +93,8 @@ async def answer(database: SQLiteDatabase | DuckDBDatabase, sql: str) -> tuple[f
     except QueryError as error:
         how = "timeout" if error.timeout else "error"
     seconds = time.monotonic() - started
-    while database._running:  # an answer may come before its step is over
+    # An answer may come before its step is over, or before the next process has started.
+    while database._running or not started_again(database):
         await asyncio.sleep(0.005)
     return seconds, how
 

@@ -255,7 +255,7 @@ def test_a_file_that_is_not_there_or_no_file_is_one_sentence(tmp_path: Path) -> 
     pytest.importorskip("duckdb")
     with pytest.raises(SuiteError, match="does not exist"):
         DuckDBDatabase(tmp_path / "none.duckdb")
-    with pytest.raises(SuiteError, match="There are no Parquet or CSV files"):
+    with pytest.raises(SuiteError, match="a directory without Parquet or CSV files"):
         DuckDBDatabase(tmp_path)
 
 
