@@ -96,6 +96,10 @@ class BudgetReachedError(SQLBenchError, RuntimeError):
         )
 
 
+class NothingLeftError(SQLBenchError, RuntimeError):
+    """Raised when every episode was lost to a model or a database: the message says why."""
+
+
 class WorkerError(SQLBenchError, RuntimeError):
     """Raised when the worker processes of a grid die again and again.
 

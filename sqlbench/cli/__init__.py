@@ -1,6 +1,7 @@
 """The command line: a thin shell over the package.
 
-A user's mistake is one sentence on standard error and exit code 2; a budget that is used up, 3.
+A user's mistake is one sentence on standard error and exit code 2; a budget that is used up, 3; a
+run, sweep or comparison all of whose episodes were lost, 1.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -16,7 +18,7 @@ import typer
 from sqlbench import __version__
 from sqlbench.cli.commands import Commands
 from sqlbench.cli.stopped import Stopped
-from sqlbench.exceptions import BudgetReachedError, SQLBenchError
+from sqlbench.exceptions import BudgetReachedError, NothingLeftError, SQLBenchError
 from sqlbench.paths import base_folder
 
 app = typer.Typer(
@@ -46,17 +48,37 @@ def _options(
     pass
 
 
+_format_code = warnings.formatwarning
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return a warning of ours as a sentence, without the line of code that gave it."""
+    if category is not UserWarning:
+        return _format_code(message, category, filename, lineno, line)
+    return f"sqlbench: {message}\n"
+
+
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale may lack · and ×
+    warnings.formatwarning = _format_warning
     os.chdir(base_folder())  # elsewhere only where a notebook's cell runs the command
     try:
         app()
     except BudgetReachedError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(3)
+    except NothingLeftError as error:
+        print(f"sqlbench: {error}", file=sys.stderr)
+        sys.exit(1)
     except SQLBenchError as error:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(2)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import os
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -30,6 +31,9 @@ COMMANDS = {
 }
 
 
+_RUN_SQL = ["run", "compare", "sweep", "collect", "grade", "check", "choose", "ask", "serve"]
+
+
 def load(name: str) -> Any:
     """Return a command as click has it."""
     found = getattr(importlib.import_module(f"sqlbench.cli.{name}"), name)
@@ -37,7 +41,39 @@ def load(name: str) -> Any:
         return typer.main.get_command(found)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     alone.command(name)(found)
-    return typer.main.get_command(alone)
+    command = typer.main.get_command(alone)
+    if name in _RUN_SQL:
+        command.params.append(_no_memo())
+    return command
+
+
+def _switch_off(wanted: bool) -> bool:
+    if wanted:
+        from sqlbench.databases.memo import SWITCH
+
+        os.environ[SWITCH] = "off"
+    return wanted
+
+
+def _only(
+    no_memo: Annotated[
+        bool,
+        typer.Option(
+            "--no-memo",
+            callback=_switch_off,
+            help="Run every statement, also one whose outcome on this database is known.",
+        ),
+    ] = False,
+) -> None:
+    """Have the option that `_no_memo` takes from here."""
+
+
+def _no_memo() -> Any:
+    alone = typer.Typer(add_completion=False)
+    alone.command()(_only)
+    option = typer.main.get_command(alone).params[0]
+    option.expose_value = False
+    return option
 
 
 class Commands(TyperGroup):

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sqlbench.grading.beside import Asked
+    from sqlbench.grading.graded import Graded
+    from sqlbench.grading.predictions import Predictions
+    from sqlbench.suites.base import Suite
 
 
 def grade(
@@ -44,12 +50,28 @@ def grade(
             "the suite has golds, grade too and draw risk against coverage.",
         ),
     ] = False,
+    soft_f1: Annotated[bool, typer.Option("--soft-f1", help="Give BIRD's Soft-F1, too.")] = False,
+    r_ves: Annotated[
+        bool, typer.Option("--r-ves", help="Give BIRD's R-VES, too: a timing of this machine.")
+    ] = False,
+    extra_columns: Annotated[
+        bool,
+        typer.Option("--extra-columns", help="Say what is right if columns too many are forgiven."),
+    ] = False,
+    accept: Annotated[
+        Path | None,
+        typer.Option(
+            help="A YAML file: question ids, each with a query or a list of queries. Say what is "
+            "right if these are accepted besides the golds."
+        ),
+    ] = None,
     fail_under: Annotated[
         str | None,
         typer.Option(help="For CI: exit with 2 if a file's share ends below this, e.g. right=0.7."),
     ] = None,
 ) -> None:
     """Grade prediction files: tables by hardness and database, reasons, paired comparison."""
+    from sqlbench.grading.beside import Asked, load_accepted
     from sqlbench.grading.breakdown import breakdown_text, only_one_text
     from sqlbench.grading.grade import grade as grade_one
     from sqlbench.grading.grade import grade_many
@@ -68,21 +90,29 @@ def grade(
     if without_gold:
         _doubts(suite, predictions, metric, folder)
         return
+    accepted = {} if accept is None else load_accepted(accept, loaded)
+    asked = Asked(soft_f1, r_ves, extra_columns, accepted)
     if several:
         graded = grade_many(
             loaded, predictions, metric, neighbours=neighbours, seed=seed, out=folder
         )
-        for one in graded:
-            whole = f"{grade_text(one)}\n\n{breakdown_text(one, loaded)}"
-            _write(folder / one.name / "report.md", whole)
         read = [read_predictions(p, loaded) for p in predictions]
         text = f"{comparison_text(graded)}\n\n{only_one_text(graded, loaded, read)}"
+        for one, file in zip(graded, read, strict=True):
+            whole = f"{grade_text(one)}\n\n{breakdown_text(one, loaded)}"
+            if asked.anything:
+                beside = _beside(one, loaded, file, asked, folder / one.name)
+                whole, text = f"{whole}\n\n{beside}", f"{text}\n\n{one.name}. {beside}"
+            _write(folder / one.name / "report.md", whole)
     else:
         one = grade_one(
             loaded, predictions[0], metric, neighbours=neighbours, seed=seed, out=folder
         )
         graded = GradedFiles([one])
         text = f"{grade_text(graded[0])}\n\n{breakdown_text(graded[0], loaded)}"
+        if asked.anything:
+            file = read_predictions(predictions[0], loaded)
+            text += f"\n\n{_beside(one, loaded, file, asked, folder)}"
     _write(folder / "report.md", text)
     print(text)
     print(f"\nVerdicts: {folder}{'/*' if several else ''}/verdicts.jsonl")
@@ -90,6 +120,17 @@ def grade(
         for one in graded:
             right = share(int(one.frame["correct"].sum()), len(one.frame))
             check_threshold({"right": right, "any": right}, *threshold)
+
+
+def _beside(
+    graded: Graded, suite: Suite, predictions: Predictions, asked: Asked, folder: Path
+) -> str:
+    """Measure what was asked for, write it, and return its table."""
+    from sqlbench.grading.beside import beside_text, measure
+
+    table = measure(graded, suite, predictions, asked)
+    table.to_csv(folder / "beside.csv", index=False)
+    return beside_text(table, asked)
 
 
 def _doubts(suite: str, predictions: list[Path], metric: str, folder: Path) -> None:

@@ -222,7 +222,7 @@ def run(
     if finished.failed:
         lost, all_of = len(finished.failed), finished.config.episodes
         print(f"\n{lost} of {counted(all_of, 'episode')} failed. Repeat the command to try again:")
-        print("\n".join(f"  {line}" for line in failure_lines(finished)))
+        print("\n".join(f"  {line}" for line in failure_lines(finished.failed)))
     print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
     if not finished.log:
         raise typer.Exit(1)  # nothing came of it: a script should not go on

@@ -33,6 +33,7 @@ def show(
     from sqlbench.exceptions import ConfigError
     from sqlbench.reports.gold import gold_text
     from sqlbench.reports.transcript import find_episode, transcript
+    from sqlbench.runs.missing import why_missing
     from sqlbench.runs.run import Run
     from sqlbench.suites import load_suite
 
@@ -48,5 +49,7 @@ def show(
     if suite.content_hash != run.meta["suite_hash"]:
         print("sqlbench: the suite has changed since this run.", file=sys.stderr)
     print(transcript(run, episode, suite, prompts=prompt))
+    if why_missing(run, episode) is not None:
+        return  # there is no answer that the gold could stand beside
     if beside := gold_text(run, find_episode(run, episode), suite):
         print(beside)

@@ -72,3 +72,5 @@ def sweep(
         table = run_sweep(configs, out, workers=pool, calling=calling, progress=False, watch=watch)
     print(sweep_text(table))
     print(f"\nTable: {out / TABLE}; runs: {out / 'runs'}")
+    if not table["episodes"].any():
+        raise typer.Exit(1)  # nothing came of it: a script should not go on

@@ -54,6 +54,7 @@ class _Plain:
 
     def __init__(self) -> None:
         self._states: dict[str, str] = {}
+        self._said: list[str] = []
         self._shown = -PLAIN_SECONDS
         self._speed = _Speed()
 
@@ -63,14 +64,15 @@ class _Plain:
         if not over and time.monotonic() - self._shown < PLAIN_SECONDS:
             return
         states = dict(zip(frame["folder"], frame["state"], strict=True))
-        if over and states == self._states:
+        text = [f"{counts(frame)}{left}"]
+        if over and states == self._states and text == self._said:
             return
+        self._said = text
         changed = frame[[states[f] != self._states.get(f, "waiting") for f in frame["folder"]]]
         self._states, self._shown = states, time.monotonic()
         # When it is over the results follow.
         header, rows, more = listed(changed) if len(changed) and not over else ([], [], 0)
-        text = [f"{counts(frame)}{left}"]
-        text += [markdown_table(header, rows)] if rows else []
+        text = text + ([markdown_table(header, rows)] if rows else [])
         text += [f"… and {more:,} more runs"] if more else []
         print("\n".join(text), file=sys.stderr, flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -256,7 +257,7 @@ def _table_text(table: Table, samples: int, dialect: str) -> str:
         notes = [_one_line(column.comment)] if column.comment else []
         values = table.samples.get(column.name, ())[:samples]
         if values:
-            notes.append("e.g. " + ", ".join(_shown(v) for v in values))
+            notes.append("e.g. " + ", ".join(_shown(v, dialect) for v in values))
         lines.append((text, "; ".join(notes)))
     keys = [c.name for c in table.columns if c.primary_key]
     if len(keys) > 1:
@@ -292,8 +293,18 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _shown(value: Any) -> str:
-    # As SQL writes it: a model copies what it sees.
-    text = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= 40 else text[:37] + "…'"
+def _shown(value: Any, dialect: str = "sqlite") -> str:
+    """Return a value as SQL writes it: a model copies what it sees."""
+    if isinstance(value, str):
+        text = " ".join(("'" + value.replace("'", "''") + "'").split())
+        return text if len(text) <= 40 else text[:37] + "…'"
+    if value is None or isinstance(value, bool):
+        return "NULL" if value is None else str(value).upper()
+    if isinstance(value, bytes):
+        text = f"X'{value.hex().upper()}'" if dialect == "sqlite" else f"'\\x{value.hex()}'"
+        return text if len(text) <= 40 else text[:37] + "…'"
+    if isinstance(value, float) and not math.isfinite(value):
+        if dialect in ("postgres", "duckdb"):
+            return "'NaN'" if value != value else "'Infinity'" if value > 0 else "'-Infinity'"
+        return "9e999" if value > 0 else "-9e999"  # SQLite has no NaN
+    return str(value)

@@ -45,7 +45,12 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         )
     wal = Path(f"{path}-wal")
     if wal.exists() and wal.stat().st_size:
-        warnings.warn(f"The changes in {wal} are not part of {path} and are ignored", stacklevel=2)
+        warnings.warn(
+            f"The database {path} is read without the changes in {wal.name}, which lies beside it: "
+            "if they count, open it once with the program that writes it, which takes them in "
+            "(PRAGMA wal_checkpoint).",
+            stacklevel=2,
+        )
     # Without a cache of statements: SQLite goes on counting the steps of a cached statement,
     # and the progress handler would stop it elsewhere the second time.
     connection = sqlite3.connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def content_stamp(database: Database) -> Hashable:
         return database.source.stamp()
     path = getattr(database, "path", None)
     if isinstance(path, Path):
-        return tuple(_file_stamp(Path(f"{path}{suffix}")) for suffix in ("", "-wal"))
+        return tuple(_file_stamp(f"{path}{suffix}") for suffix in ("", "-wal"))
     if database.dialect == "postgres":
         with contextlib.suppress(QueryError):
             return str(database.execute(_NEXT_TRANSACTION).rows)
@@ -39,9 +40,9 @@ def content_stamp(database: Database) -> Hashable:
     return None
 
 
-def _file_stamp(path: Path) -> tuple[int, ...]:
+def _file_stamp(path: str) -> tuple[int, ...]:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return ()
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

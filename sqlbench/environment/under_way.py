@@ -19,6 +19,7 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.known import Known
 from sqlbench.episodes.repair import AUTO, GENERATE, FailedAttempt, Message, Prompts
+from sqlbench.exceptions import ConfigError
 from sqlbench.models import ModelRequest
 from sqlbench.models.base import ChatModel
 from sqlbench.policies import Decision, Policy
@@ -144,7 +145,7 @@ class UnderWay:
         key = (self.question.id, self.episode.repeat, context.attempt_number)
         decision = self.policy.select(context, generator(self.seed, Role.POLICY, *key))
         if unknown := [arm for arm, score in decision.scores.items() if score != score]:
-            raise ValueError(
+            raise ConfigError(
                 f"The policy {type(self.policy).__name__} gave the score nan to "
                 f"{', '.join(map(str, unknown))}: expected a number for each arm; look at what "
                 "its scores are divided by."

@@ -21,12 +21,12 @@ from sqlbench.evidence.stacked import StackedLinear, StackedPolicy, StackedTable
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown
 from sqlbench.stats import (
-    clustered_interval,
     clustered_ratio,
     interval_text,
     paired_difference,
     points_text,
     seed_band,
+    share,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class CrossValidation(Shown):
     def summary(self, seed: int = 0) -> pd.DataFrame:
         """Return a row a policy, best first.
 
-        Columns: policy, right, low and high (95% bootstrap by question), difference from the
+        Columns: policy, right, low and high (95%, by question), difference from the
         baseline with its paired interval by question (difference_low, difference_high) and by
         database (database_low, database_high: Student's t over the databases' differences,
         weighted alike), gap_closed (the difference over that of the optimum, with gap_low and
@@ -71,16 +71,16 @@ class CrossValidation(Shown):
         questions = self.table.question_ids
         rows = []
         for policy, value in self.values.items():
-            low, high = clustered_interval(value, questions, seed=seed)
-            difference = paired_difference(value, base, questions, seed=seed)
+            right = share(value, questions)
+            difference = paired_difference(value, base, questions)
             gap = clustered_ratio(value - base, best - base, questions, seed=seed)
             database_low, database_high = database_interval(value - base, self.table.db_ids)
             rows.append(
                 {
                     "policy": policy,
                     "right": float(value.mean()),
-                    "low": low,
-                    "high": high,
+                    "low": right.low,
+                    "high": right.high,
                     "difference": difference.estimate,
                     "difference_low": difference.low,
                     "difference_high": difference.high,

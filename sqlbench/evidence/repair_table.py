@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlbench.episodes.context import parse_blocks
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
-from sqlbench.stats import clustered_ratio
+from sqlbench.stats import share
 
 TABLE_VERSION = 1
 RESAMPLE = "resample"
@@ -111,7 +111,7 @@ class RepairTable(Shown):
     def card(self) -> Card:
         """Return what a notebook shows of it: how often each arm ends right."""
         rows = [
-            (arm, f"{clustered_ratio(mean, np.ones(len(self)), self.question_ids)}")
+            (arm, f"{share(mean, self.question_ids)}")
             for arm, mean in zip(self.arms, self.means.T, strict=True)
         ]
         about = facts(

@@ -24,7 +24,7 @@ from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.predictions import PredictionFileError
 from sqlbench.paths import located
 from sqlbench.signals.choice import Choice, choose_among
-from sqlbench.stats import Interval, cluster_bootstrap, clustered_ratio
+from sqlbench.stats import Interval, cluster_bootstrap, share
 from sqlbench.suites.base import Suite
 from sqlbench.words import markdown_table
 
@@ -163,7 +163,7 @@ def choice_figures(chosen: Sequence[Chosen], *, seed: int = 0) -> list[ChoiceFig
             dtype=np.float64,
         )
         questions = [c.candidates.question_id for c in mine]
-        first, taken, best = (_share(rows[:, i], questions, seed) for i in range(3))
+        first, taken, best = (share(rows[:, i], questions) for i in range(3))
         closed = cluster_bootstrap(
             rows, questions, lambda t: (t[..., 1] - t[..., 0]) / (t[..., 2] - t[..., 0]), seed=seed
         )
@@ -198,10 +198,6 @@ def _text(path: Path) -> str:
 
 def _are_texts(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
-
-
-def _share(values: Any, questions: Sequence[str], seed: int) -> Interval:
-    return clustered_ratio(values, np.ones(len(values)), questions, seed=seed)
 
 
 def _is_right(gold: Gold, sql: str, database: Database, metric: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -18,11 +19,15 @@ _AGGREGATES = re.compile(
     r"\b(?:group\s+by|count|sum|total|avg|min|max|group_concat|string_agg|json_group_\w+)\b",
     re.IGNORECASE,
 )
+_ORDERS = re.compile(r"\border\b", re.IGNORECASE)
 _LIMITS = re.compile(r"\b(?:limit|fetch|top)\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)
 def is_ordered(sql: str, dialect: str) -> bool:
     """Whether the outermost statement of a query has ORDER BY."""
+    if not _ORDERS.search(sql):
+        return False
     try:
         tree: exp.Expr | None = sqlglot.parse_one(sql, read=dialect)
     except (SqlglotError, RecursionError):

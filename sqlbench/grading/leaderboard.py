@@ -108,14 +108,14 @@ def leaderboard(graded: Sequence[Graded]) -> pd.DataFrame:
     return table.sort_values("rate", ascending=False, kind="stable")
 
 
-def compare_pair(first: Graded, second: Graded, seed: int = 0) -> dict[str, object]:
+def compare_pair(first: Graded, second: Graded) -> dict[str, object]:
     """Compare two files on the questions that both answer.
 
     Returns
     -------
     dict
         ``n``, ``both``, ``only_first``, ``only_second``, ``neither``; ``difference`` (first −
-        second) with ``low`` and ``high`` from a paired bootstrap clustered by database, of which
+        second) with ``low`` and ``high`` paired and clustered by database, of which
         there are ``databases``; ``p`` of McNemar's exact test; ``sentence``, the finding in words.
 
     Raises
@@ -133,7 +133,7 @@ def compare_pair(first: Graded, second: Graded, seed: int = 0) -> dict[str, obje
     b = b.loc[a.index]
     right_a, right_b = a["correct"].to_numpy(bool), b["correct"].to_numpy(bool)
     test = mcnemar(right_a, right_b)
-    interval = paired_difference(right_a, right_b, a["db_id"].tolist(), seed=seed)
+    interval = paired_difference(right_a, right_b, a["db_id"].tolist())
     names = (first.name, second.name)
     return {
         "n": test.n,

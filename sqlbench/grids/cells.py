@@ -56,6 +56,19 @@ class Cell:
         """Whether its last file is written."""
         return (self.folder / "summary.json").exists()
 
+    def settled(self, calling: Calling | None) -> bool:
+        """Whether it is finished, and owes no episode that its model or database has failed.
+
+        Those are asked for again whenever the grid is, unless there is no calling.
+        """
+        if not self.finished or (calling is not None and calling.offline):
+            return self.finished
+        try:
+            summary = json.loads((self.folder / "summary.json").read_bytes())
+            return not (summary["model_errors"] or summary.get("database_errors"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return True  # `Run.open` says what is wrong with it
+
 
 def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None) -> list[Cell]:
     """Give each configuration its folder, and refuse what cannot be run.
@@ -97,8 +110,8 @@ def plan(configs: Sequence[RunConfig], out: Path, calling: Calling | None = None
 
 
 def run_cell(cell: Cell, collect: Callable[[Run], T], calling: Calling | None = None) -> T:
-    """Run a cell, or open it if it is finished, and collect from it. This is what a worker does."""
-    if cell.finished:
+    """Run a cell, or open it if it is settled, and collect from it. This is what a worker does."""
+    if cell.settled(calling):
         return collect(Run.open(cell.folder))
     config = cell.config.model_dump()
     suite, (model, repairing) = _WORKER.planned(cell, calling)

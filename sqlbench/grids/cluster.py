@@ -220,7 +220,7 @@ class _ClusterExecutor(Executor):
         cell: Cell = args[0]
         outcome: Future[Any] = Future()
         outcome.set_running_or_notify_cancel()
-        if cell.finished:
+        if cell.settled(args[2]):
             outcome.set_result(fn(*args))
             return outcome
         if self._shared:

@@ -17,12 +17,13 @@ import numpy as np
 
 from sqlbench.checks import check_whole
 from sqlbench.episodes.repair import ARMS
-from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.exceptions import ConfigError, NothingLeftError, UnknownNameError
 from sqlbench.grids.comparison import Comparison, comparison_table
 from sqlbench.grids.grid import Workers, run_grid
 from sqlbench.grids.variants import differ_only_in_learning
 from sqlbench.models import Calling
 from sqlbench.runs.config import RunConfig
+from sqlbench.runs.missing import failure_lines
 from sqlbench.runs.run import Run
 from sqlbench.runs.summary import cost_of, usages
 
@@ -70,6 +71,8 @@ def compare(
     ------
     ConfigError
         If there are fewer than two seeds, or the variants differ in what they ask.
+    NothingLeftError
+        If there is no episode that all variants have.
     UnknownNameError
         If the baseline is not among the variants, or as `run_grid` raises it.
     """
@@ -91,16 +94,31 @@ def compare(
     places = [(name, seed) for name in variants for seed in dict.fromkeys(seeds)]
     configs = [variants[name].model_copy(update={"seed": seed}) for name, seed in places]
     frames = run_grid(configs, out, outcomes, workers=workers, progress=progress, calling=calling)
+    # What one variant has lost is left out of all: they are compared on the same episodes.
+    failed = [note for frame in frames for note in frame.attrs.pop("failed")]
     labelled = [
         frame.assign(policy=name, seed=seed)
         for (name, seed), frame in zip(places, frames, strict=True)
     ]
+    episodes, left_out = shared_episodes(pd.concat(labelled, ignore_index=True), len(variants))
+    if episodes.empty:
+        raise NothingLeftError(
+            "Nothing is left to compare: of every episode at least one variant was lost to its "
+            "model or database. Repeat the comparison to try again:\n"
+            + "\n".join(f"  {line}" for line in failure_lines(failed))
+        )
     listed = list(variants.values())
     models = tuple(dict.fromkeys(c.model for c in listed))
     return Comparison(
-        pd.concat(labelled, ignore_index=True), listed[0], baseline,
-        models if len(models) > 1 else None,
+        episodes, listed[0], baseline, models if len(models) > 1 else None, failed, left_out,
     )  # fmt: skip
+
+
+def shared_episodes(frame: pd.DataFrame, variants: int) -> tuple[pd.DataFrame, int]:
+    """Return the episodes that every variant has, and how many are left out."""
+    keys = ["seed", "episode"]
+    whole = frame.groupby(keys)["policy"].transform("nunique") == variants
+    return frame[whole].reset_index(drop=True), len(frame.loc[~whole, keys].drop_duplicates())
 
 
 def outcomes(run: Run) -> pd.DataFrame:
@@ -109,7 +127,7 @@ def outcomes(run: Run) -> pd.DataFrame:
     ``regret`` is the expected one (pseudo-regret): over the repairs of the episode, the best arm's
     chance in that context less the chosen arm's, by the matrix of the simulated model that repairs.
     It is NaN for a real one, whose chances nobody knows, and where ``generate`` was chosen, which
-    is no arm.
+    is no arm. ``attrs["failed"]`` holds the notes of the episodes that are missing.
     """
     from sqlbench.models.simulated.profile import load_profile
 
@@ -121,11 +139,13 @@ def outcomes(run: Run) -> pd.DataFrame:
     }
     costs = {e.index: cost_of(run, *usages([e])) for e in run.log}
     frame = run.episodes
-    return frame.assign(
+    found = frame.assign(
         tokens=frame["prompt_tokens"] + frame["completion_tokens"],
         regret=frame["episode"].map(regrets),
         cost=frame["episode"].map(costs),
     )
+    found.attrs["failed"] = run.failed
+    return found
 
 
 def _regret(episode: Episode, profile: Profile, progress: float) -> float:

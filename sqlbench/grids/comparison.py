@@ -17,10 +17,12 @@ from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grids.paired import paired_grid
 from sqlbench.html import Card, Grid, Shown, Text
 from sqlbench.runs.config import RunConfig
+from sqlbench.runs.missing import failure_lines
 from sqlbench.stats import (
     Interval,
     cluster_bootstrap,
     clustered_ratio,
+    difference_of_shares,
     interval_text,
     paired_difference,
     points_text,
@@ -75,12 +77,18 @@ class Comparison(Shown):
         The variant that differences are taken against.
     models : tuple of str or None
         The models, where it is they that differ.
+    failed : sequence of mapping
+        The notes of the episodes that a variant has lost, as `Run.failed` has them.
+    left_out : int
+        How many episodes (of a seed) are left out of every variant for that.
     """
 
     episodes: pd.DataFrame
     config: RunConfig
     baseline: str
     models: tuple[str, ...] | None = None
+    failed: Sequence[Mapping[str, Any]] = ()
+    left_out: int = 0
 
     def card(self) -> Card:
         """Return what a notebook shows of it: the summary, best first."""
@@ -205,9 +213,7 @@ class Comparison(Shown):
         columns, clusters = self._columns([name, baseline], rate, episodes)
         if (columns[:, [1, 3]] == 1).all():  # both say something of every episode
             return paired_difference(columns[:, 0], columns[:, 2], clusters)
-        return cluster_bootstrap(
-            columns, clusters, lambda t: t[..., 0] / t[..., 1] - t[..., 2] / t[..., 3]
-        )
+        return difference_of_shares(columns, clusters)
 
     def gap_closed(
         self,
@@ -334,7 +340,26 @@ def comparison_table(comparison: Comparison) -> str:
 
 def _warnings(comparison: Comparison, grid: Grid) -> list[str]:
     apart = [] if comparison.same_first else [_APART]
-    return apart + ([_UNKNOWN] if _has_unknown(grid) else [])
+    return apart + ([_UNKNOWN] if _has_unknown(grid) else []) + _lost(comparison)
+
+
+def _lost(comparison: Comparison) -> list[str]:
+    """Say how many episodes are left out, and why."""
+    if not comparison.left_out:
+        return []
+    asked = len(comparison.seeds) * comparison.config.episodes
+    said = (
+        f"{comparison.left_out} of {counted(asked, 'episode')} of a variant were lost to the model "
+        "or the database by at least one of them, and are left out of all: what is compared are "
+        "the survivors. Repeat the comparison to try them again. Lost:"
+    )
+    return ["\n".join([said, *(f"  {line}" for line in failure_lines(comparison.failed))])]
+
+
+def _gap_text(c: Comparison, name: str) -> str:
+    """Return what a variant closes of the gap; its two ends are where they are by definition."""
+    closed = c.gap_closed(name)
+    return share_text(closed.estimate) if name in ("random", "oracle") else str(closed)
 
 
 def _grid(c: Comparison) -> Grid:
@@ -353,7 +378,7 @@ def _grid(c: Comparison) -> Grid:
         cells += ["—" if name == c.baseline else _range(row, "difference", points_text)]
         cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
         cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
-        cells += [str(c.gap_closed(name))] if gap else []
+        cells += [_gap_text(c, name)] if gap else []
         rows.append(cells)
     return Grid(header, rows)
 

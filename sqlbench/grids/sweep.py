@@ -21,6 +21,7 @@ from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import Calling
 from sqlbench.paths import located, shown
 from sqlbench.runs.config import RunConfig, make_config, parse_seeds
+from sqlbench.runs.missing import failure_lines, lost_note
 from sqlbench.runs.run import Run
 from sqlbench.stats import interval_text
 from sqlbench.words import counted
@@ -117,6 +118,7 @@ def run_sweep(
     -------
     DataFrame
         A row a cell: the fields in which the cells differ, rates, calls, tokens, cost, folder.
+        ``attrs["failed"]`` holds the notes of the episodes that were lost, as `Run.failed` does.
     """
     import pandas as pd
 
@@ -133,12 +135,14 @@ def run_sweep(
             if view is not None:
                 view()
         varied = sweep.varied
+        failed = [note for row in rows for note in row.pop("failed")]
         table = pd.DataFrame(
             [
                 {n: getattr(c.config, n) for n in varied} | row | {"folder": c.folder.name}
                 for row, c in zip(rows, cells, strict=True)
             ]
         )
+        table.attrs["failed"] = failed
         table.to_csv(sweep.folder / TABLE, index=False)
         merge_stores(cells, sweep.folder / MERGED_STORE)
     return table
@@ -161,6 +165,7 @@ def cell_row(run: Run) -> dict[str, Any]:
         "cost": summary["cost"],
         "cost_per_solved": summary["cost_per_solved"],
         "simulated": run.simulated,
+        "failed": run.failed,
     }
 
 
@@ -195,12 +200,26 @@ def sweep_text(table: pd.DataFrame) -> str:
     hidden |= {n for n in costs if not table[n].fillna(0).any()}
     hidden |= {n for n in table.columns if n.endswith(("_low", "_high"))}
     shown = [n for n in table.columns if n not in hidden]
-    rates = [n for n in ("any", "field", "first", "repaired", "fixed", "broken") if n in table]
+    rates = [n for n in table.columns if f"{n}_low" in table]
     rows = []
     for row in table.sort_values("any", ascending=False, kind="stable").to_dict("records"):
         rows.append([_rate(row, str(n)) if n in rates else _shown(row[n]) for n in shown])
     mark = " (simulated model)" if table["simulated"].any() else ""
-    return f"{counted(len(table), 'run')}{mark}\n\n" + markdown_table([str(n) for n in shown], rows)
+    head = f"{counted(len(table), 'run')}{mark}\n\n"
+    return head + markdown_table([str(n) for n in shown], rows) + _lost(table)
+
+
+def _lost(table: pd.DataFrame) -> str:
+    """Say how many episodes the runs of a sweep have lost, and why."""
+    failed = table.attrs.get("failed", ())
+    if not failed:
+        return ""
+    lost, left = len(failed), int(table["episodes"].sum())
+    note = lost_note(lost, left)
+    said = "" if note is None else f"\n\n{note}"
+    asked = counted(lost + left, "episode")
+    said += f"\n\n{lost} of {asked} failed. Repeat the sweep to try again:"
+    return "\n".join([said, *(f"  {line}" for line in failure_lines(failed))])
 
 
 def _rate(row: Mapping[Any, Any], name: str) -> str:

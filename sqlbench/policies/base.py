@@ -102,16 +102,27 @@ class ScoredPolicy(ABC):
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
         """Return the exact probability of each arm, shape (8,): ties are shared equally."""
-        scores = self.scores(context)
+        scores = self._checked_scores(context)
         best: NDArray[np.float64] = np.where(scores >= scores.max() - TIE_TOLERANCE, 1.0, 0.0)
         best *= (1 - self.epsilon) / best.sum()
         return best + self.epsilon / len(ARMS)
 
     def select(self, context: Context, rng: np.random.Generator) -> Decision:
         """Choose an arm for a context."""
-        scores = self.scores(context).tolist()
+        scores = self._checked_scores(context).tolist()
         chosen, propensity = choose(scores, self.epsilon, rng.random())
         return Decision(ARMS[chosen], dict(zip(ARMS, scores, strict=True)), propensity)
+
+    def _checked_scores(self, context: Context) -> NDArray[np.float64]:
+        """Return the scores, if they are a number for each arm."""
+        scores = np.asarray(self.scores(context), dtype=float)
+        if scores.shape != (len(ARMS),) or np.isnan(scores).any():
+            raise ConfigError(
+                f"The policy {type(self).__name__} gave the scores {scores.tolist()}: expected "
+                f"{len(ARMS)} numbers, one for each arm, and nan is none. Look at its scores(), "
+                "and at what it divides by."
+            )
+        return scores
 
     def update(self, context: Context, action: RepairAction, reward: float) -> None:
         """Learn nothing, but refuse what no policy could learn from."""
@@ -154,7 +165,7 @@ def choose(scores: list[float], epsilon: float, uniform: float) -> tuple[int, fl
     """
     for score in scores:
         if score != score:
-            raise ValueError(
+            raise ConfigError(
                 f"A policy gave the scores {scores}: expected a number for each of the arms, and "
                 "nan is none. Look at what its scores() divides by."
             )

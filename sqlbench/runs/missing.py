@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlbench.words import counted
@@ -17,7 +18,11 @@ SHOWN = 3
 
 def survivors_note(run: Run) -> str | None:
     """Return what a table must say where many episodes are lost, with their share; else None."""
-    lost, left = len(run.failed), len(run.log)
+    return lost_note(len(run.failed), len(run.log))
+
+
+def lost_note(lost: int, left: int) -> str | None:
+    """Return the same of so many episodes that are lost and left."""
     if lost <= SURVIVORS * (lost + left):
         return None
     return (
@@ -26,10 +31,16 @@ def survivors_note(run: Run) -> str | None:
     )
 
 
-def failure_lines(run: Run) -> list[str]:
-    """Return why episodes are missing: at most three reasons, each with its count."""
+def failure_lines(failed: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return why episodes are missing: at most three reasons, each with its count.
+
+    Parameters
+    ----------
+    failed : iterable of mapping
+        Their notes, as `Run.failed` has them.
+    """
     groups: dict[str, list[str]] = {}
-    for record in run.failed:
+    for record in failed:
         # Numbers tell one request from another, and not one reason.
         key = f"{record['kind']}: " + re.sub(r"\d+", "0", record["message"])
         groups.setdefault(key, []).append(record["message"])

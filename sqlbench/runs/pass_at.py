@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError
-from sqlbench.stats import clustered_ratio, rate
+from sqlbench.stats import share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,17 +47,8 @@ def pass_at_k(run: Run) -> pd.DataFrame:
     rows = []
     for k in range(1, n + 1):
         passed = _chance(right, n, k)
-        if not len(passed):
-            low = high = mean = np.nan
-        elif set(passed.tolist()) <= {0.0, 1.0}:
-            found = rate(passed.astype(bool), questions)
-            mean, low, high = (
-                np.nan if v is None else v for v in (found.rate, found.low, found.high)
-            )
-        else:
-            interval = clustered_ratio(passed, np.ones(len(passed)), questions)
-            mean, low, high = interval.estimate, interval.low, interval.high
-        rows.append((mean, low, high, len(passed)))
+        found = share(passed, questions)
+        rows.append((found.estimate, found.low, found.high, len(passed)))
     index = pd.RangeIndex(1, n + 1, name="k")
     return pd.DataFrame(rows, index=index, columns=["rate", "low", "high", "episodes"])
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
 
+_LOGS = {name: Path(f"{name}.jsonl") for name in ("episodes", "failures", "timings", "calls")}
+
 
 class RunWriter:
     """Appends to a run, in memory and in its folder if it has one.
@@ -72,8 +74,8 @@ class RunWriter:
                     (folder / START).write_bytes(start.content)
             if not (folder / "run.json").exists():
                 write_json(folder / "run.json", self.run.meta)
-            for name in ("episodes", "failures", "timings", "calls"):
-                path = folder / f"{name}.jsonl"
+            for name, log in _LOGS.items():
+                path = folder / log
                 drop_torn_line(path)
                 with clear_errors(path):
                     self._files[name] = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -210,7 +212,7 @@ class RunWriter:
         if name in self._files:
             line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
             rest = memoryview(line.encode("utf-8", "surrogatepass") + b"\n")
-            with clear_errors(Path(f"{name}.jsonl")):
+            with clear_errors(_LOGS[name]):
                 # Without a buffer: what did not fit on a full disk must not follow later.
                 while rest:
                     rest = rest[os.write(self._files[name], rest) :]

@@ -17,7 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.seeds import Role, generator
-from sqlbench.stats.intervals import bootstrap_ends, cluster_sums, paired_interval, share_interval
+from sqlbench.stats.intervals import (
+    NORMAL,
+    bootstrap_ends,
+    cluster_sums,
+    difference_interval,
+    mean_interval,
+    share_interval,
+    students_t,
+    wilson_of,
+)
 
 RESAMPLES = 2000
 Array = NDArray[np.float64]
@@ -49,32 +58,7 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     confidence : float
         In (0, 1).
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def clustered_interval(
-    values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Return the interval of a mean of clustered values.
-
-    Parameters
-    ----------
-    values : array_like of shape (n,)
-        What is averaged.
-    clusters, confidence, seed
-        See `cluster_bootstrap`.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end. With a single cluster both are NaN: nothing can be resampled.
-    """
-    array = np.asarray(values, dtype=float)
-    found = clustered_ratio(array, np.ones(len(array)), clusters, confidence, seed)
-    return found.low, found.high
+    return wilson_of(count / n, n, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +160,59 @@ def clustered_ratio(
 ) -> Interval:
     """Return Σnumerator / Σdenominator with its interval: a mean over a subset, for example.
 
-    Where each is 0 or 1 and the first never without the second, it is a share of cases.
+    Where each is 0 or 1 and the first never without the second, it is a share of cases; where all
+    denominators are 1, it is a mean.
     """
     columns = np.column_stack([numerator, denominator]).astype(float)
     top, bottom = columns[:, 0], columns[:, 1]
+    sums = cluster_sums(columns, clusters)
     if np.isin(columns, (0.0, 1.0)).all() and (top <= bottom).all() and bottom.any():
-        sums = cluster_sums(columns, clusters)
-        k = int((sums[:, 1] > 0).sum())
-        low, high = (
-            share_interval(sums[:, 0], sums[:, 1], confidence) if k > 1 else (math.nan, math.nan)
+        several = (sums[:, 1] > 0).sum() > 1
+        ends = (
+            share_interval(sums[:, 0], sums[:, 1], confidence) if several else (math.nan, math.nan)
         )
-        return Interval(float(top.sum() / bottom.sum()), low, high, len(columns), len(sums))
-    return cluster_bootstrap(columns, clusters, lambda t: t[..., 0] / t[..., 1], confidence, seed)
+    elif len(bottom) and (bottom == 1).all():
+        ends = mean_interval(sums[:, 0], sums[:, 1], confidence)
+    else:
+        return cluster_bootstrap(
+            columns, clusters, lambda t: t[..., 0] / t[..., 1], confidence, seed
+        )
+    return Interval(float(top.sum() / bottom.sum()), *ends, len(columns), len(sums))
+
+
+def share(values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95) -> Interval:
+    """Return the mean of values from 0 to 1 that are shares themselves, as pass@k is."""
+    array = np.asarray(values, dtype=float)
+    sums = cluster_sums(np.column_stack([array, np.ones(len(array))]), clusters)
+    ends = (
+        share_interval(sums[:, 0], sums[:, 1], confidence)
+        if len(sums) > 1
+        else (math.nan, math.nan)
+    )
+    return Interval(float(array.mean()), *ends, len(array), len(sums))
+
+
+def difference_of_shares(
+    columns: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95
+) -> Interval:
+    """Return the difference of two shares whose cases need not be the same.
+
+    Parameters
+    ----------
+    columns : array_like of shape (n, 4)
+        Hits and cases of the first, hits and cases of the second; a row is on one cluster.
+    clusters : sequence of length n
+        The cluster of each row.
+    confidence : float
+        In (0, 1).
+    """
+    rows = np.asarray(columns, dtype=float)
+    sums = cluster_sums(rows, clusters)
+    ends = difference_interval(sums[:, [0, 2]], sums[:, [1, 3]], confidence)
+    total = sums.sum(axis=0)
+    known = total[1] > 0 and total[3] > 0
+    estimate = float(total[0] / total[1] - total[2] / total[3]) if known else math.nan
+    return Interval(estimate, *ends, len(rows), len(sums))
 
 
 def paired_difference(
@@ -195,9 +220,10 @@ def paired_difference(
     control: ArrayLike,
     clusters: Sequence[Any],
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> Interval:
-    """Return the mean of ``treated − control`` with its interval, pairs resampled by cluster.
+    """Return the mean of ``treated − control`` with its interval, by cluster.
+
+    Where all values lie from 0 to 1 they are taken for shares.
 
     Raises
     ------
@@ -210,17 +236,10 @@ def paired_difference(
             f"A paired difference needs pairs: {len(a)} values, {len(b)} values and "
             f"{len(clusters)} clusters do not match."
         )
-    if len(a) and np.isin([a, b], (0.0, 1.0)).all():
-        sums = cluster_sums(np.column_stack([a - b, np.ones(len(a))]), clusters)
-        low, high = paired_interval(sums[:, 0], sums[:, 1], confidence)
-        return Interval(float((a - b).mean()), low, high, len(a), len(sums))
-    return cluster_bootstrap(
-        np.column_stack([a - b, np.ones(len(a))]),
-        clusters,
-        lambda t: t[..., 0] / t[..., 1],
-        confidence,
-        seed,
-    )
+    ones = np.ones(len(a))
+    if len(a) and min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1:
+        return difference_of_shares(np.column_stack([a, ones, b, ones]), clusters, confidence)
+    return clustered_ratio(a - b, ones, clusters, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +262,19 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> McNemar:
     first, second : array_like of bool, shape (n,)
         Whether each was right.
     """
-    from scipy.stats import binomtest
-
     a, b = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     if a.shape != b.shape:
         raise ConfigError(f"McNemar's test needs pairs: {len(a)} and {len(b)} values.")
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     discordant = only_a + only_b
-    p = float(binomtest(only_a, discordant).pvalue) if discordant else 1.0
+    p = _sign_test(only_a, discordant)
     return McNemar(len(a), only_a, only_b, p)
+
+
+def _sign_test(count: int, n: int) -> float:
+    """Return the exact two-sided p-value of ``count`` of ``n`` at a chance of a half."""
+    less = min(count, n - count)
+    return min(1.0, 2 * sum(math.comb(n, i) for i in range(less + 1)) / (1 << n))
 
 
 def pairs_needed(
@@ -268,11 +291,9 @@ def pairs_needed(
     confidence, power : float
         Of a two-sided test.
     """
-    from scipy.stats import norm
-
     if not difference:
         return math.inf
-    z, z_power = norm.ppf((1 + confidence) / 2), norm.ppf(power)
+    z, z_power = NORMAL.inv_cdf((1 + confidence) / 2), NORMAL.inv_cdf(power)
     spread = math.sqrt(max(discordant - difference**2, 0.0))
     return float((z * math.sqrt(discordant) + z_power * spread) ** 2 / difference**2)
 
@@ -321,14 +342,12 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     ConfigError
         If there are fewer than two seeds.
     """
-    from scipy.stats import t
-
     array = np.asarray(values, dtype=float)
     n = len(array)
     if n < 2:
         raise ConfigError(f"An interval over seeds needs at least two seeds, not {n}.")
     mean = array.mean(axis=0)
-    half = t.ppf((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
+    half = students_t((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
     return mean, mean - half, mean + half
 
 
@@ -345,8 +364,8 @@ def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
 def wilson_arrays(
     counts: NDArray[Any], sizes: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson's interval for many shares at once: scipy has it for one at a time."""
-    z = 1.959963984540054
+    """Return Wilson's interval of many shares at once."""
+    z = NORMAL.inv_cdf(0.975)
     n = np.asarray(sizes, dtype=float)
     p = np.divide(counts, n, out=np.zeros_like(n), where=n > 0)
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)

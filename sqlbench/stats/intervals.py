@@ -2,14 +2,19 @@
 
 Episodes on one question are not independent, so questions are what an interval counts.
 
-- A share: Wilson's interval (1927) with as many trials as the values are worth. Independent values
-  are worth one each. Clustered values are worth n divided by the design effect (Kish 1965), never
-  more than n, and that times (z / t)² with Student's t of k - 1 degrees of freedom, since the
-  design effect is itself an estimate (Korn and Graubard 1998). Where all clusters are alike, or
-  there is only one, nothing is known of how they differ: each is worth one trial.
-- A difference of two rights and wrongs on the same cases: Bonett and Price (2012), by clusters: two
-  clusters are added, one for each side, which keeps a difference that was never seen from being
-  certain; Student's t of k - 1 degrees of freedom.
+- A share: Wilson's interval (1927) with as many trials as the values are worth. Independent
+  values are worth one each. Clustered values are worth n divided by the design effect (Kish
+  1965), rights and wrongs never more than n, shares of shares never more than 2n, and that times
+  (z / t)² with Student's t of k - 1 degrees of freedom, since the design effect is itself an
+  estimate (Korn and Graubard 1998). It is estimated as if two more clusters had been seen whose
+  episodes all end alike: with few clusters, or rare hits, the one that tells is often not among
+  them. Where all clusters are alike, or there is only one, nothing is known of how they differ:
+  each is worth one trial.
+- A difference of two shares on the same clusters: from the two intervals and their correlation over
+  the clusters (Newcombe 1998, method 10; Zou and Donner 2008). Two episodes are added to the
+  correlation, one that each side alone gets right: a difference that was never seen is not certain.
+- A mean of anything else, a cost for example: Student's t, freed of the skewness by Hall's (1992)
+  transformation.
 - Anything else: the bootstrap of whole clusters, with the tails that Student's t has at k clusters
   (the expanded percentile interval: Hesterberg 2015). Where all resamples are alike, or there is
   one cluster, the interval is unknown.
@@ -20,8 +25,11 @@ E. B. Wilson: Probable inference, the law of succession, and statistical inferen
 L. Kish: Survey Sampling, 1965, section 8.2.
 E. L. Korn, B. I. Graubard: Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data, Survey Methodology 24, 1998.
-D. G. Bonett, R. M. Price: Adjusted Wald confidence interval for a difference of binomial
-proportions based on paired data, Journal of Educational and Behavioral Statistics 37, 2012.
+R. G. Newcombe: Improved confidence intervals for the difference between binomial proportions based
+on paired data, Statistics in Medicine 17, 1998.
+G. Y. Zou, A. Donner: Construction of confidence limits about effect measures: a general approach,
+Statistics in Medicine 27, 2008.
+P. Hall: On the removal of skewness by transformation, JRSS B 54, 1992.
 T. C. Hesterberg: What teachers should know about the bootstrap, The American Statistician 69, 2015.
 """
 
@@ -29,13 +37,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+ADDED = 2  # clusters whose episodes all end alike, in the design effect
 ROUGH = 5  # with fewer clusters an interval covers less than it says
+
+
+NORMAL = NormalDist()
+
+
+def students_t(p: float, freedom: int) -> float:
+    """Return the quantile of Student's t; scipy.stats takes half a second to import for it."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, p))
 
 
 def cluster_sums(rows: Array, clusters: Sequence[Any]) -> Array:
@@ -48,9 +68,7 @@ def cluster_sums(rows: Array, clusters: Sequence[Any]) -> Array:
 
 def wilson_of(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's interval of a share of n trials, which need not be a whole number."""
-    from scipy.stats import norm
-
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = NORMAL.inv_cdf((1 + confidence) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
@@ -73,46 +91,79 @@ def share_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple
 
 def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
     """Return how many independent trials some clusters are worth."""
-    from scipy.stats import norm, t
-
     k, n = len(cases), float(cases.sum())
-    if k == n:
+    counts = bool((hits == np.round(hits)).all())  # shares of shares can be worth more than n
+    if k == n and counts:
         return n
     spread = float(((hits - share * cases) ** 2).sum())
     if k == 1 or spread <= 1e-12 * n * n:
         return float(k)
-    variance = k / (k - 1) * spread / n**2
-    worth = min(n, share * (1 - share) / variance)
+    own = ADDED * float(cases.mean()) ** 2 * share * (1 - share)
+    variance = k / (k - 1) * (spread + own) * k / (k + ADDED) / n**2
+    worth = min(n if counts else 2 * n, share * (1 - share) / variance)
     tail = (1 + confidence) / 2
-    return float(worth * (norm.ppf(tail) / t.ppf(tail, k - 1)) ** 2)
+    return float(worth * (NORMAL.inv_cdf(tail) / students_t(tail, k - 1)) ** 2)
 
 
-def paired_interval(
-    differences: Array, cases: Array, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return the interval of a mean difference of rights and wrongs, NaN for one cluster.
+def difference_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a difference of two shares, the first less the second.
 
     Parameters
     ----------
-    differences, cases : ndarray of shape (clusters,)
-        The sum of the differences (−1, 0 or 1) of each cluster, and how many they are.
+    hits, cases : ndarray of shape (clusters, 2)
+        Of each cluster and each side; cases of either side may be missing in a cluster.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    tuple of float
+        The two ends; NaN for one cluster, and where one side has no case.
+    """
+    if len(cases) < 2 or not cases.sum(axis=0).all():
+        return math.nan, math.nan
+    share = hits.sum(axis=0) / cases.sum(axis=0)
+    low, high = zip(
+        *(share_interval(hits[:, i], cases[:, i], confidence) for i in (0, 1)), strict=True
+    )
+    rest = np.vstack([hits - share * cases, [[0.5, -0.5], [-0.5, 0.5]]])
+    variance = (rest**2).sum(axis=0)
+    correlation = float(rest[:, 0] @ rest[:, 1] / math.sqrt(variance[0] * variance[1]))
+
+    def away(mine: float, others: float) -> float:
+        return math.sqrt(max(0.0, mine**2 - 2 * correlation * mine * others + others**2))
+
+    difference = float(share[0] - share[1])
+    return (
+        max(-1.0, difference - away(share[0] - low[0], high[1] - share[1])),
+        min(1.0, difference + away(high[0] - share[0], share[1] - low[1])),
+    )
+
+
+def mean_interval(sums: Array, cases: Array, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of Σsums / Σcases; NaN for one cluster, or clusters that are all alike.
+
+    Parameters
+    ----------
+    sums, cases : ndarray of shape (clusters,)
+        Of each cluster; each has a case.
     confidence : float
         In (0, 1).
     """
-    from scipy.stats import t
-
     k = len(cases)
-    if k < 2:
+    mean = float(sums.sum() / cases.sum())
+    rest = (sums - mean * cases) / cases.mean()
+    spread = math.sqrt(float((rest**2).sum()) / (k - 1)) if k > 1 else 0.0
+    if spread <= 1e-12 * max(1.0, abs(mean)):
         return math.nan, math.nan
-    size = float(cases.mean())
-    total = np.concatenate([differences, [size, -size]])
-    weight = np.concatenate([cases, [size, size]])
-    mean = float(total.sum() / weight.sum())
-    spread = float(((total - mean * weight) ** 2).sum())
-    half = float(t.ppf((1 + confidence) / 2, k - 1)) * math.sqrt(
-        (k + 2) / (k + 1) * spread / weight.sum() ** 2
-    )
-    return max(-1.0, mean - half), min(1.0, mean + half)
+    skew = float((rest**3).sum()) * k / ((k - 1) * max(k - 2, 1)) / spread**3
+    tail = students_t((1 + confidence) / 2, k - 1) / math.sqrt(k)
+
+    def freed(end: float) -> float:
+        root = 1 + skew * (end - skew / (6 * k))
+        return 3 / skew * (math.cbrt(root) - 1) if abs(skew) > 1e-6 else end
+
+    return mean - spread * freed(tail), mean - spread * freed(-tail)
 
 
 def bootstrap_ends(resampled: Array, clusters: int, confidence: float = 0.95) -> Array:
@@ -127,16 +178,13 @@ def bootstrap_ends(resampled: Array, clusters: int, confidence: float = 0.95) ->
     confidence : float
         In (0, 1).
     """
-    from scipy.stats import norm, t
-
     known = resampled[~np.isnan(resampled)]
     unknown = np.array([math.nan, math.nan])
     if clusters < 2 or not len(known):
         return unknown
-    low, high = known.min(), known.max()
-    if high - low <= 1e-12 * max(1.0, abs(high)):
+    if np.allclose(known, known[0], rtol=1e-12, atol=1e-12):
         return unknown  # that all were alike does not say that the next ones are
-    wide = math.sqrt(clusters / (clusters - 1)) * t.ppf((1 + confidence) / 2, clusters - 1)
-    tail = float(norm.cdf(-wide))
+    wide = math.sqrt(clusters / (clusters - 1)) * students_t((1 + confidence) / 2, clusters - 1)
+    tail = NORMAL.cdf(-wide)
     ends: Array = np.quantile(known, [tail, 1 - tail])
     return np.where(np.isfinite(ends), ends, math.nan)

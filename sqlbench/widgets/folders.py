@@ -39,6 +39,20 @@ class Folders:
         return f"Kept in {run}"
 
 
+def key_of(out: str | Path | None, **asked: object) -> object:
+    """Return what two monitors have in common that watch one run: its folder.
+
+    Without a name for it that is what the monitor was asked for.
+    """
+    if out is not None:
+        return located(out).resolve()
+    plain = (str, int, float, Path, type(None))
+    return tuple(
+        (name, value if isinstance(value, plain) else getattr(value, "spec", id(value)))
+        for name, value in sorted(asked.items())
+    )
+
+
 @cache
 def _temporary_folder() -> Path:
     """Return a folder that is removed when the kernel ends."""

@@ -18,21 +18,20 @@ import ipywidgets as w
 from sqlbench import html
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.models import ChatModel
-from sqlbench.paths import located
 from sqlbench.plots.painter import Painter, png
 from sqlbench.policies.registry import POLICY_NAMES
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.run import Run
 from sqlbench.suites import Suite, load_suite
 from sqlbench.widgets.background import Background
-from sqlbench.widgets.folders import Folders
+from sqlbench.widgets.folders import Folders, key_of
 from sqlbench.widgets.pace import Pace
 
 ALL_TASKS = "all tasks"
 SHORTEST = 0.5  # seconds between two drawings, at least
 REST = 2.0  # times as long as a drawing takes: no drawing, lest it be busy all the time
 # The monitors of this kernel by their folder, while anybody holds them.
-_WATCHED: weakref.WeakValueDictionary[Path, Monitor] = weakref.WeakValueDictionary()
+_WATCHED: weakref.WeakValueDictionary[object, Monitor] = weakref.WeakValueDictionary()
 STATUS = 0.25  # seconds between two status lines, at least
 
 
@@ -84,8 +83,6 @@ class Monitor(w.VBox):  # type: ignore[misc]
         )
         self._look_into_folder()
         self._set_state("ready")
-        if self._folders.named is not None:
-            _WATCHED[self._folders.named.resolve()] = self
 
     def start(self) -> None:
         """Start, or go on from where the run was paused or stopped."""
@@ -337,8 +334,8 @@ def monitor(
 ) -> Monitor:
     """Watch an experiment while it runs, with Start, Pause and Stop.
 
-    Where a run is under way in the same folder in this kernel, this is its monitor: a cell that is
-    run again attaches to it.
+    Where a run is under way in the same folder in this kernel (without ``out``: one that was asked
+    for in the same words), this is its monitor: a cell that is run again attaches to it.
 
     Parameters
     ----------
@@ -355,21 +352,20 @@ def monitor(
     >>> watched = sb.widgets.monitor(episodes=1000)  # doctest: +SKIP
     >>> watched  # doctest: +SKIP
     """
-    running = None if out is None else _WATCHED.get(located(out).resolve())
+    shaping: dict[str, Any] = {
+        "policy": policy,
+        "episodes": episodes,
+        "concurrency": concurrency,
+        "lag": lag,
+    }
+    key = key_of(out, suite=suite, model=model, task=task, **shaping, **options)
+    running = _WATCHED.get(key)
     if running is not None and running.state in ("running", "paused"):
         running.attached()
         return running
-    return Monitor(
-        suite,
-        model,
-        policy,
-        episodes=episodes,
-        out=out,
-        concurrency=concurrency,
-        lag=lag,
-        task=task,
-        **options,
-    )
+    made = Monitor(suite, model, out=out, task=task, **shaping, **options)
+    _WATCHED[key] = made
+    return made
 
 
 def _image(picture: bytes) -> Any:

@@ -3,7 +3,9 @@
 ``python tests/benchmarks/bench_answers.py`` takes all golds of marketplace and of Spider's dev
 set and the 29,265 distinct predictions of 88 systems, each as it is and in one seeded change, out
 of every wrapping of `wrapped_sql`, and fails if one does not come out whole. ``--share 0.1`` takes
-a seeded tenth. It says what was left out, and how the time of reading grows with an answer.
+a seeded tenth, ``--part 2/10`` the second of ten parts that together are all, and
+``--wrappings 1`` one drawn wrapping a statement in place of all. It says what was
+left out, and how the time of reading grows with an answer.
 """
 
 import argparse
@@ -17,32 +19,36 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from folders import SHARED
-from wrapped_sql import Taken, real_statements, take_all
+from wrapped_sql import WRAPPINGS, Taken, real_statements, take_all
 
 from sqlbench.models import extract_sql
 
 
-def take(job: tuple[int, list[str]]) -> Taken:
-    seed, statements = job
-    return take_all(statements, random.Random(seed))
+def take(job: tuple[int, list[str], int]) -> Taken:
+    seed, statements, wrappings = job
+    return take_all(statements, random.Random(seed), wrappings=wrappings)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--part", default="1/1", help="I/N: every Nth statement from the Ith on")
+    parser.add_argument("--wrappings", type=int, default=len(WRAPPINGS), help="drawn a statement")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     golds, predictions = real_statements(SHARED / "spider")
     rng = random.Random(0)
     chosen = [sql for sql in (*golds, *predictions) if rng.random() < options.share]
-    jobs = [(i, chosen[i : i + 200]) for i in range(0, len(chosen), 200)]
+    part, parts = map(int, options.part.split("/"))
+    chosen = chosen[part - 1 :: parts]
+    jobs = [(i, chosen[i : i + 200], options.wrappings) for i in range(0, len(chosen), 200)]
     started = time.perf_counter()
     with ProcessPoolExecutor(options.processes) as pool:
-        parts = list(pool.map(take, jobs))
+        taken = list(pool.map(take, jobs))
     elapsed = time.perf_counter() - started
-    answers = sum(part.answers for part in parts)
-    failures = [failure for part in parts for failure in part.failures]
-    left_out = sum(part.left_out for part in parts)
+    answers = sum(one.answers for one in taken)
+    failures = [failure for one in taken for failure in one.failures]
+    left_out = sum(one.left_out for one in taken)
     print(f"{len(chosen)} statements, {left_out} left out (no SQL), {answers} answers")
     print(f"{len(failures)} did not come out whole; {answers / elapsed:.0f} answers/s")
     for wrapping, count in Counter(name for name, _, _ in failures).most_common(10):

@@ -13,6 +13,7 @@ import sqlbench as sb
 suite = sb.load_suite("marketplace")
 model = sb.models.simulated.simulated.SimulatedModel(suite, latency=0.02)
 """
+both_themes = pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 IMPORT = "import sqlbench.models.simulated.simulated\n"
 
 
@@ -25,16 +26,19 @@ def choose_theme(notebook, theme):
     )
 
 
-def test_a_cell_that_is_run_again_attaches_and_an_interrupt_stops_it(lab, open_notebook):
+@both_themes
+def test_a_cell_that_is_run_again_attaches_and_an_interrupt_stops_it(lab, open_notebook, theme):
+    folder = f"run-{theme.split()[-1].lower()}"
     notebook = open_notebook(
         lab.make(
             "attach.ipynb",
             IMPORT + MAKE,
-            "watched = sb.widgets.monitor(suite, model, episodes=2000, out='run')\nwatched",
+            f"watched = sb.widgets.monitor(suite, model, episodes=2000, out='{folder}')\nwatched",
             "watched.start()",
             "1 + 1",
         )
     )
+    choose_theme(notebook, theme)
     notebook.run_all()
     notebook.wait_run()
     notebook.run(1)
@@ -42,18 +46,19 @@ def test_a_cell_that_is_run_again_attaches_and_an_interrupt_stops_it(lab, open_n
     expect(panel.get_by_text("Attached to the run that is under way")).to_be_visible()
     expect(notebook.button("Stop")).to_be_enabled()
     expect(panel.get_by_text("Another process is writing")).to_have_count(0)
-    notebook.shot("attached")
+    notebook.shot(f"attached-{theme.split()[-1].lower()}")
     waiting = notebook.cell(notebook.begin("await watched.finished()"))
     expect(waiting.locator(".jp-InputPrompt", has_text="[*]")).to_be_visible()
     notebook.page.wait_for_timeout(1000)  # a kernel that is not at the cell yet ignores it
     notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
     wait_until(notebook.errors)
     assert [e.partition(":")[0] for e in notebook.errors()] == ["CancelledError"]
-    kept = (lab.root / "run" / "episodes.jsonl").read_text().count("\n")
+    kept = (lab.root / folder / "episodes.jsonl").read_text().count("\n")
     assert 0 < kept < 2000
 
 
-def test_a_double_click_is_one_attempt(lab, open_notebook):
+@both_themes
+def test_a_double_click_is_one_attempt(lab, open_notebook, theme):
     player = open_notebook(
         lab.make(
             "double.ipynb",
@@ -63,6 +68,7 @@ def test_a_double_click_is_one_attempt(lab, open_notebook):
             "1 + 1",
         )
     )
+    choose_theme(player, theme)
     player.run_all()
     player.wait_run()
     player.button("Step").dblclick()
@@ -72,7 +78,7 @@ def test_a_double_click_is_one_attempt(lab, open_notebook):
     assert player.ask("len(env.episode.steps)").strip() == "1"
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@both_themes
 def test_the_explorer_shows_the_gold_and_the_rows_that_differ(lab, open_notebook, theme):
     explorer = open_notebook(
         lab.make(

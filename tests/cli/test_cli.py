@@ -164,3 +164,21 @@ def test_spider_runs_on_what_is_there_and_names_what_is_missing(spider_dir, tmp_
     log = [json.loads(line) for line in (tmp_path / "r" / "episodes.jsonl").open()]
     assert len(log) == 300
     assert len({e["db_id"] for e in log}) == 19
+
+
+def test_a_database_whose_changes_lie_beside_it_is_told_in_one_sentence(tmp_path):
+    writer = sqlite3.connect(tmp_path / "shop.sqlite")
+    writer.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    writer.execute("INSERT INTO t VALUES (2)")
+    writer.commit()
+    (tmp_path / "shop.yaml").write_text(
+        "database: shop.sqlite\ntasks:\n- id: t\n  difficulty: easy\n  questions:\n"
+        "  - {id: q, text: How many, gold: SELECT COUNT(*) FROM t}\n"
+    )
+    with closing(writer):
+        done = sqlbench("suites", "check", "shop.yaml", cwd=tmp_path)
+    assert done.returncode == 0
+    (said,) = {line for line in done.stderr.splitlines() if "shop.sqlite-wal" in line}
+    assert said.startswith("sqlbench: The database ") and "Warning" not in done.stderr
+    assert "is read without the changes in shop.sqlite-wal" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from sqlbench.cli import app
 from sqlbench.cli.commands import COMMANDS, load
+from sqlbench.databases.memo import SWITCH
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -42,3 +44,14 @@ def test_the_help_lists_all_and_imports_nothing_heavy():
 def test_an_unknown_command_is_named():
     done = CliRunner().invoke(app, ["runn"])
     assert done.exit_code == 2 and "runn" in done.output
+
+
+def test_without_memo_a_command_runs_every_statement_and_gives_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv(SWITCH, "on")
+    command = ["run", "--episodes", "20", "--out"]
+    assert CliRunner().invoke(app, [*command, str(tmp_path / "with")]).exit_code == 0
+    assert os.environ[SWITCH] == "on"
+    done = CliRunner().invoke(app, [*command, str(tmp_path / "without"), "--no-memo"])
+    assert done.exit_code == 0 and os.environ[SWITCH] == "off"
+    logs = [(tmp_path / name / "episodes.jsonl").read_bytes() for name in ("with", "without")]
+    assert logs[0] == logs[1]

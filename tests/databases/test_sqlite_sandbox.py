@@ -147,7 +147,10 @@ def test_changes_that_only_a_wal_file_holds_are_ignored_with_a_warning(path: Pat
     writer.execute("UPDATE singer SET name = 'changed'")
     writer.commit()
     try:
-        with SQLiteDatabase(path) as database, pytest.warns(UserWarning, match="are ignored"):
+        with (
+            SQLiteDatabase(path) as database,
+            pytest.warns(UserWarning, match="without the changes in"),
+        ):
             assert good_query_runs(database)
     finally:
         writer.close()

@@ -10,6 +10,7 @@ import pytest
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.episodes.repair import ARMS
+from sqlbench.evidence.crossvalidate import cross_validate
 from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.replay import replay, seeded_order
 from sqlbench.evidence.sensitivity import first_win, sharpened, sweep
@@ -18,6 +19,7 @@ from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.simulated.profile import load_profile
 from sqlbench.policies import make_policy
+from sqlbench.policies.simple import OBVIOUS_ARM
 from sqlbench.seeds import Role, generator
 
 
@@ -176,3 +178,17 @@ def test_where_all_arms_are_alike_no_policy_is_ahead():
     wins = first_win(frame, "random")
     assert wins[0.0] is None
     assert wins[1.0] in (100, 600)
+
+
+def test_rules_have_an_arm_for_every_class_in_replays_and_with_databases_held_out():
+    chances = {str(c): dict.fromkeys(map(str, ARMS), 0.5) for c in ErrorClass}
+    shares = dict.fromkeys(chances, 1.0)
+    table = synthetic_table(chances, shares, 200, np.random.default_rng(0))
+    assert set(table.contexts) == set(chances)
+    found = replay(table, ["rules", "random"], [0, 1], 50)
+    told = {c: table.arm(str(OBVIOUS_ARM[ErrorClass(c)]), "rules") for c in chances}
+    rows, _ = seeded_order(np.arange(200), 1, [0, 1], 50)
+    expected = [[told[table.contexts[i]] for i in order] for order in rows]
+    assert found.chosen["rules"].tolist() == expected
+    apart = replace(table, db_ids=tuple(f"d{i % 2}" for i in range(200)))
+    assert "rules" in cross_validate(apart, ["rules", "random"], [0, 1]).values

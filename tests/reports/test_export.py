@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -57,6 +59,27 @@ def test_the_latex_table_has_every_rate_with_its_interval_and_no_bare_sign(folde
     body = text[text.index("\\midrule") : text.index("\\bottomrule")]
     assert not re.search(r"(?<!\\)[_%#]", body) and "simulated model" in body
     assert all(line.count("&") == 7 for line in body.splitlines() if "&" in line)
+
+
+def test_the_latex_table_compiles(folder, tmp_path):
+    if shutil.which("pdflatex") is None or not _has_booktabs():
+        pytest.skip("needs pdflatex and booktabs (texlive-latex-recommended)")
+    (table,) = export(folder, "latex", tmp_path)
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\usepackage[landscape]{geometry}\n"
+        f"\\begin{{document}}\\input{{{table.name}}}\\end{{document}}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+def _has_booktabs() -> bool:
+    found = subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, timeout=60)
+    return found.returncode == 0
 
 
 def test_what_cannot_be_exported_is_refused(folder, tmp_path):

@@ -56,7 +56,7 @@ def test_rates_of_survivors_are_called_so_above_a_tenth(suite, every, says):
 
 
 def test_three_reasons_are_told_with_their_counts_and_the_others_counted(suite):
-    lines = failure_lines(run(Losing(suite, 1, reasons=5), 14, max_attempts=1))
+    lines = failure_lines(run(Losing(suite, 1, reasons=5), 14, max_attempts=1).failed)
     assert [line.split(" × ")[0] for line in lines] == ["3", "3", "3", "5"]
     assert lines[0].endswith("broke") and "other reasons" in lines[-1]
 

@@ -45,6 +45,19 @@ async def test_a_cell_that_is_run_again_attaches_to_the_run_under_way(suite, mod
     assert later.start_button.description == "Go on" and later.progress.value
 
 
+async def test_without_a_folder_a_cell_in_the_same_words_attaches(suite, model):
+    first = monitor(suite, model, episodes=400)
+    first.start()
+    await until(lambda: first.run is not None and first.run.log)
+    again = monitor(suite, model, episodes=400)
+    other = monitor(suite, model, episodes=300)
+    assert again is first and "Attached to the run" in again.message.value
+    assert other is not first and other.state == "ready"
+    again.stop()
+    await first._background.settled()
+    assert monitor(suite, model, episodes=400) is not first
+
+
 async def test_an_interrupt_stops_a_watched_run_and_keeps_what_is_done(suite, model, tmp_path):
     watched = monitor(suite, model, episodes=400, out=tmp_path / "run")
     cell = asyncio.ensure_future(watched.finished())

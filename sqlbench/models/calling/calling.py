@@ -68,7 +68,7 @@ class PoliteModel:
         """Answer a request, in as many calls as it takes and the limits allow."""
         if getattr(answering(self.model, request), "free", False):
             return await self.model.complete(request)  # read from a file: no call
-        rng, retry = random.Random(request.seed), 0
+        rng, retry = None, 0  # seeded when it is needed: most calls succeed
         while True:
             try:
                 call = self._call(request)
@@ -78,6 +78,7 @@ class PoliteModel:
                         return call.done(await self.model.complete(request))
             except ModelError as error:
                 retry += 1
+                rng = rng or random.Random(request.seed)
                 await self._pause(error, retry, rng)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[str | Completion]:

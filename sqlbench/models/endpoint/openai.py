@@ -25,8 +25,9 @@ from sqlbench.models.endpoint.call_errors import LateError, explain, retry_after
 from sqlbench.models.endpoint.endpoint import Endpoint, find_endpoint
 from sqlbench.models.endpoint.events import Part, Response, parts_of
 from sqlbench.models.endpoint.parameters import Parameters
-from sqlbench.models.endpoint.reasoning import SpokenPieces, split_reasoning
 from sqlbench.models.endpoint.reasons import REFUSED
+from sqlbench.models.reading.spoken import SpokenPieces
+from sqlbench.models.reading.thoughts import split_thoughts
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -264,7 +265,7 @@ class OpenAIModel:
         if answer.refusal or reason in REFUSED:
             why = answer.refusal or f"{reason}".replace("_", " ")
             raise ModelError(f"The model refused: {why}.", "refused", usage=usage)
-        text, aloud = split_reasoning(answer.text)
+        text, aloud = split_thoughts(answer.text)
         thought = "\n\n".join(t for t in (answer.thought.strip(), aloud) if t)
         if not text.strip():
             raise ModelError(self._emptiness(answer, thought), "empty", usage=usage)

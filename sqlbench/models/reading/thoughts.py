@@ -22,6 +22,8 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("[unused16]", "[unused17]"),
     ("<|inner_prefix|>", "<|inner_suffix|>"),
 )
+# How far from a mark the quotation marks around it may stand, in characters.
+QUOTED = 400
 OPENERS = {opener.lower(): closer.lower() for opener, closer in PAIRS}
 CLOSERS = frozenset(OPENERS.values())
 MARK = re.compile(
@@ -31,11 +33,11 @@ MARK = re.compile(
 )
 # gpt-oss: a channel for thoughts and one for the answer, with its tokens or with what is left of
 # them where a server drops special tokens.
-_CHANNEL = re.compile(
+CHANNEL = re.compile(
     r"(?:<\|start\|>\w*)?<\|channel\|>\s*(\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
 )
-_BARE_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z\s])(?!\s*[:=])")
-_BARE_CHANNEL = re.compile(r"assistant(?:final|commentary(?: to=[\w.]+)?(?: ?code| ?json)?)")
+BARE_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z\s])(?!\s*[:=])")
+BARE_CHANNEL = re.compile(r"assistant(?:final|commentary(?: to=[\w.]+)?(?: ?code| ?json)?)")
 # Granite says it in words.
 _IN_WORDS = re.compile(
     r"\A\s*Here is my thought process:(?P<thought>.*?)(?:Here is my response:|\Z)",
@@ -59,11 +61,18 @@ def split_thoughts(text: str) -> tuple[str, str]:
     if in_words := _IN_WORDS.match(text):
         thoughts.append(in_words["thought"])
         text = text[in_words.end() :]
+    spoken = split_marked(text, thoughts)
+    found = [t for thought in thoughts if (t := thought.strip())]
+    return (spoken.strip() if thoughts else spoken), "\n\n".join(found)
+
+
+def split_marked(text: str, thoughts: list[str]) -> str:
+    """Return a text without what stands between the marks of `PAIRS`, which joins the thoughts."""
     said: list[str] = []
     begin, waits = 0, ""
     for mark in MARK.finditer(text):
         name = mark[0].lower()
-        if _is_quoted(text, mark):
+        if opens_literal(text, mark.start()) and closes_literal(text, mark.end()):
             continue
         if waits:
             if name == waits:
@@ -76,14 +85,12 @@ def split_thoughts(text: str) -> tuple[str, str]:
             said.append(text[begin : mark.start()])
             begin, waits = mark.end(), OPENERS[name]
     (thoughts if waits else said).append(text[begin:])
-    found = [t for thought in thoughts if (t := thought.strip())]
-    spoken = "".join(said)
-    return (spoken.strip() if thoughts else spoken), "\n\n".join(found)
+    return "".join(said)
 
 
 def _channels(text: str) -> tuple[str, list[str]]:
     """Take the channels of gpt-oss apart."""
-    marks = list(_CHANNEL.finditer(text))
+    marks = list(CHANNEL.finditer(text))
     if marks:
         ends = [mark.start() for mark in marks[1:]] + [len(text)]
         parts = [
@@ -97,21 +104,24 @@ def _channels(text: str) -> tuple[str, list[str]]:
         other = [part for name, part in parts if name not in ("final", "analysis")]
         spoken = final or other
         return "".join(spoken[-1:]), [part for name, part in parts if name == "analysis"]
-    start = _BARE_ANALYSIS.match(text)
+    start = BARE_ANALYSIS.match(text)
     if start is None:
         return text, []
-    channels = list(_BARE_CHANNEL.finditer(text, start.end()))
+    channels = list(BARE_CHANNEL.finditer(text, start.end()))
     if channels:
         return text[channels[-1].end() :], [text[start.end() : channels[0].start()]]
     # One word is a column's or a heading's; glued to a sentence it is the channel's name.
     return ("", [text[start.end() :]]) if text[start.end()].isupper() else (text, [])
 
 
-def _is_quoted(text: str, mark: re.Match[str]) -> bool:
-    """Whether a mark stands within a pair of quotation marks, on its line."""
-    before = text[max(text.rfind("\n", 0, mark.start()) + 1, mark.start() - 400) : mark.start()]
-    if before.count("'") % 2 == 0 or not re.search(
-        r"[=(,%]\s*'[^']*\Z|LIKE\s+'[^']*\Z", before, re.I
-    ):
-        return False
-    return "'" in text[mark.end() : mark.end() + 400].partition("\n")[0]
+def opens_literal(text: str, start: int) -> bool:
+    """Whether a mark stands behind a quotation mark of SQL, on its line."""
+    before = text[max(text.rfind("\n", 0, start) + 1, start - QUOTED) : start]
+    return before.count("'") % 2 == 1 and bool(
+        re.search(r"[=(,%]\s*'[^']*\Z|LIKE\s+'[^']*\Z", before, re.I)
+    )
+
+
+def closes_literal(text: str, end: int) -> bool:
+    """Whether a quotation mark stands behind a mark, on its line."""
+    return "'" in text[end : end + QUOTED].partition("\n")[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from itertools import islice
 
 from sqlbench.databases.base import QueryError
@@ -17,6 +18,7 @@ from sqlbench.exceptions import ModelSetupError
 from sqlbench.grading import METRICS, Gold, Golds, compare
 from sqlbench.grading.edits import Query
 from sqlbench.models.simulated import fault_duckdb, fault_postgres, fault_raised, fault_silent
+from sqlbench.models.simulated.verified import KeptFaults, VerifiedFaults
 from sqlbench.suites.base import Question, Suite
 
 MAX_VARIANTS = 4
@@ -67,6 +69,7 @@ class Faults:
 
     def __init__(self, suite: Suite) -> None:
         self._golds = Golds(suite)
+        self._verified = VerifiedFaults(suite)
         self._kept: dict[str, QuestionFaults] = {}
         self._lock = threading.Lock()
 
@@ -88,7 +91,8 @@ class Faults:
                         f"The simulated model answers from gold queries, and question "
                         f"{question.id!r} has none; use a real model for it."
                     )
-                self._kept[question.id] = QuestionFaults(gold)
+                kept = self._verified.get(question)
+                self._kept[question.id] = QuestionFaults(gold, kept)
             return self._kept[question.id]
 
 
@@ -103,6 +107,8 @@ class QuestionFaults:
     ----------
     gold : Gold
         The gold query, run.
+    kept : KeptFaults or None
+        What was verified before.
 
     Attributes
     ----------
@@ -110,14 +116,16 @@ class QuestionFaults:
         The gold query, laid out as the variants are where that keeps its result.
     """
 
-    def __init__(self, gold: Gold) -> None:
+    def __init__(self, gold: Gold, kept: KeptFaults | None = None) -> None:
         self.gold = gold
-        self._query = Query(gold.sql, gold.database.schema())
+        self._disk = kept
         self._lock = threading.Lock()
         self._variants: dict[ErrorClass, tuple[str, ...]] = {ErrorClass.TIMEOUT: ()}
         self._right: dict[str, bool] = {}
-        plain = gold.sql.strip().rstrip(";").rstrip()
-        self.answer = self._query.sql if self.is_right(self._query.sql) else plain
+        known = kept.answer() if kept else None
+        self.answer = known if known is not None else self._laid_out()
+        if kept and known is None:
+            kept.keep("answer", (self.answer,))
 
     @property
     def plantable(self) -> tuple[ErrorClass, ...]:
@@ -133,11 +141,11 @@ class QuestionFaults:
             If they have to be run first and ``wait`` is False.
         """
         if error_class not in self._variants:
-            if not wait:
+            if not (wait or (self._disk and self._disk.variants(error_class) is not None)):
                 raise NotVerified
             with self._lock:
                 if error_class not in self._variants:
-                    found = tuple(islice(self._verified(error_class), MAX_VARIANTS))
+                    found = self._found(error_class)
                     self._right.update(dict.fromkeys(found, False))
                     self._variants[error_class] = found
         return self._variants[error_class]
@@ -159,6 +167,22 @@ class QuestionFaults:
             except QueryError:
                 self._right[sql] = False
         return self._right[sql]
+
+    @cached_property
+    def _query(self) -> Query:
+        return Query(self.gold.sql, self.gold.database.schema())
+
+    def _laid_out(self) -> str:
+        plain = self.gold.sql.strip().rstrip(";").rstrip()
+        return self._query.sql if self.is_right(self._query.sql) else plain
+
+    def _found(self, error_class: ErrorClass) -> tuple[str, ...]:
+        known = self._disk.variants(error_class) if self._disk else None
+        if known is None:
+            known = tuple(islice(self._verified(error_class), MAX_VARIANTS))
+            if self._disk:
+                self._disk.keep(error_class, known)
+        return known
 
     def _verified(self, error_class: ErrorClass) -> Iterator[str]:
         seen = {self._query.sql}

@@ -8,8 +8,6 @@ import sqlite3
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scripted import request
 from served import answers_for, run_on, serve
 
@@ -17,7 +15,6 @@ import sqlbench as sb
 from sqlbench.exceptions import ModelSetupError
 from sqlbench.models import Calling, ModelError, extract_sql
 from sqlbench.models.endpoint.openai import OpenAIModel
-from sqlbench.models.endpoint.reasoning import SpokenPieces, split_reasoning
 
 FAULTS = {
     "rate_limit": 0.1, "error": 0.05, "hang": 0.03, "reset": 0.03, "truncated": 0.03,
@@ -193,36 +190,6 @@ def test_reasoning_is_kept_apart_and_never_run(suite, tmp_path):
     assert "".join(pieces) == answer.text
     assert answer.usage.cached_tokens > 0 and answer.usage.reasoning_tokens == 5
     assert extract_sql(answer.text).startswith(question.gold.strip()[:20])
-
-
-@settings(deadline=None)  # a busy machine is no defect
-@given(
-    st.lists(
-        st.sampled_from(["SELECT 1 < 2 ", "<think>", "</think>", "a", "<thi", "\n"]), max_size=9
-    ),
-    st.randoms(use_true_random=False),
-)
-def test_however_a_stream_is_cut_the_same_pieces_are_shown(parts, rng):
-    text = "".join(parts)
-    cuts = sorted(rng.sample(range(len(text) + 1), min(4, len(text) + 1)))
-    whole, cut = SpokenPieces(), SpokenPieces()
-    expected = whole.feed(text) + whole.end()
-    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert "".join(cut.feed(p) for p in pieces) + cut.end() == expected
-    assert "<think>" not in expected
-
-
-@pytest.mark.parametrize(
-    ("text", "answer", "thought"),
-    [
-        ("SELECT 1", "SELECT 1", ""),
-        ("<think>hm</think> SELECT 1", "SELECT 1", "hm"),
-        ("hm\n</think>\nSELECT 1", "SELECT 1", "hm"),
-        ("<thinking>a</thinking>SELECT 1<think>b", "SELECT 1", "a\n\nb"),
-    ],
-)
-def test_think_blocks_are_split_off(text, answer, thought):
-    assert split_reasoning(text) == (answer, thought)
 
 
 def test_every_call_logs_its_tokens(suite, tmp_path):

@@ -89,7 +89,10 @@ def test_spider_variants_fail_in_their_class(spider_dir: Path) -> None:
     assert planted[ErrorClass.AMBIGUOUS_COLUMN] > 0.2 * len(questions)
 
 
-def test_variants_do_not_depend_on_the_order_of_calls(suite: Suite, faults: Faults) -> None:
+def test_variants_do_not_depend_on_the_order_of_calls(
+    suite: Suite, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQLBENCH_CACHE", str(tmp_path))  # where nothing was verified before
     questions = list(suite)[::12]
     other = Faults(suite)
     for question in reversed(questions):
@@ -98,7 +101,10 @@ def test_variants_do_not_depend_on_the_order_of_calls(suite: Suite, faults: Faul
             assert again == faults.get(question).variants(error_class)
 
 
-def test_nothing_is_run_for_a_caller_that_cannot_wait(suite: Suite) -> None:
+def test_nothing_is_run_for_a_caller_that_cannot_wait(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQLBENCH_CACHE", str(tmp_path))  # where nothing was verified before
     found = Faults(suite).get(next(iter(suite)))
     with pytest.raises(NotVerified):
         found.variants(ErrorClass.NO_SUCH_TABLE, wait=False)
