@@ -41,7 +41,7 @@ class Nursery:
     """The one process of this one that forks workers; it starts with the first of them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a process may be let go while another is forked
         self._orders: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -188,6 +188,10 @@ class DuckDBProcess:
         """End the process and let its socket go."""
         self.kill()
         self._connection.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # at the interpreter's end anything may be gone
+            self.kill()
 
     @property
     def ready(self) -> bool:

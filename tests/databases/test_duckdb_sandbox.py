@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import signal
@@ -259,6 +260,19 @@ def test_closing_ends_what_runs_and_the_processes(path: Path) -> None:
     database.close()
     with pytest.raises(RuntimeError, match="is closed"):
         database.execute("SELECT 1")
+    for _ in range(500):
+        if not _runs(pid):
+            return
+        time.sleep(0.01)
+    pytest.fail("the process goes on")
+
+
+def test_a_database_that_nobody_holds_lets_its_processes_go(path: Path) -> None:
+    database = DuckDBDatabase(path)
+    pid = _process(database).pid
+    assert _runs(pid)
+    del database
+    gc.collect()
     for _ in range(500):
         if not _runs(pid):
             return
