@@ -136,18 +136,7 @@ def scaled(rows: Floats, scale: Floats) -> Floats:
 
 
 def load_choice_weights(path: str | Path | None = None) -> ChoiceWeights:
-    """Read a file of weights.
-
-    Parameters
-    ----------
-    path : path-like, optional
-        By default the weights that come with the package.
-
-    Raises
-    ------
-    ConfigError
-        If the file is none, or was written by another version.
-    """
+    """Read a file of weights, by default the package's; raises as `load_weights` of the doubt."""
     return _load(located(path) if path is not None else DEFAULT)
 
 

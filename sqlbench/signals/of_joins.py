@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from sqlglot import exp
 
+from sqlbench.signals.paths import tables_between
 from sqlbench.signals.reading import Measure, Reading, Register, shown
 from sqlbench.signals.statement import Scope, Statement
 
@@ -76,7 +75,9 @@ def join_superfluous(r: Reading, s: Statement) -> Measure:
     for scope in s.scopes:
         idle = set(_idle(r, scope))
         if idle:
-            needed = _path(r, [t for t in dict.fromkeys(scope.tables) if t not in idle])
+            needed = tables_between(
+                r.catalogue, [t for t in dict.fromkeys(scope.tables) if t not in idle]
+            )
             extra += len([t for t in idle if needed is not None and t not in needed])
     return extra
 
@@ -88,7 +89,7 @@ def join_path_misses(r: Reading, s: Statement) -> Measure:
     for scope in s.scopes:
         tables = list(dict.fromkeys(scope.tables))
         if len(tables) > 1:
-            path = _path(r, tables)
+            path = tables_between(r.catalogue, tables)
             found += [t for t in path or () if t not in tables]
     return (len(found), f"The path over the keys runs through {shown(found)}.") if found else 0
 
@@ -98,7 +99,7 @@ def join_no_path(r: Reading, s: Statement) -> Measure:
     """Tables are joined that no keys connect."""
     for scope in s.scopes:
         tables = list(dict.fromkeys(scope.tables))
-        if len(tables) > 1 and _path(r, tables) is None:
+        if len(tables) > 1 and tables_between(r.catalogue, tables) is None:
             return (1, f"No foreign keys connect {shown(tables)}.")
     return 0
 
@@ -185,43 +186,3 @@ def _idle(r: Reading, scope: Scope) -> list[str]:
            for p in scope.projections):  # fmt: skip
         return []
     return [t for t in dict.fromkeys(scope.tables) if t not in used]
-
-
-def _path(r: Reading, tables: list[str]) -> set[str] | None:
-    """Return the tables on short paths over keys between these; None if there is none.
-
-    A Steiner tree, approximated by shortest paths from the tree so far (Takahashi and Matsuyama,
-    1980).
-    """
-    if not tables:
-        return set()
-    graph: dict[str, set[str]] = r.links.vocabulary.__dict__.setdefault("key_graph", {})
-    if not graph:
-        for table in r.links.vocabulary.tables:
-            graph[table] = set()
-        for key in r.catalogue.keys:
-            a, b = key.table.lower(), key.ref_table.lower()
-            graph[a].add(b)
-            graph[b].add(a)
-    tree = {tables[0]}
-    left = [t for t in tables[1:] if t != tables[0]]
-    while left:
-        before: dict[str, str | None] = dict.fromkeys(tree)
-        queue, hit = deque(tree), None
-        while queue:
-            here = queue.popleft()
-            if here in left:
-                hit = here
-                break
-            for there in sorted(graph.get(here, ())):
-                if there not in before:
-                    before[there] = here
-                    queue.append(there)
-        if hit is None:
-            return None
-        left.remove(hit)
-        step: str | None = hit
-        while step is not None:
-            tree.add(step)
-            step = before[step]
-    return tree

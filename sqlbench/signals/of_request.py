@@ -115,7 +115,7 @@ def sort_asked_but_limited(r: Reading, s: Statement) -> Measure:
 @signal.of_statement
 def direction_wrong(r: Reading, s: Statement) -> Measure:
     """The order's direction is not the one that the question's words have."""
-    order = s.tree.find(exp.Order)
+    order = s.first(exp.Order)
     if order is None or not order.expressions:
         return 0
     down = bool(order.expressions[0].args.get("desc"))
@@ -131,7 +131,7 @@ def direction_wrong(r: Reading, s: Statement) -> Measure:
 @signal.of_statement
 def ordered_down(r: Reading, s: Statement) -> Measure:
     """Rows are ordered downwards (1), upwards (-1), or not at all (0)."""
-    order = s.tree.find(exp.Order)
+    order = s.first(exp.Order)
     if order is None or not order.expressions:
         return 0
     return 1 if order.expressions[0].args.get("desc") else -1

@@ -258,8 +258,10 @@ def same_column_twice(r: Reading, s: Statement) -> Measure:
 @signal.of_statement
 def selected_twice(r: Reading, s: Statement) -> Measure:
     """The same expression is returned twice."""
-    texts = [p.sql().lower() for p in s.projections] if len(s.projections) > 1 else []
-    return len(set(texts)) < len(texts)
+    names = {(type(p), p.name.lower()) for p in s.projections}
+    if len(names) == len(s.projections):
+        return 0
+    return len({p.sql().lower() for p in s.projections}) < len(s.projections)
 
 
 @signal.of_statement

@@ -9,6 +9,8 @@ less than one that names imply; among equal trees the first in the schema's orde
 from __future__ import annotations
 
 import heapq
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +24,7 @@ from sqlbench.signals.statement import Scope, Statement
 EXACT = 5
 _IMPLIED = 1.25  # what a key costs that is not declared
 _FARTHEST = 6.0  # a longer way between two tables is none
+_KEPT = 512  # sets of tables whose trees are kept
 
 _Edges = tuple[Key, ...]
 _Tree = tuple[float, _Edges]
@@ -32,6 +35,7 @@ class KeyGraph:
     """The tables of a schema with the keys between them, by names in lower case."""
 
     edges: dict[str, list[tuple[str, float, Key]]] = field(default_factory=dict)
+    _trees: OrderedDict[tuple[str, ...], tuple[_Edges | None]] = field(default_factory=OrderedDict)
 
     @classmethod
     def of(cls, keys: Iterable[Key]) -> KeyGraph:
@@ -64,6 +68,24 @@ class KeyGraph:
                     heapq.heappush(queue, (cost + more, pushed, there, (*edges, key)))
         return found
 
+    def tree(self, wanted: tuple[str, ...]) -> _Edges | None:
+        """Return the keys of the smallest tree that joins some tables; None if there is none.
+
+        The last trees are kept: many answers join the same tables.
+        """
+        if len(wanted) < 2:
+            return ()
+        if (kept := self._trees.get(wanted)) is not None:
+            return kept[0]
+        found = _exact(self, wanted) if len(wanted) <= EXACT else _nearest(self, wanted)
+        self._trees[wanted] = (found,)
+        if len(self._trees) > _KEPT:
+            self._trees.popitem(last=False)
+        return found
+
+
+_graphs: weakref.WeakKeyDictionary[Catalogue, KeyGraph] = weakref.WeakKeyDictionary()
+
 
 def join_path(catalogue: Catalogue, tables: Sequence[str]) -> JoinPath | None:
     """Return how tables are joined over keys; None if the keys do not connect them.
@@ -75,8 +97,8 @@ def join_path(catalogue: Catalogue, tables: Sequence[str]) -> JoinPath | None:
     tables : sequence of str
         Real tables, named as the catalogue knows them.
     """
-    wanted = list(dict.fromkeys(name.lower() for name in tables))
-    edges = _connect(KeyGraph.of(catalogue.keys), wanted)
+    wanted = tuple(dict.fromkeys(name.lower() for name in tables))
+    edges = _graph(catalogue).tree(wanted)
     if edges is None:
         return None
     named = list(dict.fromkeys([*wanted, *_ends(edges)]))
@@ -86,6 +108,19 @@ def join_path(catalogue: Catalogue, tables: Sequence[str]) -> JoinPath | None:
     missing = tuple(real[name] for name in named if name not in wanted)
     conditions = tuple(key.condition() for key in edges)
     return JoinPath(tuple(real[name] for name in named), conditions, missing)
+
+
+def tables_between(catalogue: Catalogue, tables: Sequence[str]) -> set[str] | None:
+    """Return the tables of that tree, in lower case; None if the keys do not connect them.
+
+    Parameters
+    ----------
+    catalogue, tables
+        As for `join_path`.
+    """
+    wanted = tuple(dict.fromkeys(name.lower() for name in tables))
+    edges = _graph(catalogue).tree(wanted)
+    return None if edges is None else {*wanted, *_ends(edges)}
 
 
 def missed_paths(statement: Statement, catalogue: Catalogue) -> tuple[JoinPath, ...]:
@@ -155,13 +190,14 @@ def _equated(scope: Scope) -> set[frozenset[tuple[str, str]]]:
     return found
 
 
-def _connect(graph: KeyGraph, wanted: list[str]) -> _Edges | None:
-    if len(wanted) < 2:
-        return ()
-    return _exact(graph, wanted) if len(wanted) <= EXACT else _nearest(graph, wanted)
+def _graph(catalogue: Catalogue) -> KeyGraph:
+    found = _graphs.get(catalogue)
+    if found is None:
+        found = _graphs[catalogue] = KeyGraph.of(catalogue.keys)
+    return found
 
 
-def _exact(graph: KeyGraph, wanted: list[str]) -> _Edges | None:
+def _exact(graph: KeyGraph, wanted: Sequence[str]) -> _Edges | None:
     """Dreyfus and Wagner: the best tree of each set of tables, rooted at each table."""
     ways = {table: graph.ways(table) for table in wanted}
     nodes = list(dict.fromkeys(n for found in ways.values() for n in found))
@@ -193,10 +229,10 @@ def _exact(graph: KeyGraph, wanted: list[str]) -> _Edges | None:
     return None if found is None else found[1]
 
 
-def _nearest(graph: KeyGraph, wanted: list[str]) -> _Edges | None:
+def _nearest(graph: KeyGraph, wanted: Sequence[str]) -> _Edges | None:
     """Takahashi and Matsuyama: join the table that is nearest to the tree, until all are in it."""
     edges: _Edges = ()
-    tree, left = [wanted[0]], wanted[1:]
+    tree, left = [wanted[0]], list(wanted[1:])
     while left:
         choices = [
             (way[0], i, way[1], table)

@@ -114,6 +114,7 @@ class Question:
         self.text, _, self.hint = text.strip().partition("\n")
         self.lower = self.text.lower()
         self.words: list[str] = _WORD.findall(self.lower)
+        self._said: dict[re.Pattern[str], bool] = {}
 
     @cached_property
     def stems(self) -> list[str]:
@@ -169,4 +170,7 @@ class Question:
 
     def says(self, pattern: re.Pattern[str]) -> bool:
         """Return whether a pattern is in the question, without its hint."""
-        return pattern.search(self.lower) is not None
+        found = self._said.get(pattern)
+        if found is None:
+            found = self._said[pattern] = pattern.search(self.lower) is not None
+        return found

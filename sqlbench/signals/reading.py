@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from sqlglot.errors import SqlglotError
@@ -96,11 +96,17 @@ class Definition:
     def read(self, reading: Reading) -> Signal:
         """Measure the signal on one answer."""
         found = self.measure(reading)
-        if found is None:
-            return Signal(self.name, None)
+        said = ""
         if isinstance(found, tuple):
-            return Signal(self.name, float(found[0]), found[1] if found[0] else "")
-        return Signal(self.name, float(found))
+            found, said = found
+        if not found:  # most signals say nothing most of the time: one record for all of that
+            return _silent(self.name, None if found is None else 0.0)
+        return Signal(self.name, float(found), said)
+
+
+@cache
+def _silent(name: str, value: float | None) -> Signal:
+    return Signal(name, value)
 
 
 F = TypeVar("F", bound=Callable[..., Measure])

@@ -181,6 +181,10 @@ class Statement:
         """Return how many nodes of these classes the tree holds."""
         return sum(self.kinds.get(kind, 0) for kind in kinds)
 
+    def first(self, kind: type) -> Any:
+        """Return the first node of a class, None if there is none."""
+        return self.tree.find(kind) if self.kinds.get(kind) else None
+
     def _walk(self, node: Any, scope: Scope | None, clause: str, function: str, kind: str) -> None:
         cls = type(node)
         self.kinds[cls] = self.kinds.get(cls, 0) + 1

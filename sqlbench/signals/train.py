@@ -185,7 +185,7 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
         held_out[test] = model.decision_function(read[test])
     slope, offset = platt(held_out, answers.wrong, answers.weight)
     final = boosted(read, answers.wrong, answers.weight, seed)
-    skeleton = _skeletons(answers)
+    skeleton = skeletons(answers)
     trees = _export(final, answers.values.shape[1])
     notes: dict[str, Any] = {
         "answers": len(answers.wrong),
@@ -234,7 +234,7 @@ def folds_of(answers: Answers) -> NDArray[np.intp]:
     return np.array([fold_of[g] for g in group.tolist()], dtype=np.intp)
 
 
-def _skeletons(answers: Answers) -> Any:
+def skeletons(answers: Answers) -> Any:
     """Learn skeletons from the right answers of some questions."""
     usable = (answers.wrong == 0) & ~np.isnan(answers.skeletons[:, 0]) & (answers.weight > 0)
     kept = sorted(set(answers.question[usable].tolist()))
@@ -256,7 +256,7 @@ def cross_fitted(answers: Answers, folds: NDArray[np.intp]) -> Floats:
     expected: dict[int, Floats] = {}
     for fold in sorted(set(folds.tolist())):
         test = folds == fold
-        model = _skeletons(answers.take(~test))
+        model = skeletons(answers.take(~test))
         weights = expecting(model)
         for q in set(answers.question[test].tolist()):
             expected[q] = weights.expected(answers.words[q])
@@ -304,15 +304,19 @@ def one_thread() -> Any:
 
 
 def trees_read(inputs: Floats) -> NDArray[np.float32]:
-    """Return the inputs that trees read: the signals and how well the whole skeleton fits.
+    """Return what trees learn from: the signals and how well the whole skeleton fits.
 
-    What is unlike what was expected, element by element, would fit the databases that it was
-    learned on better, and others worse.
+    Its elements one by one would fit the databases that are learned from better, others worse.
     """
-    skipped = inputs.shape[1] - len(ELEMENTS) - FITS
-    read = np.hstack([inputs[:, :skipped], inputs[:, -FITS:]]).astype(np.float32)
+    read = columns_read(inputs)
     read[:, np.isnan(read).all(axis=0)] = 0.0  # nothing is known of it here, so nothing is learned
     return read
+
+
+def columns_read(inputs: Floats) -> NDArray[np.float32]:
+    """Return the same of answers that are judged: there a signal may be unknown of all."""
+    skipped = inputs.shape[1] - len(ELEMENTS) - FITS
+    return np.hstack([inputs[:, :skipped], inputs[:, -FITS:]]).astype(np.float32)
 
 
 def _export(model: Any, signals: int) -> dict[str, Any]:
@@ -365,11 +369,9 @@ def _figures(doubt: Floats, answers: Answers, folds: int) -> dict[str, float]:
     """Return how well doubts of databases that were held out tell wrong answers from right ones."""
     values = answers.values
     rows = (values[:, NAMES.index("raised")] == 0) & (values[:, NAMES.index("empty")] == 0)
-    everything = np.ones(len(doubt), bool)
-    found = {
-        name: round(area(answers.wrong[k], doubt[k], answers.weight[k]), 4)
-        for name, k in (("auc_all", everything), ("auc_rows", rows))
-    }
+    kept = {"auc_all": np.ones(len(doubt), bool), "auc_rows": rows}
+    found = {name: round(area(answers.wrong[k], doubt[k], answers.weight[k]), 4)
+             for name, k in kept.items()}  # fmt: skip
     bins = np.minimum((doubt * 10).astype(int), 9)
     gap = np.bincount(bins, answers.weight * (answers.wrong - doubt), 10)
     error = float(np.abs(gap).sum() / answers.weight.sum())

@@ -1,35 +1,30 @@
-"""What the choice among several answers and the audit of repairs are worth on real ones.
+"""What the choice among several answers is worth on real ones, and its weights.
 
-    python tests/benchmarks/bench_choice.py ../shared/spider --chains ../shared/bird_superhero \\
+    python tests/benchmarks/bench_choice.py ../shared/spider \\
         [--candidates FILE …] [--cache FOLDER] [--write]
 
-Doubt's weights are learned from ``systems.jsonl.gz`` with databases held out, in `FOLDS` folds; the
-choice's weights from the same answers and from the candidates of the other databases. So no answer
-is judged by weights that have seen its database, and one rule serves all sources. Candidates given
-by ``--candidates`` beside the folder's own are judged, and nothing is learned from them. The
-audit's doubts are learned from Spider alone. ``--write`` learns from everything and writes the
-weights that the package brings. Measuring all answers takes some ten minutes; ``--cache`` keeps it.
+Doubt's weights are learned from ``systems.jsonl.gz`` with each database held out; the choice's
+weights from the same answers and from the candidates of the other databases, in `FOLDS` folds. So
+no answer is judged by weights that have seen its database, and one rule serves all sources.
+Candidates given by ``--candidates`` beside the folder's own are judged, and nothing is learned from
+them. ``--write`` learns from everything and writes the weights that the package brings. The audit
+of real chains of repairs is measured by `bench_signals.py --bird`.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
-import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
+from held_out_doubts import Set, Stored, held_out
+from measured_answers import rows_of
 
-from sqlbench.databases.base import QueryError
 from sqlbench.signals.audit import audit_chain
-from sqlbench.signals.base import Outcome
-from sqlbench.signals.choice import Candidate, agreement, repeats
+from sqlbench.signals.choice import Candidate, repeats
 from sqlbench.signals.choice_fit import Group, fit_choice
 from sqlbench.signals.choice_weights import (
     DEFAULT,
@@ -38,162 +33,53 @@ from sqlbench.signals.choice_weights import (
     save_choice_weights,
 )
 from sqlbench.signals.registry import NAMES
-from sqlbench.signals.train import Answers, gather, inputs_of_answers, measure_answer, train
-from sqlbench.stats import cluster_bootstrap, paired_difference
-from sqlbench.suites import load_suite
-from sqlbench.suites.base import Suite
+from sqlbench.stats import Interval, cluster_bootstrap, paired_difference
 
 FOLDS = 6
 
 
-@dataclass
-class Set:
-    """The candidates of one source for one question; ``rows`` are places among the answers."""
+def choices_of(
+    stored: Stored, inputs: np.ndarray, doubts: np.ndarray, taught: Collection[str]
+) -> list[int]:
+    """Return the place that is chosen in each set, by weights that saw no set of its database.
 
-    source: str
-    question: str
-    database: str
-    statements: list[str]
-    right: np.ndarray
-    rows: np.ndarray
-    same: np.ndarray
-    ran: np.ndarray
-
-
-class Measured:
-    """All answers of a suite, measured once each, with their outcomes' agreement at hand."""
-
-    def __init__(self, suite: Suite) -> None:
-        self.suite = suite
-        self.places: dict[tuple[str, str], int] = {}
-        self.found: list[Any] = []
-        self.outcomes: list[Outcome] = []
-
-    def add(self, question_id: str, sql: str) -> int:
-        """Measure an answer, if it is new, and return its place."""
-        key = question_id, sql
-        if key not in self.places:
-            question = self.suite.question(question_id)
-            database = self.suite.databases[question.db_id]
-            try:
-                outcome: Outcome = database.execute(sql)
-            except QueryError as error:
-                outcome = error
-            hint = f"\n{question.evidence}" if question.evidence else ""
-            found = measure_answer(question.text + hint, sql, database, outcome, key=question_id)
-            self.places[key] = len(self.found)
-            self.found.append(found)
-            self.outcomes.append(outcome)
-        return self.places[key]
-
-
-def rows_of(path: Path) -> Iterable[dict[str, Any]]:
-    """Yield the lines of a JSONL file, packed or not."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def read_spider(folder: Path, files: Sequence[Path]) -> dict[str, Any]:
-    """Return systems' answers and sets of candidates, measured."""
-    suite = load_suite(f"spider:{folder}")
-    ids = {e.position: e.question_id for e in suite.entries}
-    measured = Measured(suite)
-    systems = [
-        (measured.add(str(ids[r["index"]]), r["pred"]), r["official_exec"], len(r["systems"]))
-        for r in tqdm(list(rows_of(folder / "systems.jsonl.gz")), desc="systems")
-        if ids[r["index"]] is not None
-    ]
-    sets = []
-    for file in files:
-        for r in tqdm(list(rows_of(file)), desc=file.name):
-            question = ids[r["index"]]
-            if question is None:
-                continue
-            rows = np.array([measured.add(question, sql) for sql in r["candidates"]])
-            outcomes = [measured.outcomes[i] for i in rows]
-            sets.append(
-                Set(
-                    r["source"], question, suite.question(question).db_id, r["candidates"],
-                    np.array(r["official_exec"], dtype=bool), rows, agreement(outcomes),
-                    np.array([not isinstance(o, QueryError) for o in outcomes]),
-                )
-            )  # fmt: skip
-    return {"systems": systems, "sets": sets, "found": measured.found}
-
-
-def read_chains(folder: Path) -> dict[str, Any]:
-    """Return the chains of repairs, each answer measured."""
-    suite = load_suite(f"bird:{folder}")
-    ids = {e.number: e.question_id for e in suite.entries}
-    measured = Measured(suite)
-    places: dict[str, dict[str, tuple[int, bool]]] = defaultdict(dict)
-    chains = json.loads((folder / "chains.json").read_text())
-    wanted = {source for steps in chains.values() for source in steps}
-    for r in tqdm(list(rows_of(folder / "predictions.jsonl.gz")), desc="chains"):
-        if r["source"] in wanted:
-            question = str(ids[r["question_id"]])
-            place = measured.add(question, r["pred"])
-            places[r["source"]][question] = place, bool(r["bird_ex"])
-    outcomes = [
-        o if isinstance(o, QueryError) else replace(o, elapsed=0.0) for o in measured.outcomes
-    ]
-    return {"chains": chains, "places": dict(places), "found": measured.found, "outcomes": outcomes}
-
-
-def kept(folder: Path | None, name: str, make: Any) -> Any:
-    """Return what was measured before, or measure it."""
-    if folder is None:
-        return make()
-    path = folder / f"{name}.pickle"  # written and read by this script alone
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pickle.dumps(make()))
-    return pickle.loads(path.read_bytes())
-
-
-def learning(data: dict[str, Any]) -> Answers:
-    """Return all answers; those that no system gave have no weight."""
-    wrong, weight = np.zeros(len(data["found"])), np.zeros(len(data["found"]))
-    for place, right, count in data["systems"]:
-        wrong[place], weight[place] = 1 - right, count
-    return gather(data["found"], wrong.tolist(), weight.tolist())
-
-
-def crossed(answers: Answers) -> tuple[np.ndarray, np.ndarray, list[set[str]]]:
-    """Return inputs and doubts of all answers by weights that have not seen their database."""
-    databases = sorted(set(answers.database.tolist()))
-    folds = [set(databases[k::FOLDS]) for k in range(FOLDS)]
-    rows = doubts = None
-    for fold in folds:
-        held = np.isin(answers.database, list(fold))
-        weights = train(answers.take(~held & (answers.weight > 0)))
-        inputs = inputs_of_answers(answers.take(held), weights)
-        if rows is None or doubts is None:
-            rows, doubts = np.zeros((len(held), inputs.shape[1])), np.zeros(len(held))
-        rows[held], doubts[held] = inputs, weights.probability(inputs)
-    assert rows is not None and doubts is not None
-    return rows, doubts, folds
+    Parameters
+    ----------
+    stored : Stored
+    inputs, doubts : array
+        Of all answers, held out by database.
+    taught : collection of str
+        The sources that the weights of the choice learn from.
+    """
+    groups = groups_of(stored, inputs, doubts, taught)
+    databases = sorted(set(stored.answers.database.tolist()))
+    choices: dict[int, int] = {}
+    for fold in (set(databases[k::FOLDS]) for k in range(FOLDS)):
+        mine = [i for i, s in enumerate(stored.sets) if s.database in fold]
+        if mine:
+            weights = fit_choice([g for g in groups if g.database not in fold], NAMES)
+        for i in mine:
+            s = stored.sets[i]
+            choices[i] = pick(s, group_of(s, inputs, doubts), weights)
+    return [choices[i] for i in range(len(stored.sets))]
 
 
 def groups_of(
-    data: dict[str, Any],
-    sets: Sequence[Set],
-    rows: np.ndarray,
-    doubts: np.ndarray,
-    answers: Answers,
+    stored: Stored, inputs: np.ndarray, doubts: np.ndarray, taught: Collection[str]
 ) -> list[Group]:
     """Return what the choice learns from: systems' answers by question, and candidates."""
+    answers = stored.answers
     by_question: dict[int, list[int]] = defaultdict(list)
-    for place, _, _ in data["systems"]:
+    for place in np.flatnonzero(answers.weight > 0).tolist():
         by_question[int(answers.question[place])].append(place)
     groups = [
         Group(
-            str(answers.databases[q]), rows[p], doubts[p], answers.wrong[p] == 0, answers.weight[p]
+            str(answers.databases[q]), inputs[p], doubts[p], answers.wrong[p] == 0,
+            answers.weight[p],
         )
         for q, p in by_question.items()
-    ]
-    return groups + [group_of(s, rows, doubts) for s in sets]
+    ]  # fmt: skip
+    return groups + [group_of(s, inputs, doubts) for s in stored.sets if s.source in taught]
 
 
 def group_of(s: Set, rows: np.ndarray, doubts: np.ndarray) -> Group:
@@ -211,8 +97,13 @@ def pick(s: Set, group: Group, weights: ChoiceWeights) -> int:
     return int(np.argmax(np.where(s.ran, scores, -np.inf)))
 
 
-def choice_table(sets: Sequence[Set], choices: Sequence[int], seed: int) -> None:
-    """Print what each source's choices close of the gap, and by how much agreement is beaten."""
+def choice_figures(
+    sets: Sequence[Set], choices: Sequence[int], seed: int
+) -> Iterator[tuple[str, float, str, Interval]]:
+    """Yield for each source what is closed of the gap, with its text, and the points gained.
+
+    The points are of the chosen answers over those that most results agree with, in pairs.
+    """
     by: dict[str, list[tuple[Set, int]]] = defaultdict(list)
     for s, chosen in zip(sets, choices, strict=True):
         by[s.source].append((s, chosen))
@@ -230,69 +121,78 @@ def choice_table(sets: Sequence[Set], choices: Sequence[int], seed: int) -> None
             )
             for i in (1, 3)
         )  # fmt: skip
-        over = paired_difference(hits[:, 1], hits[:, 3], databases, seed=seed)
+        over = paired_difference(hits[:, 1], hits[:, 3], databases)
+        first, taken, some = hits[:, :3].mean(axis=0)
         print(
-            f"{source:12} first {hits[:, 0].mean():.3f} chosen {hits[:, 1].mean():.3f} any "
-            f"{hits[:, 2].mean():.3f}  gap closed {closed}  by agreement {agreed}  "
-            f"chosen less agreement's {over.points}",
+            f"{source}: right first {first:.3f}, chosen {taken:.3f}, any {some:.3f}; closed by "
+            f"agreement {agreed}; chosen less agreement's {over.points}",
             flush=True,
         )
+        yield source, closed.estimate, str(closed), over
 
 
-def audit_table(data: dict[str, Any], doubts: np.ndarray) -> None:
-    """Print each chain with and without the audit."""
+Answered = Mapping[tuple[str, str], tuple[float, Any, bool]]
+"""By source and question: the doubt, the outcome, whether it is right."""
+
+
+def audit_chains(chains: Mapping[str, Sequence[str]], answered: Answered) -> tuple[float, int]:
+    """Print each chain with and without the audit.
+
+    Returns
+    -------
+    kept : float
+        Of what the good chains gain, the share that is left.
+    worst : int
+        The least that an audited chain gains over its first answers.
+    """
     gained = saved = 0
-    for name, steps in data["chains"].items():
-        questions = sorted(data["places"][steps[0]])
+    nets = []
+    for name, steps in chains.items():
+        questions = sorted(q for source, q in answered if source == steps[0])
         counts = np.zeros(5, dtype=int)
         for question in questions:
-            answers = [data["places"][step][question] for step in steps]
-            chain = [Candidate("", data["outcomes"][p], float(doubts[p])) for p, _ in answers]
-            right = [r for _, r in answers]
+            answers = [answered[step, question] for step in steps]
+            chain = [Candidate("", outcome, float(doubt)) for doubt, outcome, _ in answers]
+            right = [r for _, _, r in answers]
             taken = right[audit_chain(chain)]
             counts += (right[0], right[-1], taken, taken > right[0], taken < right[0])
         first, last, audited, fixed, broken = counts.tolist()
         gained += max(0, last - first)
         saved += audited - first if last > first else 0
+        nets.append(audited - first)
         print(
             f"{name:18} first {first} last {last} audited {audited} of {len(questions)} "
             f"(fixed {fixed}, broken {broken}, net {fixed - broken:+d})"
         )
-    print(f"of what the good chains gain the audit keeps {saved / gained:.0%}")
+    return (saved / gained if gained else float("nan")), min(nets)
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the choice's figures, and write its weights if wanted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--chains", type=Path)
     parser.add_argument("--candidates", type=Path, nargs="*", default=[])
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folds", type=int, default=0, help="as for bench_signals.py")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    own = options.folder / "candidates.jsonl.gz"
-    files = [own, *options.candidates]
-    data = kept(options.cache, "spider", lambda: read_spider(options.folder, files))
-    known = {s["source"] for s in rows_of(own)}
-    answers = learning(data)
-    rows, doubts, folds = crossed(answers)
-    sets = [s for s in data["sets"] if s.source in known]
-    groups = groups_of(data, sets, rows, doubts, answers)
-    choices: dict[int, int] = {}
-    for fold in folds:
-        weights = fit_choice([g for g in groups if g.database not in fold], NAMES)
-        for i, s in enumerate(data["sets"]):
-            if s.database in fold:
-                choices[i] = pick(s, group_of(s, rows, doubts), weights)
-    choice_table(data["sets"], [choices[i] for i in range(len(data["sets"]))], options.seed)
-    if options.chains is not None:
-        chains = kept(options.cache, "chains", lambda: read_chains(options.chains))
-        spider = train(answers.take(answers.weight > 0))
-        blank = [0.0] * len(chains["found"])
-        inputs = inputs_of_answers(gather(chains["found"], blank), spider)
-        audit_table(chains, spider.probability(inputs))
+    own, systems = (options.folder / f"{n}.jsonl.gz" for n in ("candidates", "systems"))
+    stored = Stored(
+        f"spider:{options.folder}", systems, systems, [own, *options.candidates],
+        workers=options.workers, cache=options.cache,
+    )  # fmt: skip
+    taught = {str(s["source"]) for s in rows_of(own)}
+    inputs, doubts = held_out(
+        stored, families=False, folds=options.folds, seed=options.seed, workers=options.workers,
+        cache=options.cache,
+    )  # fmt: skip
+    choices = choices_of(stored, inputs, doubts[:, 0], taught)
+    for source, _, text, over in choice_figures(stored.sets, choices, options.seed):
+        print(f"{source}: of the gap {text}; points over agreement {over.points}")
     if options.write:
+        groups = groups_of(stored, inputs, doubts[:, 0], taught)
         about = {
             "answers": sum(len(g.right) for g in groups),
             "groups": len(groups),

@@ -1,6 +1,6 @@
 """What the facts are worth on real answers: nearest names, tables and values.
 
-    python tests/benchmarks/bench_facts.py ../shared/spider [--fit] [--sources systems.jsonl.gz …]
+    python tests/benchmarks/bench_facts.py ../shared/spider [--fit] [--sources FILE …] [--speed N]
 
 Golds are used here to tell what was meant, and nowhere in `sqlbench.signals`.
 
@@ -16,13 +16,13 @@ that the answer lacks and the database holds; any of those counts.
 
 Shares are of distinct cases, with 95% intervals by database. ``--fit`` fits the columns' weights on
 one half of the databases (every second by name) and reports the other half, and the reverse.
+``--speed N`` times the facts of N answers that have something to mend, beside their diagnosis.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,20 +30,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured_answers import Places, rows_of, suite_of, verdict
 from scipy.optimize import minimize
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Database, QueryError
+from sqlbench.signals import diagnose
 from sqlbench.signals.catalogue import Catalogue, catalogue_of
 from sqlbench.signals.choice import agreement
+from sqlbench.signals.facts import gather_facts
 from sqlbench.signals.likeness import words_of
 from sqlbench.signals.names import COLUMNS, column_features, near_columns, near_tables
 from sqlbench.signals.statement import Statement
 from sqlbench.signals.unknown import unknown_columns, unknown_name
 from sqlbench.signals.values import compared, near_values
 from sqlbench.stats import clustered_ratio
-from sqlbench.suites import load_suite
 from sqlbench.suites.base import Question
 
 SOURCES = ("systems.jsonl.gz", "official_verdicts.jsonl", "../traces/spider_dev_repairs.jsonl.gz")
@@ -54,6 +56,7 @@ class Case:
     """Something that a real answer names and that is not there, with what was meant."""
 
     kind: str
+    spec: str
     question: Question
     catalogue: Catalogue
     statement: Statement
@@ -72,41 +75,38 @@ class Case:
         return [(n.table.lower(), n.column.lower()) for n in columns]
 
 
-def answers(folder: Path, sources: Sequence[str]) -> Iterator[tuple[int, str, int, bool | None]]:
-    """Yield each distinct answer: the question's place, SQL, who gave it, whether it is right."""
-    found: dict[tuple[int, str], list[Any]] = {}
-    for source in sources:
-        path = folder / source
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-            for line in file:
-                row = json.loads(line)
-                if "pred" in row:
-                    pairs = [(row["index"], row["pred"], row["official_exec"])]
-                elif row.get("schema_shown"):  # a hidden schema makes every name a guess
-                    place = row["question_index"]
-                    pairs = [(place, row[key], None) for key in ("before_sql", "after_sql")]
-                else:
-                    continue
-                for index, sql, right in pairs:
-                    if isinstance(sql, str):
-                        kept = found.setdefault((index, sql), [0, right])
-                        kept[0] += len(row.get("systems", (1,)))
-    for (index, sql), (count, right) in found.items():
-        yield index, sql, count, None if right is None else bool(right)
+def answers(spec: str, files: Sequence[Path]) -> Iterator[tuple[str, str, int, bool | None]]:
+    """Yield each distinct answer: the question's id, SQL, how many gave it, whether it is right."""
+    places = Places(spec)
+    found: dict[tuple[str, str], list[Any]] = {}
+    for path in files:
+        for row in rows_of(path):
+            if "pred" in row:
+                question, pairs = places.of(row), [(row["pred"], verdict(row))]
+            elif row.get("schema_shown"):  # a hidden schema makes every name a guess
+                question = places.of({"index": row["question_index"]})
+                pairs = [(row[key], None) for key in ("before_sql", "after_sql")]
+            else:
+                continue
+            for sql, right in pairs:
+                if isinstance(sql, str) and question is not None:
+                    kept = found.setdefault((question, sql), [0, right])
+                    kept[0] += len(row.get("systems", (1,)))
+    for (question, sql), (count, right) in found.items():
+        yield question, sql, count, right
 
 
 class Cases:
     """Collects the cases among real answers."""
 
-    def __init__(self, folder: Path, sources: Sequence[str]) -> None:
-        self.suite = load_suite(f"spider:{folder}")
-        self.places = {e.position: e.question_id for e in self.suite.entries}
+    def __init__(self, spec: str, files: Sequence[Path]) -> None:
+        self.spec, self.suite = spec, suite_of(spec)
         self.golds: dict[str, tuple[Statement, Any]] = {}
         best: dict[Any, tuple[Any, Case]] = {}
-        for index, sql, count, right in answers(folder, sources):
-            if right or self.places.get(index) is None:
+        for question_id, sql, count, right in answers(spec, files):
+            question = self.suite.question(question_id)
+            if right or question.gold is None:
                 continue
-            question = self.suite.question(str(self.places[index]))
             for key, order, case in self.of(question, sql):
                 rank = (order, -count, sql)
                 if key not in best or rank < best[key][0]:
@@ -135,7 +135,7 @@ class Cases:
                 meant = {c for c in wanted if words_of(c[1]) == words_of(name)}
                 kind = "columns, elsewhere"
             if meant:
-                case = Case(kind, question, known, statement, uses, meant)
+                case = Case(kind, self.spec, question, known, statement, uses, meant)
                 yield ("column", question.id, name), int("else" in kind), case
         for name in dict.fromkeys(statement.unknown_tables):
             tables = set(gold.tables) - set(statement.tables)
@@ -143,7 +143,7 @@ class Cases:
                 t for t in tables if _right(_retabled(statement, name, t), database, rows)
             }
             if meant_tables:
-                case = Case("tables", question, known, statement, name, meant_tables)
+                case = Case("tables", self.spec, question, known, statement, name, meant_tables)
                 yield ("table", question.id, name.lower()), 0, case
         said = {literal.text for literal in statement.literals}
         texts = {x.text for x in gold.literals if not x.number and x.operator != "like"}
@@ -158,7 +158,7 @@ class Cases:
                 if any(place.exact for place in known.where(text).found)
             }
             if there:
-                case = Case("values", question, known, statement, literal, there)
+                case = Case("values", self.spec, question, known, statement, literal, there)
                 yield ("value", question.id, column.full, literal.text), 0, case
 
     def gold(
@@ -212,8 +212,13 @@ def _retabled(statement: Statement, name: str, table: str) -> str:
     return str(tree.sql(dialect="sqlite"))
 
 
-def table(cases: Sequence[Case], ranked: Callable[[Case], list[Any]] = Case.ranked) -> None:
-    """Print the shares of each kind, first and among three."""
+Ranking = Callable[[Case], list[Any]]
+
+
+def facts_figures(
+    cases: Sequence[Case], ranked: Ranking = Case.ranked
+) -> Iterator[tuple[str, str, float, str]]:
+    """Yield for each kind its name, "first" and "among three", with the share as value and text."""
     kinds: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         kinds[case.kind].append(case)
@@ -225,8 +230,43 @@ def table(cases: Sequence[Case], ranked: Callable[[Case], list[Any]] = Case.rank
         ones = np.ones(len(mine))
         first = [bool(f) and f[0] in c.meant for f, c in zip(found, mine, strict=True)]
         three = [any(x in c.meant for x in f) for f, c in zip(found, mine, strict=True)]
-        a, b = (clustered_ratio(hits, ones, databases) for hits in (first, three))
-        print(f"{kind:20} n={len(mine):5}  first {a}  among three {b}", flush=True)
+        for name, hits in (("first", first), ("among three", three)):
+            share = clustered_ratio(hits, ones, databases)
+            yield kind, name, share.estimate, f"{share} of {len(mine)}"
+
+
+def table(cases: Sequence[Case], ranked: Ranking = Case.ranked) -> None:
+    """Print the shares of each kind, first and among three."""
+    for kind, name, _, text in facts_figures(cases, ranked):
+        print(f"{kind:20} {name:12} {text}", flush=True)
+
+
+def speed(cases: Sequence[Case], count: int, seed: int) -> None:
+    """Time the facts of some answers, and the signals and the doubt that are measured before."""
+    rng = np.random.default_rng(seed)
+    few = [cases[i] for i in rng.choice(len(cases), min(count, len(cases)), replace=False)]
+    took: dict[str, list[float]] = {"facts": [], "whole diagnosis": []}
+    for again in (False, True):
+        for case in few:
+            database = suite_of(case.spec).databases[case.question.db_id]
+            try:
+                outcome: Any = database.execute(case.statement.sql)
+            except QueryError as error:
+                outcome = error
+            start = time.thread_time()
+            gather_facts(case.statement, case.catalogue, case.question.text, outcome)
+            middle = time.thread_time()
+            diagnose(case.question.text, case.statement.sql, database, outcome)
+            if again:
+                took["facts"].append(1000 * (middle - start))
+                took["whole diagnosis"].append(1000 * (time.thread_time() - middle))
+    for name, times in took.items():
+        print(
+            f"{name}, ms of processor time on {len(few)} answers that name what is not there: "
+            f"median {np.median(times):.2f}, 95th percentile {np.percentile(times, 95):.2f}"
+        )
+    ratio = np.median(took["facts"]) / np.median(took["whole diagnosis"])
+    print(f"ratio of the medians: {ratio:.2f}")
 
 
 def fitted(cases: Sequence[Case]) -> dict[str, float]:
@@ -257,10 +297,17 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--sources", nargs="+", default=SOURCES)
+    parser.add_argument("--suite", help="what was asked; default: spider:FOLDER")
+    parser.add_argument("--sources", nargs="+", type=Path)
     parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--speed", type=int, default=0, help="only time so many answers")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    cases = Cases(options.folder, options.sources).found
+    files = options.sources or [f for s in SOURCES if (f := options.folder / s).exists()]
+    cases = Cases(options.suite or f"spider:{options.folder}", files).found
+    if options.speed:
+        speed(cases, options.speed, options.seed)
+        return
     print("as shipped")
     table(cases)
     if options.fit:

@@ -1,287 +1,280 @@
-"""How well doubt tells wrong answers from right ones, on databases and systems that it never saw.
+"""The targets of the signals, measured on stored answers of real systems: one table.
 
-    python tests/benchmarks/bench_signals.py ../shared/spider
     python tests/benchmarks/bench_signals.py ../shared/spider --bird ../shared/bird_superhero
+    python tests/benchmarks/bench_signals.py ../shared/spider --systems OTHERS.jsonl.gz \\
+        --candidates OTHER_CANDIDATES.jsonl.gz --bird OTHER_BIRD
     python tests/benchmarks/bench_signals.py ../shared/spider --speed 300
 
-The first argument is a folder in Spider's layout with ``systems.jsonl.gz`` (or ``--systems FILE``:
-one record a distinct answer, with ``index``, ``pred``, ``official_exec`` and ``systems``). Each
-database is held out in turn, and with ``--families`` each family of systems as well: then an
-answer is judged by weights that saw neither. ``--bird DIR`` judges the predictions there
-(``predictions.jsonl.gz``) by weights of the first folder alone, and audits its ``chains.json``.
-Intervals are bootstrapped over databases (or questions, where there is one), with a seed.
+The folder is in Spider's layout (or ``--suite`` says what was asked) and holds
+``systems.jsonl.gz``, which the weights are learned from: one record a distinct answer, with
+``index`` or ``question_id``, ``pred``, ``official_exec`` or ``bird_ex``, and ``systems``, who gave
+it. ``--systems FILE`` judges another file of that form, of the same or of other systems and
+databases; ``--learn FILE`` learns from another. No answer is judged by weights that saw its
+database or, in the lines that say so, its family of systems. ``--candidates`` judges further sets
+of candidates beside the folder's own. ``--bird DIR`` judges ``predictions.jsonl.gz`` there by
+weights of ``--learn`` alone, and audits ``chains.json``. ``--write`` writes the weights that were
+learned from all of ``--learn`` into the package. Intervals are by database (by question where there
+is one), with a seed. ``--cache DIR`` keeps the measured answers, which take some ten minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
-import sys
 import time
-from collections.abc import Iterable
-from multiprocessing import Pool
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_choice import audit_chains, choice_figures, choices_of
+from bench_facts import Cases, facts_figures
+from held_out_doubts import Stored, held_out
+from measured_answers import Places, measure_all, rows_of, suite_of, verdict
 
 from sqlbench.databases import QueryError
+from sqlbench.exceptions import SQLBenchError
 from sqlbench.signals import diagnose
-from sqlbench.signals.doubt import load_weights
-from sqlbench.signals.train import (
-    Answers,
-    area,
-    gather,
-    inputs_of_answers,
-    measure_answer,
-    train,
-)
-from sqlbench.suites import load_suite
+from sqlbench.signals.doubt import DEFAULT, Weights, load_weights, save_weights
+from sqlbench.signals.registry import NAMES
+from sqlbench.signals.train import area, gather, inputs_of_answers, train
+from sqlbench.words import markdown_table
 
-_FAMILIES = ("resdsql", "codellama", "deepseek", "llama3", "graphix")
-_SUITES: dict[str, Any] = {}
-_PLACES: dict[str, dict[str, str]] = {}
+Array = np.ndarray[Any, Any]
+DRAWS = 300
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("spider", type=Path)
-    parser.add_argument("--systems", type=Path)
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--suite", help="what was asked; default: spider:FOLDER")
+    parser.add_argument("--systems", type=Path, help="the answers that are judged")
+    parser.add_argument("--learn", type=Path, help="the answers that weights are learned from")
+    parser.add_argument("--candidates", type=Path, nargs="*", default=[])
     parser.add_argument("--bird", type=Path)
     parser.add_argument("--no-hint", action="store_true", help="leave BIRD's evidence out")
-    parser.add_argument("--families", action="store_true", help="hold out families of systems too")
-    parser.add_argument("--weights", type=Path, help="only judge --bird, by these")
-    parser.add_argument("--cache", type=Path, help="keep the measured answers in this file")
-    parser.add_argument("--speed", type=int, default=0, help="time diagnose on so many answers")
+    parser.add_argument("--no-families", action="store_true", help="hold out databases only")
+    parser.add_argument(
+        "--folds", type=int, default=0, help="hold out groups of databases, not each alone"
+    )
+    parser.add_argument("--weights", type=Path, help="judge --bird by these, and nothing else")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--speed", type=int, default=0, help="only time so many answers")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    systems = args.systems or args.spider / "systems.jsonl.gz"
+    args.suite = args.suite or f"spider:{args.folder}"
+    args.learn = args.learn or args.folder / "systems.jsonl.gz"
+    args.systems = args.systems or args.learn
     if args.weights and not args.bird:
         parser.error("--weights judges the answers of --bird DIR: name that folder too")
+    lines = Lines()
     if args.speed:
-        speed(args.spider, systems, args.speed, args.seed)
-        return
-    if args.weights:
-        judge_bird(load_weights(args.weights), args)
-        return
-    records = list(read(systems))
-    spec = f"spider:{args.spider}"
-    answers = measured(
-        [(spec, str(r["index"]), r["pred"], False) for r in records],
-        [1 - r["official_exec"] for r in records],
-        [len(r["systems"]) for r in records],
-        args,
-        "spider",
+        speed(lines, args)
+    elif args.weights:
+        of_bird(lines, load_weights(args.weights), args)
+    else:
+        of_systems(lines, args)
+    print(lines.table())
+
+
+class Lines:
+    """The table: what is measured, what was aimed at, and whether it is reached."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    def add(self, name: str, value: float, text: str, aim: float, most: bool = False) -> None:
+        """Add a line; ``most`` where the value may be no larger than what is aimed at."""
+        reached = value <= aim if most else value >= aim
+        said = "no figure" if np.isnan(value) else "reached" if reached else "MISSED"
+        bound = "at most" if most else "at least"
+        self.rows.append((name, text, f"{bound} {aim:g}", said))
+        print(f"{name}: {text} ({bound} {aim:g}: {said})", flush=True)
+
+    def table(self) -> str:
+        """Return the table as text."""
+        return "\n" + markdown_table(["target", "measured [95%]", "aim", ""], self.rows)
+
+
+def of_systems(lines: Lines, args: argparse.Namespace) -> None:
+    """Measure everything that the answers to the suite's questions tell."""
+    own = args.folder / "candidates.jsonl.gz"
+    files = [*([own] if own.exists() else []), *args.candidates]
+    stored = Stored(
+        args.suite, args.learn, args.systems, files, workers=args.workers, cache=args.cache
     )
-    judge_held_out(answers, records, args)
-    if args.bird:
-        judge_bird(train(answers, seed=args.seed), args)
-
-
-def read(path: Path) -> Iterable[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def _suite(spec: str) -> Any:
-    if spec not in _SUITES:
-        _SUITES[spec] = load_suite(spec)
-    return _SUITES[spec]
-
-
-def _question(spec: str, number: str) -> Any:
-    """Return the question that has this number in the benchmark's own order."""
-    if spec not in _PLACES:
-        _PLACES[spec] = {str(e.number): e.question_id for e in _suite(spec).entries}
-    return _suite(spec).question(_PLACES[spec][number])
-
-
-def _measure(job: tuple[str, str, str, bool]) -> Any:
-    spec, number, sql, hint = job
-    question = _question(spec, number)
-    suite = _suite(spec)
-    database = suite.databases[question.db_id]
-    try:
-        outcome: Any = database.execute(sql)
-    except QueryError as error:
-        outcome = error
-    text = f"{question.text}\n{question.evidence}" if hint and question.evidence else question.text
-    return measure_answer(text, sql, database, outcome, key=number)
-
-
-def measured(
-    jobs: list[tuple[str, str, str, bool]],
-    wrong: list[int],
-    weight: list[int],
-    args: argparse.Namespace,
-    name: str,
-) -> Answers:
-    kept = args.cache.with_name(f"{args.cache.stem}_{name}.npz") if args.cache else None
-    if kept is not None and kept.exists():
-        with np.load(kept, allow_pickle=False) as f:
-            words = [tuple(w.split(" ")) for w in f["words"].tolist()]
-            return Answers(f["values"], f["skeletons"], f["wrong"], f["weight"], f["question"],
-                           words, f["databases"])  # fmt: skip
-    with Pool(args.workers) as pool:
-        found = gather(pool.imap(_measure, jobs, chunksize=200), wrong, weight)
-    if kept is not None:
-        np.savez_compressed(
-            kept, values=found.values, skeletons=found.skeletons, wrong=found.wrong,
-            weight=found.weight, question=found.question, databases=found.databases,
-            words=np.array([" ".join(w) for w in found.words]),
+    judged = stored.judged.sum(axis=1)
+    print(
+        f"judged: {int((judged > 0).sum())} distinct answers, given {judged.sum():.0f} times by "
+        f"systems of {', '.join(stored.families)}; learned from: {len(stored.learning.wrong)}; "
+        f"records of questions that the suite leaves out: {stored.lost}",
+        flush=True,
+    )
+    families = not args.no_families
+    inputs, doubts = held_out(
+        stored,
+        families=families,
+        folds=args.folds,
+        seed=args.seed,
+        workers=args.workers,
+        cache=args.cache,
+    )
+    database, wrong = stored.answers.database, stored.answers.wrong
+    of_doubts(
+        lines, "databases held out", doubts[:, 0], wrong, judged, stored.with_rows, database,
+        args.seed,
+    )  # fmt: skip
+    if families:  # one row for each answer and family that gave it
+        rows, columns = np.nonzero(stored.judged)
+        of_doubts(
+            lines, "databases and families held out", doubts[rows, columns + 1], wrong[rows],
+            stored.judged[rows, columns], stored.with_rows[rows], database[rows], args.seed,
         )  # fmt: skip
-    return found
+    for name, place, value, text in facts_figures(Cases(args.suite, [args.systems]).found):
+        aim = {"columns": (0.9, 0.97), "tables": (0.95, None), "values": (None, 0.6)}
+        aims = aim.get(name, (None, None))
+        if (target := aims[place == "among three"]) is not None:
+            lines.add(f"{name}, {place}", value, text, target)
+    if stored.sets:
+        taught = {str(r["source"]) for r in rows_of(own)} if own.exists() else set()
+        choices = choices_of(stored, inputs, doubts[:, 0], taught)
+        aim_of = {"chatgpt": 0.6, "gpt4": 0.5}
+        for source, closed, text, over in choice_figures(stored.sets, choices, args.seed):
+            lines.add(
+                f"choice, {source}, gap closed", closed, text, aim_of.get(source.lower(), 0.15)
+            )
+            lines.add(
+                f"choice, {source}, points over agreement, lower end", 100 * over.low,
+                over.points, 0.0,
+            )  # fmt: skip
+    if args.bird or args.write:
+        weights = train(stored.learning, seed=args.seed, about={"suite": args.suite.split(":")[0]})
+        if args.write:
+            save_weights(weights, DEFAULT)
+        if args.bird:
+            of_bird(lines, weights, args)
 
 
-def family(system: str) -> str:
-    return next((f for f in _FAMILIES if f in system.lower()), "pipelines of large models")
+def of_doubts(
+    lines: Lines, title: str, doubt: Array, wrong: Array, weight: Array, rows: Array,
+    group: Array, seed: int, aims: Sequence[float | None] = (0.87, 0.78, 0.78, 0.05, 0.45),
+) -> None:  # fmt: skip
+    """Add the lines of some doubts; an answer without weight is not looked at."""
+    kept = weight > 0
+    doubt, wrong, weight, rows, group = (x[kept] for x in (doubt, wrong, weight, rows, group))
+    members = [np.flatnonzero(group == g) for g in sorted(set(group.tolist()))]
+    rng = np.random.default_rng(seed)
+    draws = [np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+             for _ in range(DRAWS)]  # fmt: skip
+    everything = np.ones(len(doubt), bool)
+    figures: list[tuple[str, Callable[..., float], Array, float | None, bool]] = [
+        ("AUC, all answers", area, everything, aims[0], False),
+        ("AUC, answers with rows", area, rows, aims[1], False),
+        ("calibration error", calibration_error, everything, aims[3], True),
+        ("precision at 20% flagged", precision, everything, aims[4], False),
+    ]
+    for name, figure, part, aim, most in figures:
+        value = figure(wrong[part], doubt[part], weight[part])
+        spread = [figure(wrong[d], doubt[d], weight[d]) for draw in draws
+                  if len(d := draw[part[draw]])]  # fmt: skip
+        low, high = np.nanpercentile(spread, [2.5, 97.5])
+        text = f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        if aim is not None:
+            lines.add(f"{name}, {title}", value, text, aim, most)
+        else:
+            print(f"{name}, {title}: {text}", flush=True)
+    if aims[2] is not None and len(members) > 1:
+        each = {str(group[m[0]]): area(wrong[k], doubt[k], weight[k]) for m in members
+                if len(k := m[rows[m]])}  # fmt: skip
+        middle = float(np.nanmedian(list(each.values())))
+        lines.add(f"AUC with rows, median database, {title}", middle, f"{middle:.3f}", aims[2])
+        print("  " + ", ".join(f"{d} {v:.2f}" for d, v in sorted(each.items(), key=lambda e: e[1])))
 
 
-def judge_held_out(
-    answers: Answers, records: list[dict[str, Any]], args: argparse.Namespace
-) -> None:
-    names = sorted({family(s) for r in records for s in r["systems"]}) if args.families else ["all"]
-    given = np.array(
-        [[sum(n in ("all", family(s)) for s in r["systems"]) for n in names] for r in records],
-        dtype=float,
-    )
-    database = answers.database
-    doubts = np.zeros((len(records), len(names)))
-    for held in sorted(set(database.tolist())):
-        test = database == held
-        for j in range(len(names)):
-            left = answers.weight - given[:, j] if args.families else answers.weight
-            kept = ~test & (left > 0)
-            weights = train(answers.take(kept, left[kept]), seed=args.seed)
-            part = answers.take(test)
-            doubts[test, j] = weights.probability(inputs_of_answers(part, weights))
-        print(f"held out {held}", file=sys.stderr, flush=True)
-    # One row for each answer and family that gave it.
-    rows, columns = np.nonzero(given)
-    report(
-        "databases held out" + (" and families of systems" if args.families else ""),
-        doubts[rows, columns], answers.wrong[rows], given[rows, columns], returned(answers)[rows],
-        database[rows], args.seed,
+def of_bird(lines: Lines, weights: Weights, args: argparse.Namespace) -> None:
+    """Judge the answers of a BIRD folder, and audit its chains, by weights of other data."""
+    spec = f"bird:{args.bird}"
+    places = Places(spec)
+    records = [(r, q) for r in rows_of(args.bird / "predictions.jsonl.gz") if (q := places.of(r))]
+    found = measure_all(
+        spec, [(q, r["pred"]) for r, q in records], outcomes=True, hint=not args.no_hint,
+        workers=args.workers, cache=args.cache,
     )  # fmt: skip
-
-
-def returned(answers: Answers) -> Any:
-    """Return which answers ran and gave rows."""
-    from sqlbench.signals.registry import NAMES
-
-    values = answers.values
-    return (values[:, NAMES.index("raised")] == 0) & (values[:, NAMES.index("empty")] == 0)
-
-
-def judge_bird(weights: Any, args: argparse.Namespace) -> None:
-    spec, hint = f"bird:{args.bird}", not args.no_hint
-    records = list(read(args.bird / "predictions.jsonl.gz"))
-    answers = measured(
-        [(spec, str(r["question_id"]), r["pred"], hint) for r in records],
-        [1 - r["bird_ex"] for r in records], [1] * len(records), args,
-        "bird" if hint else "bird_no_hint",
-    )  # fmt: skip
+    answers = gather([m for m, _ in found], [1.0 - verdict(r) for r, _ in records])
     doubt = weights.probability(inputs_of_answers(answers, weights))
-    question = np.array([str(r["question_id"]) for r in records])
-    title = "BIRD, weights of Spider alone" + ("" if hint else ", without the hint")
-    report(title, doubt, answers.wrong, answers.weight, returned(answers), question, args.seed)
+    raised, empty = (answers.values[:, NAMES.index(n)] == 0 for n in ("raised", "empty"))
+    databases = sorted(set(answers.database.tolist()))
+    questions = np.array([q for _, q in records])
+    title = f"transfer to {', '.join(databases)}" + (", no hint" if args.no_hint else "")
+    group = answers.database if len(databases) > 1 else questions
+    of_doubts(
+        lines, title, doubt, answers.wrong, answers.weight, raised & empty, group, args.seed,
+        (0.83, 0.78, None, None, None),
+    )  # fmt: skip
     chains = args.bird / "chains.json"
     if chains.is_file():
-        audit(json.loads(chains.read_text()), records, doubt)
+        answered = {(r["source"], q): (doubt[i], found[i][1], verdict(r))
+                    for i, (r, q) in enumerate(records)}  # fmt: skip
+        kept, worst = audit_chains(json.loads(chains.read_text()), answered)
+        lines.add("audit, share of the good chains' gain that is kept", kept, f"{kept:.1%}", 0.8)
+        lines.add("audit, worst chain's end less its first answers", worst, f"{worst:+d}", 0)
 
 
-def audit(chains: dict[str, list[str]], records: list[dict[str, Any]], doubt: Any) -> None:
-    """Keep the old answer or take the new one by their doubts, step by step."""
-    place = {(r["source"], r["question_id"]): i for i, r in enumerate(records)}
-    questions = sorted({r["question_id"] for r in records})
-    right = np.array([r["bird_ex"] for r in records])
-    gained = kept = 0
-    print("\naudit of repair chains: right first, last, and by doubt")
-    for name, sources in chains.items():
-        now = [place[sources[0], q] for q in questions]
-        for source in sources[1:]:
-            new = [place[source, q] for q in questions]
-            now = [n if doubt[n] <= doubt[o] else o for o, n in zip(now, new, strict=True)]
-        first = int(sum(right[place[sources[0], q]] for q in questions))
-        last = int(sum(right[place[sources[-1], q]] for q in questions))
-        by_doubt = int(sum(right[i] for i in now))
-        print(f"  {name:18} {first:4} {last:4} {by_doubt:4}")
-        if last > first:
-            gained, kept = gained + last - first, kept + by_doubt - first
-    print(f"  of the {gained} that the good chains gain, {kept} are kept ({kept / gained:.0%})")
-
-
-def calibration_error(wrong: Any, doubt: Any, weight: Any) -> float:
+def calibration_error(wrong: Array, doubt: Array, weight: Array) -> float:
     """Return the expected calibration error over ten bins of equal width."""
     bins = np.minimum((doubt * 10).astype(int), 9)
     gaps = np.abs(np.bincount(bins, weight * wrong, 10) - np.bincount(bins, weight * doubt, 10))
     return float(gaps.sum() / weight.sum())
 
 
-def precision(wrong: Any, doubt: Any, weight: Any, share: float = 0.2) -> float:
+def precision(wrong: Array, doubt: Array, weight: Array, share: float = 0.2) -> float:
     """Return how many of the most doubtful answers are wrong, this share of all flagged."""
     order = np.argsort(-doubt, kind="stable")
     flagged = np.cumsum(weight[order]) <= share * weight.sum()
+    if not flagged.any():
+        return float("nan")
     return float(np.average(wrong[order][flagged], weights=weight[order][flagged]))
 
 
-def report(
-    title: str, doubt: Any, wrong: Any, weight: Any, rows: Any, group: Any, seed: int
-) -> None:
-    everything = np.ones(len(doubt), bool)
-    figures = [
-        ("AUC, all answers", area, everything), ("AUC, answers with rows", area, rows),
-        ("calibration error", calibration_error, everything),
-        ("precision at 20% flagged", precision, everything),
-        ("precision at 20%, with rows", precision, rows),
-    ]  # fmt: skip
-    print(f"\n{title}: {len(doubt)} answers, given {weight.sum():.0f} times")
-    members = [np.flatnonzero(group == g) for g in sorted(set(group.tolist()))]
-    rng = np.random.default_rng(seed)
-    draws = [np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-             for _ in range(200)]  # fmt: skip
-    for name, figure, kept in figures:
-        value = figure(wrong[kept], doubt[kept], weight[kept])
-        spread = [figure(wrong[d], doubt[d], weight[d]) for draw in draws
-                  if len(d := draw[kept[draw]])]  # fmt: skip
-        low, high = np.nanpercentile(spread, [2.5, 97.5])
-        print(f"  {name:30} {value:.3f} [{low:.3f}, {high:.3f}]")
-    if len(members) <= 50:
-        each = {str(group[m[0]]): area(wrong[k], doubt[k], weight[k]) for m in members
-                if len(k := m[rows[m]])}  # fmt: skip
-        print(f"  {'median over databases, rows':30} {np.nanmedian(list(each.values())):.3f}")
-        print("  " + ", ".join(f"{d} {v:.2f}" for d, v in sorted(each.items(), key=lambda e: e[1])))
-
-
-def speed(folder: Path, systems: Path, count: int, seed: int) -> None:
+def speed(lines: Lines, args: argparse.Namespace) -> None:
     """Time diagnose beside the query, on a sample of answers, each database read before."""
-    records = list(read(systems))
-    rng = np.random.default_rng(seed)
+    places = Places(args.suite)
+    records = [(q, r["pred"]) for r in rows_of(args.systems) if (q := places.of(r))]
+    rng = np.random.default_rng(args.seed)
+    count = min(args.speed, len(records))
     sample = [records[i] for i in rng.choice(len(records), count, replace=False)]
-    suite = _suite(f"spider:{folder}")
+    suite = suite_of(args.suite)
     took, queries = [], []
     for again in (False, True):
-        for r in sample:
-            question = _question(f"spider:{folder}", str(r["index"]))
+        for question_id, sql in sample:
+            question = suite.question(question_id)
             database = suite.databases[question.db_id]
             start = time.perf_counter()
             try:
-                outcome: Any = database.execute(r["pred"])
+                outcome: Any = database.execute(sql)
             except QueryError as error:
                 outcome = error
-            middle, cpu = time.perf_counter(), time.thread_time()
-            diagnose(question.text, r["pred"], database, outcome)
+            middle, processor = time.perf_counter(), time.thread_time()
+            diagnose(question.text, sql, database, outcome)
             if again:
-                took.append((time.thread_time() - cpu) * 1000)
+                took.append((time.thread_time() - processor) * 1000)
                 queries.append((middle - start) * 1000)
-    print(f"diagnose, ms of processor time on {count} answers: median {np.median(took):.2f}, "
-          f"95th percentile {np.percentile(took, 95):.2f}; the query itself: median "
-          f"{np.median(queries):.2f} ms of the clock; ratio "
-          f"{np.median(took) / np.median(queries):.0f}")  # fmt: skip
+    median, late = float(np.median(took)), float(np.percentile(took, 95))
+    lines.add(
+        f"diagnose, ms of processor time, median of {count}", median, f"{median:.2f}", 5, True
+    )
+    lines.add("diagnose, ms of processor time, 95th percentile", late, f"{late:.2f}", 25, True)
+    ratio = median / float(np.median(queries))
+    print(f"the query itself: median {np.median(queries):.2f} ms of the clock; ratio {ratio:.0f}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SQLBenchError as error:
+        raise SystemExit(f"bench_signals.py: {error}") from None
