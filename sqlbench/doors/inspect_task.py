@@ -22,7 +22,12 @@ from inspect_ai.solver import solver  # noqa: E402
 _STORE = "sqlbench"
 
 
-@ai.task  # type: ignore[untyped-decorator]
+# Inspect puts the package's name before a task's, but not where the package is installed editably
+# and its distribution has another name, as this one's has.
+_NAME = "text_to_sql" if "site-packages" in __file__ else "sqlbench/text_to_sql"
+
+
+@ai.task(name=_NAME)  # type: ignore[untyped-decorator]
 def text_to_sql(
     suite: str = "marketplace",
     split: str | None = None,

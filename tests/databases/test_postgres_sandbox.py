@@ -102,7 +102,7 @@ def run_corpus(database, statements, check) -> None:
             outcome = database.execute(sql)
         except QueryError as error:
             outcome = error
-        assert time.monotonic() - started < 8, sql[:100]
+        assert time.monotonic() - started < 60, sql[:100]
         assert check(outcome), (sql[:100], outcome)
 
 

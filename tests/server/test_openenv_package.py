@@ -117,7 +117,7 @@ def test_openenv_pushes_all_that_an_image_is_built_from(hub, tmp_path):
     told = {"HF_ENDPOINT": address, "HF_TOKEN": "hf_none", "HF_HOME": str(tmp_path / "hf")}
     out = subprocess.run(
         [Path(sys.executable).parent / "openenv", "push", folder, "--secret", "SQLBENCH_TOKEN=s3"],
-        capture_output=True, text=True, timeout=120, env={**os.environ, **told},
+        capture_output=True, text=True, timeout=400, env={**os.environ, **told},
     )  # fmt: skip
     assert out.returncode == 0, out.stdout + out.stderr
     (commit,) = (body for path, body in got if "/commit/" in path)
