@@ -9,7 +9,7 @@ LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight
 	04_off_policy.ipynb 08_real_repairs.ipynb 09_signals.ipynb \
 	10_when_a_bandit_pays.ipynb)
 
-.PHONY: run lab run-local test test-newest-sqlite lint docs install integrations space clean
+.PHONY: run lab run-local test test-newest-sqlite test-oldest-duckdb lint docs install integrations space clean
 
 run: install
 	$(BIN)/sqlbench run --suite marketplace --model simulated --policy linucb --episodes 300 \
@@ -32,6 +32,7 @@ run-local: install .venv/local
 test: lint docs .venv/local .venv/arrow integrations
 	$(BIN)/python -m pytest -n $(TESTERS)
 	$(MAKE) test-newest-sqlite
+	$(MAKE) test-oldest-duckdb
 	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
 	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py
 	@# A kernel that nbval ends leaves its temporary files.
@@ -47,6 +48,17 @@ test-newest-sqlite: .venv/dev
 		$(BIN)/python -m pytest tests/databases/test_sqlite.py tests/databases/test_sqlite_*.py \
 		tests/databases/test_hostile.py tests/databases/test_faults.py \
 		tests/episodes/test_errors.py tests/episodes/test_repair.py -k "not postgresql and not golds"
+
+# What speaks to DuckDB, once more on the oldest that passes.
+test-oldest-duckdb: .venv/dev .venv/oldest-duckdb
+	SQLBENCH_OLDEST_DUCKDB=1 PYTHONPATH=.venv/oldest-duckdb $(BIN)/python -m pytest \
+		tests/databases/test_duckdb.py tests/databases/test_duckdb_sandbox.py \
+		tests/databases/test_faults.py tests/databases/test_engines.py \
+		-k "duckdb and not clock and not large"
+
+.venv/oldest-duckdb: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-deps --target $@ duckdb==2.0.0
+	touch $@
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -23,7 +23,8 @@ def ask(
     database: Annotated[
         str | None,
         typer.Option(
-            help="A SQLite file, postgresql://USER:PASSWORD@HOST/DATABASE, or pg-embedded."
+            help="A SQLite or DuckDB file, a folder or pattern of Parquet and CSV files, "
+            "postgresql://USER:PASSWORD@HOST/DATABASE, or pg-embedded."
         ),
     ] = None,
     suite: Annotated[

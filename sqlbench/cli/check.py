@@ -20,7 +20,8 @@ def check(
     database: Annotated[
         str,
         typer.Option(
-            help="A SQLite file, postgresql://USER:PASSWORD@HOST/DATABASE, or pg-embedded."
+            help="A SQLite or DuckDB file, a folder or pattern of Parquet and CSV files, "
+            "postgresql://USER:PASSWORD@HOST/DATABASE, or pg-embedded."
         ),
     ],
     max_doubt: Annotated[

@@ -30,8 +30,8 @@ def run(
     database: Annotated[
         str | None,
         typer.Option(
-            help="Put the marketplace on PostgreSQL: pg-embedded (a server from a wheel), or "
-            "postgresql://USER:PASSWORD@HOST/DATABASE. Default: SQLite."
+            help="Put the marketplace on another engine: duckdb, pg-embedded (a PostgreSQL server "
+            "from a wheel), or postgresql://USER:PASSWORD@HOST/DATABASE. Default: SQLite."
         ),
     ] = None,
     allow_superuser: Annotated[
@@ -160,7 +160,8 @@ def run(
 
     threshold = None if fail_under is None else parse_threshold(fail_under)
     loaded = load_suite(suite, database, allow_superuser=allow_superuser)
-    place = f"{suite}-postgres" if database else suite
+    engine = "duckdb" if database == "duckdb" else "postgres"
+    place = f"{suite}-{engine}" if database else suite
     models = f"{model}+{repair_model}" if repair_model else model
     folder = out or default_folder(place, models, policy, seed)
     if dry_run:

@@ -24,7 +24,7 @@ def serve(
     database: Annotated[
         str | None,
         typer.Option(
-            help="Put the marketplace on PostgreSQL, as in `run`.", envvar="SQLBENCH_DATABASE"
+            help="Put the marketplace on another engine, as in `run`.", envvar="SQLBENCH_DATABASE"
         ),
     ] = None,
     policy: Annotated[

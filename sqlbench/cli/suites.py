@@ -12,6 +12,7 @@ from sqlbench.words import counted
 
 if TYPE_CHECKING:
     from sqlbench.grading.mutation import Mutation
+    from sqlbench.grading.translating import SuiteTranslation
     from sqlbench.suites import Suite
 
 
@@ -27,7 +28,8 @@ class _ShowsSuites(TyperGroup):
 
 suites = typer.Typer(
     cls=_ShowsSuites,
-    help="List suites, look into one, check it, measure how well it discriminates, begin your own.",
+    help="List suites, look into one, check it, measure how well it discriminates, translate its "
+    "golds, begin your own.",
     invoke_without_command=True,
 )
 
@@ -124,8 +126,39 @@ def mutate(
 
 
 @suites.command()
+def translate(
+    spec: Spec,
+    to: Annotated[str, typer.Option(help="duckdb or postgres.")],
+    database: Annotated[
+        str,
+        typer.Option(
+            help="For postgres: pg-embedded, or the URL of a role that may create schemas (what is "
+            "made there is dropped again)."
+        ),
+    ] = "pg-embedded",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the golds that agree, a line of JSON each.")
+    ] = None,
+) -> None:
+    """Translate each gold query to another engine, run it on both, and say what agrees.
+
+    What gives other rows there is left out and named: no gold changes its result in silence.
+    """
+    from sqlbench.grading.translating import translate_suite
+    from sqlbench.suites import load_suite
+
+    found = translate_suite(load_suite(spec), to, server=database)
+    print(translation_text(found))
+    if out is not None:
+        _write_golds(found, out)
+        print(f"\nGolds: {out}")
+
+
+@suites.command()
 def new(
-    database: Annotated[Path, typer.Option(help="A SQLite file.")],
+    database: Annotated[
+        Path, typer.Option(help="A SQLite or DuckDB file, or a folder of Parquet files.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The file to write. Default: the database's name, .yaml.")
     ] = None,
@@ -135,6 +168,46 @@ def new(
 
     written = write_template(database, out)
     print(f"Suite: {written}\nNext: put your questions in, then  sqlbench suites check {written}")
+
+
+def translation_text(found: SuiteTranslation) -> str:
+    """Return how many golds agree with each step, and what is left out and why."""
+    from collections import Counter
+
+    from sqlbench.words import markdown_table
+
+    total = len(found.tried)
+    steps = list(found.agreeing().items())
+    rows = [[("" if i == 0 else "+ ") + step, f"{n}/{total}"] for i, (step, n) in enumerate(steps)]
+    parts = [markdown_table([f"golds in {found.to}", "run and agree"], rows)]
+    lucky = sum(t.tie for t in found.tried if t.sql is not None)
+    if lucky:
+        parts.append(f"{lucky} of them cut through a tie, and agree by luck.")
+    if found.without_gold:
+        parts.append(f"{counted(found.without_gold, 'question')} without a gold query that runs.")
+    if found.left_out:
+        why = Counter(t.why for t in found.left_out)
+        counts = ", ".join(f"{n} {reason}" for reason, n in why.most_common())
+        parts.append(f"Left out: {len(found.left_out)} ({counts}).")
+        listed = [[t.question.id, t.why, t.detail[:100]] for t in found.left_out]
+        parts.append(markdown_table(["question", "why", "message"], listed))
+    return "\n\n".join(parts)
+
+
+def _write_golds(found: SuiteTranslation, out: Path) -> None:
+    import json
+
+    from sqlbench.exceptions import SuiteError
+
+    lines = [
+        json.dumps({"question_id": t.question.id, "db_id": t.question.db_id, "sql": t.sql})
+        for t in found.tried
+        if t.sql is not None
+    ]
+    try:
+        out.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
 
 
 def mutation_text(mutation: Mutation, survivors: int = -1) -> str:

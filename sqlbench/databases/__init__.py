@@ -1,4 +1,4 @@
-"""Databases behind a sandbox: one protocol, `SQLiteDatabase` and PostgreSQL implement it."""
+"""Databases behind a sandbox: one protocol, which SQLite, PostgreSQL and DuckDB implement."""
 
 from sqlbench.databases.base import (
     Column,

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from sqlbench.html import Card, Grid, Shown
 
 Row = tuple[Any, ...]
+NAN = float("nan")
+"""The one NaN of all rows: it then equals itself wherever rows are compared, as in SQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,19 @@ _sqlite_words = (
     "join limit not nothing notnull null on or order primary raise references returning select "
     "set table then to transaction union unique update using values when where"
 )
+# What DuckDB takes for no name of a column or table (its duckdb_keywords(), each tried).
+_duckdb_words = (
+    "all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by "
+    "case cast check collate collation column concurrently constraint create cross default "
+    "deferrable desc describe distinct do else end except false fetch for foreign freeze from full "
+    "glob group having ilike in initially inner intersect into is isnull join lambda lateral "
+    "leading left like limit natural not notnull null offset on only or order outer overlaps pivot "
+    "pivot_longer pivot_wider placing positional primary qualify references returning right select "
+    "semi show similar some summarize symmetric table tablesample then to trailing true union "
+    "unique unpack unpivot using variadic verbose when where window with"
+)
 _RESERVED = {
+    "duckdb": frozenset(_duckdb_words.split()),
     "postgres": frozenset(_postgres_words.split()),
     "sqlite": frozenset(_sqlite_words.split()),
 }
@@ -290,7 +304,7 @@ def _shown(value: Any, dialect: str = "sqlite") -> str:
         text = f"X'{value.hex().upper()}'" if dialect == "sqlite" else f"'\\x{value.hex()}'"
         return text if len(text) <= 40 else text[:37] + "…'"
     if isinstance(value, float) and not math.isfinite(value):
-        if dialect == "postgres":
+        if dialect in ("postgres", "duckdb"):
             return "'NaN'" if value != value else "'Infinity'" if value > 0 else "'-Infinity'"
         return "9e999" if value > 0 else "-9e999"  # SQLite has no NaN
     return str(value)

@@ -27,7 +27,8 @@ SWITCH = "SQLBENCH_MEMO"  # in the environment, so that worker processes are swi
 _CELL = 64  # bytes that Python needs for a cell, beside its letters
 _LARGEST = 2**20  # of one outcome: a few such would push out thousands of small ones
 _CLOCK = re.compile(
-    r"now|current_|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)|\bstrftime\s*\([^,()]*\)",
+    r"now|current_|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)|\bstrftime\s*\([^,()]*\)"
+    r"|\btoday\b|\blocaltime|\btransaction_timestamp\b|\bag[eo]\s*\(",  # DuckDB's
     re.IGNORECASE,
 )
 _SWITCHED_OFF: ContextVar[bool] = ContextVar("memo_off", default=False)

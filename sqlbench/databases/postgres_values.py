@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlbench.databases.base import Row
+from sqlbench.databases.base import NAN, Row
 
 _MAX_LINE = 120
-_NAN = float("nan")  # one object: NaN then equals itself wherever rows are compared
 
 
 def pointer(sql: str, at: int) -> str:
@@ -52,7 +51,7 @@ def _text(value: bytes) -> str:
 
 def _float(value: bytes) -> float:
     number = float(value)
-    return number if number == number else _NAN
+    return number if number == number else NAN
 
 
 def _numeric(value: bytes) -> int | float:

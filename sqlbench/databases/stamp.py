@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import Database, QueryError
+from sqlbench.databases.duckdb import DuckDBDatabase
 
 # The next transaction's number: every write of the server moves it, and reading leaves it alone.
 _NEXT_TRANSACTION = "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text"
@@ -17,8 +18,9 @@ def content_stamp(database: Database) -> Hashable:
     """Return a value that differs once the database has changed.
 
     A file's stamp is its identity, size and time of change, and those of the write-ahead log
-    beside it. A PostgreSQL server's is the number of its next transaction: a write anywhere on the
-    server changes it, so equal stamps mean equal content, and unequal ones need not mean a change.
+    beside it; one of Parquet and CSV files is that of each. A PostgreSQL server's is the number of
+    its next transaction: a write anywhere on the server changes it, so equal stamps mean equal
+    content, and unequal ones need not mean a change.
     A database that offers neither is taken for what the protocol says of it: as it was opened.
 
     Parameters
@@ -26,6 +28,8 @@ def content_stamp(database: Database) -> Hashable:
     database : Database
         An open database.
     """
+    if isinstance(database, DuckDBDatabase):
+        return database.source.stamp()
     path = getattr(database, "path", None)
     if isinstance(path, Path):
         return tuple(_file_stamp(f"{path}{suffix}") for suffix in ("", "-wal"))

@@ -2,7 +2,8 @@
 
 SQLite has no codes for what is wrong with a statement, so its (English, never localised) messages
 are matched. PostgreSQL's messages are localised: it is classified by SQLSTATE, and where one code
-stands for several faults by what `sqlbench.databases.postgres_faults` makes of it. One fault has
+stands for several faults by what `sqlbench.databases.postgres_faults` makes of it. DuckDB's
+messages begin with the type of its exception (`sqlbench.databases.duckdb_faults`). One fault has
 one class on every engine: tests/data/faults.tsv is the table.
 """
 
@@ -12,6 +13,7 @@ import re
 from enum import StrEnum
 
 from sqlbench.databases.base import QueryError
+from sqlbench.databases.duckdb_faults import fault_class as duckdb_fault_class
 from sqlbench.databases.postgres_faults import fault_class
 from sqlbench.episodes.tokens import extract_offending_token
 
@@ -136,7 +138,7 @@ def classify_error(error: QueryError) -> ErrorClass:
 
 
 def classify_message(message: str) -> ErrorClass:
-    """Return the class of a message of SQLite's, or of the SQLite sandbox's.
+    """Return the class of a message of SQLite's or DuckDB's, or of their sandboxes'.
 
     Parameters
     ----------
@@ -146,6 +148,8 @@ def classify_message(message: str) -> ErrorClass:
     for error_class, pattern in _CLASSIFIERS:
         if pattern.match(message):
             return error_class
+    if (fault := duckdb_fault_class(message)) is not None:
+        return ErrorClass(fault)
     return ErrorClass.OTHER
 
 

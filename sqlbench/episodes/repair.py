@@ -50,7 +50,7 @@ ARMS: tuple[RepairAction, ...] = tuple(RepairAction)
 Arm = RepairAction | Literal["keep"]
 """What a policy may choose: a repair, or to repair nothing (`KEEP`), which calls no model."""
 
-_DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+_DIALECT_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL", "duckdb": "DuckDB"}
 _ALLOWED = {
     "system": {"dialect", "schema"},
     "generate": {"dialect", "schema", "question", "evidence"},
@@ -78,6 +78,16 @@ _DIALECT_NOTES = {
         "Single quotes make strings, double quotes names; names without quotes fold to lower case. "
         "Every selected column that is not aggregated must stand in GROUP BY. Integer division "
         "truncates: multiply by 1.0 first."
+    ),
+    "duckdb": (
+        "DuckDB has no julianday(), to_char(), datetime(), nvl() or TOP. Its date functions take "
+        "no text: where dates are kept as text cast them first, strftime(d::date, '%Y-%m'), "
+        "extract(year FROM d::date), date_trunc('month', d::date), d::date + INTERVAL 7 DAY, "
+        "date_diff('day', b::date, a::date). Use string_agg(x, ','), coalesce(), x::type, "
+        "try_cast(x AS type) and round(x, 2). Single quotes make strings, double quotes names. "
+        "Every selected column that is not aggregated must stand in GROUP BY (or GROUP BY ALL), "
+        "or in any_value(x). a / b is never cut off: a // b divides integers. LIKE tells capitals "
+        "from small letters, ILIKE does not. Text and numbers are compared only after a cast."
     ),
 }
 

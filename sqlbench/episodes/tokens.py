@@ -14,6 +14,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import QueryError
+from sqlbench.databases.duckdb_faults import is_duckdb, offending_token
 from sqlbench.databases.postgres_faults import alias_here, named_here
 
 # PostgreSQL's messages that name nothing, or less than what they point to.
@@ -91,7 +92,7 @@ def extract_offending_token(error: QueryError | str, sql: str | None = None) -> 
     Parameters
     ----------
     error : QueryError or str
-        An error or its message, SQLite's or PostgreSQL's (English; best effort).
+        An error or its message, an engine's (English; best effort).
     sql : str, optional
         The statement, by default the error's own. Without it nothing is known of a term that SQLite
         only numbers.
@@ -104,6 +105,8 @@ def extract_offending_token(error: QueryError | str, sql: str | None = None) -> 
     message = error if isinstance(error, str) else error.message
     if sql is None and not isinstance(error, str):
         sql = error.sql
+    if is_duckdb(message):
+        return offending_token(message)
     if term := _TERM.match(message):
         return _term(term, sql) if sql else None
     if alias := alias_here(message) if message.startswith("type ") else None:

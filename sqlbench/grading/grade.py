@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from tqdm.auto import tqdm
 import sqlbench
 from sqlbench.checks import check_whole
 from sqlbench.databases.base import Database, QueryError, QueryResult
+from sqlbench.databases.duckdb import DuckDBDatabase
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_limits import Limits
 from sqlbench.episodes.errors import ErrorClass, classify_error
@@ -41,6 +43,7 @@ from sqlbench.suites.base import Question, Suite
 # Real predictions may be slow or long and still right: ten times an agent's budget of steps
 # (10 to 20 s), and a cap on rows that only a runaway join reaches.
 GRADING_LIMITS = Limits(vm_steps=500_000_000, wall_clock=60.0, max_rows=1_000_000, max_bytes=2**30)
+_DUCKDB_BYTES = 128 * 2**20  # of a result, which is in two processes at once
 
 
 def grade(
@@ -266,6 +269,15 @@ def with_limits(database: Database, limits: Limits) -> Database:
     """Return a door of its own to the same database, with these limits where it has any."""
     if isinstance(database, SQLiteDatabase):
         return SQLiteDatabase(database.path, database.db_id, limits=limits)
+    if isinstance(database, DuckDBDatabase):
+        wider = replace(
+            database.limits,
+            wall_clock=limits.wall_clock,
+            max_rows=limits.max_rows,
+            max_bytes=min(limits.max_bytes, _DUCKDB_BYTES),
+            max_memory_bytes=8 * _DUCKDB_BYTES,
+        )
+        return DuckDBDatabase(database.path, database.db_id, limits=wider)
     return database
 
 

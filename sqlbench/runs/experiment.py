@@ -88,7 +88,8 @@ async def run_experiment(
     task : str or None
         Ask only this task's questions.
     database : str or None
-        Put the marketplace on PostgreSQL, see `load_suite`. The run keeps it without its password.
+        Put the marketplace on another engine, see `load_suite`. The run keeps it without its
+        password.
     seed : int
         All randomness derives from it.
     lag : int

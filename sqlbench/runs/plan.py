@@ -113,7 +113,7 @@ def make_meta(
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
             "sqlglot": version("sqlglot"),
-            **_servers(suite),
+            **_engines(suite),
         },
         "notes": list(suite.notes),
         "questions": len(questions),
@@ -123,10 +123,13 @@ def make_meta(
     }
 
 
-def _servers(suite: Suite) -> dict[str, str]:
-    """Return the version of the PostgreSQL server that a suite runs on, if any."""
+def _engines(suite: Suite) -> dict[str, str]:
+    """Return the versions of the PostgreSQL server and of DuckDB, where a suite runs on them."""
     versions = {getattr(d, "server_version", None) for d in suite.databases.values()} - {None}
-    return {"postgres": ", ".join(sorted(map(str, versions)))} if versions else {}
+    found = {"postgres": ", ".join(sorted(map(str, versions)))} if versions else {}
+    if any(d.dialect == "duckdb" for d in suite.databases.values()):
+        found["duckdb"] = version("duckdb")
+    return found
 
 
 def why_bound(models: Sequence[ChatModel | None], policy: Policy) -> str | None:

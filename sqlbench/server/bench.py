@@ -41,8 +41,8 @@ class ServerConfig:
     repair_model : ChatModel, str or None
         Who makes every attempt after the first; None is the model itself.
     database : str or None
-        Where the marketplace lies: a PostgreSQL URL or ``pg-embedded``; None is SQLite. A role
-        that is a superuser is refused: agents' SQL comes from outside.
+        Where the marketplace lies: ``duckdb``, a PostgreSQL URL or ``pg-embedded``; None is SQLite.
+        A role that is a superuser is refused: agents' SQL comes from outside.
     policy : str
         The spec of the policy that chooses repairs for the action ``auto``, and learns.
     reward : {"gain", "final", "shaped", "score"}

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from sqlbench.databases.base import Column, Database, QueryError, QueryResult, Table, quote_name
-from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.stamp import content_stamp
 from sqlbench.signals.keys import Key, keys_of
 
@@ -317,8 +316,10 @@ class _Kept:
         stamp = content_stamp(database)
         with self._lock:
             kept = self._found.get(database)
-            if kept is not None and kept[0] != stamp and isinstance(database, SQLiteDatabase):
-                database.reopen()  # its connections keep pages of the file as it was
+            if kept is not None and kept[0] != stamp:
+                reopen: Callable[[], None] | None = getattr(database, "reopen", None)
+                if reopen is not None:
+                    reopen()  # connections keep pages of the file as it was
             if kept is None or kept[0] != stamp:
                 kept = self._found[database] = stamp, Catalogue(database)
             return kept[1]

@@ -18,10 +18,10 @@ def load_suite(spec: str, database: str | None = None, *, allow_superuser: bool 
     spec : str
         ``marketplace``, the built-in benchmark; ``spider:DIR`` or ``bird:DIR``, a benchmark's own
         folder, with ``?split=NAME`` for another split than dev;
-        ``FILE.yaml`` with your own questions about a SQLite or PostgreSQL database.
+        ``FILE.yaml`` with your own questions about a SQLite, DuckDB or PostgreSQL database.
     database : str, optional
-        The marketplace on PostgreSQL: ``pg-embedded``, or ``postgresql://USER:PASSWORD@HOST/DB``.
-        By default it is a SQLite file.
+        The marketplace on another engine: ``duckdb``, ``pg-embedded``, or
+        ``postgresql://USER:PASSWORD@HOST/DB``. By default it is a SQLite file.
     allow_superuser : bool
         Whether the URL's role may be a superuser.
 
@@ -36,6 +36,10 @@ def load_suite(spec: str, database: str | None = None, *, allow_superuser: bool 
     SuiteError
         If its files are missing or malformed.
     """
+    if database == "duckdb" and spec == "marketplace":
+        from sqlbench.suites.marketplace import duckdb
+
+        return duckdb.load_marketplace(spec)
     if database is not None and spec == "marketplace":
         from sqlbench.suites.marketplace.postgres import load_marketplace
 

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlbench.databases.base import Database
+from sqlbench.databases.duckdb import DuckDBDatabase
+from sqlbench.databases.duckdb_source import find_source
 from sqlbench.databases.postgres_url import EXPECTED, is_postgres
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import ConfigError, SuiteError
@@ -27,8 +29,9 @@ def adhoc_suite(database: str, questions: Sequence[str], *, allow_superuser: boo
     Parameters
     ----------
     database : str
-        A SQLite file's path, ``postgresql://USER:PASSWORD@HOST/DATABASE``, or ``pg-embedded`` (the
-        marketplace on a PostgreSQL server from a wheel).
+        The path of a SQLite or DuckDB file, or of Parquet and CSV files (a folder or a pattern),
+        ``postgresql://USER:PASSWORD@HOST/DATABASE``, or ``pg-embedded`` (the marketplace on a
+        PostgreSQL server from a wheel).
     questions : sequence of str
         The questions; their ids are q1, q2 and so on, in the task ``simple_queries``.
     allow_superuser : bool
@@ -39,7 +42,7 @@ def adhoc_suite(database: str, questions: Sequence[str], *, allow_superuser: boo
     ConfigError
         If the database's spec is malformed, or a question is empty.
     SuiteError
-        If the file is no SQLite database, or nothing in the database may be read.
+        If the file is no database, or nothing in the database may be read.
     DatabaseFailure
         If the server cannot be reached.
 
@@ -78,7 +81,8 @@ def open_database(
     Parameters
     ----------
     spec : str
-        A SQLite file's path, a PostgreSQL URL, or ``pg-embedded``.
+        The path of a SQLite or DuckDB file, a folder or pattern of Parquet and CSV files, a
+        PostgreSQL URL, or ``pg-embedded``.
     db_id : str, optional
         Its name, by default the file's or the URL without its password.
     folder : Path, optional
@@ -91,7 +95,9 @@ def open_database(
     ConfigError
         If the spec is malformed.
     SuiteError
-        If the file is no SQLite database.
+        If the file is no database.
+    MissingExtraError
+        If it needs DuckDB or psycopg, and that is not installed.
     """
     if spec == _EMBEDDED:
         from sqlbench.suites.marketplace.postgres import load_marketplace
@@ -105,10 +111,12 @@ def open_database(
     if "://" in spec:
         scheme = spec.partition("://")[0]
         raise ConfigError(
-            f"There is no database for {scheme}:// URLs: expected a SQLite file's path, "
-            f"{EXPECTED}, or {_EMBEDDED}."
+            f"There is no database for {scheme}:// URLs: expected the path of a SQLite or DuckDB "
+            f"file or of a folder of Parquet or CSV files, {EXPECTED}, or {_EMBEDDED}."
         )
     path = located(spec) if folder is None else folder / os.path.expanduser(spec)
+    if find_source(path) is not None:
+        return DuckDBDatabase(path, db_id)
     from sqlbench.databases.sqlite_file import open_readonly
 
     open_readonly(path).close()  # says at once what is wrong with it
@@ -116,7 +124,14 @@ def open_database(
 
 
 def fingerprint(database: Database) -> str:
-    """Return a hash of a file's bytes; of a server's database, of its tables and columns alone."""
+    """Return a hash of files' bytes; of a server's database, of its tables and columns alone."""
+    if isinstance(database, DuckDBDatabase):
+        digest = hashlib.sha256()
+        for path in database.source.files or (database.path,):
+            with path.open("rb") as file:
+                one = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.name if database.source.files else ''}\0{one}\n".encode())
+        return f"duckdb-{digest.hexdigest()}"
     if isinstance(database, SQLiteDatabase):
         with database.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

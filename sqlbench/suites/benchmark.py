@@ -1,4 +1,4 @@
-"""What Spider's and BIRD's folders have in common: a list of questions, a SQLite file each."""
+"""What Spider's and BIRD's folders have in common: questions, and a file for each database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlbench.databases.base import Schema
+from sqlbench.databases.base import Database, Schema
+from sqlbench.databases.duckdb import DuckDBDatabase
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError, UnknownNameError
 from sqlbench.paths import located, shown
@@ -42,6 +43,21 @@ class Annotation:
 
 class AnnotatedSQLiteDatabase(SQLiteDatabase):
     """A SQLite file whose schema is completed from the benchmark's other files."""
+
+    def __init__(self, path: Path, db_id: str, apply: Callable[[Schema], Schema]) -> None:
+        super().__init__(path, db_id)
+        self._apply = apply
+        self._annotated: Schema | None = None
+
+    def schema(self) -> Schema:
+        """Return the schema with the benchmark's keys and descriptions."""
+        if self._annotated is None:
+            self._annotated = self._apply(super().schema())
+        return self._annotated
+
+
+class AnnotatedDuckDBDatabase(DuckDBDatabase):
+    """A DuckDB file whose schema is completed from the benchmark's other files."""
 
     def __init__(self, path: Path, db_id: str, apply: Callable[[Schema], Schema]) -> None:
         super().__init__(path, db_id)
@@ -137,7 +153,7 @@ def build_suite(
     records : sequence of Record
         In the benchmark's order.
     folder : Path
-        Holds ``<db_id>/<db_id>.sqlite``.
+        Holds ``<db_id>/<db_id>.sqlite``, or ``<db_id>/<db_id>.duckdb`` where that is not there.
     annotations : mapping of str to Annotation
         What completes a database's schema, by db_id.
     tasks_of : mapping of str to str
@@ -149,7 +165,7 @@ def build_suite(
         If no database is there.
     """
     wanted = Counter(r.db_id for r in records)
-    files = {db_id: folder / db_id / f"{db_id}.sqlite" for db_id in sorted(wanted)}
+    files = {db_id: _file(folder / db_id, db_id) for db_id in sorted(wanted)}
     present = {db_id: file for db_id, file in files.items() if file.is_file()}
     if not present:
         raise SuiteError(
@@ -192,10 +208,7 @@ def build_suite(
         spec=spec,
         tasks=tasks,
         databases={
-            db_id: AnnotatedSQLiteDatabase(file, db_id, annotations[db_id].apply)
-            if db_id in annotations
-            else SQLiteDatabase(file, db_id)
-            for db_id, file in present.items()
+            db_id: _opened(file, db_id, annotations.get(db_id)) for db_id, file in present.items()
         },
         fingerprints={
             db_id: _fingerprint(file, annotations.get(db_id)) for db_id, file in present.items()
@@ -235,6 +248,21 @@ def joined(spec: str, suites: Sequence[Suite]) -> Suite:
         entries=tuple(replace(e, position=i) for i, e in enumerate(entries)),
         hardness_by=suites[0].hardness_by,
     )
+
+
+def _file(folder: Path, db_id: str) -> Path:
+    lite, duck = folder / f"{db_id}.sqlite", folder / f"{db_id}.duckdb"
+    return duck if duck.is_file() and not lite.is_file() else lite
+
+
+def _opened(file: Path, db_id: str, annotation: Annotation | None) -> Database:
+    if file.suffix == ".duckdb":
+        if annotation is None:
+            return DuckDBDatabase(file, db_id)
+        return AnnotatedDuckDBDatabase(file, db_id, annotation.apply)
+    if annotation is None:
+        return SQLiteDatabase(file, db_id)
+    return AnnotatedSQLiteDatabase(file, db_id, annotation.apply)
 
 
 def _repeats(records: Sequence[Record]) -> list[int]:

@@ -1,8 +1,9 @@
-"""Your own data: a suite in one YAML file, about a SQLite file or a PostgreSQL database.
+"""Your own data: a suite in one YAML file, about a file, a folder of files or a server.
 
 The layout is that of the built-in benchmark::
 
-    database: shop.sqlite            # seen from this file's folder, or postgresql://HOST/DATABASE
+    database: shop.sqlite            # seen from this file's folder; or shop.duckdb, a folder or
+                                     # pattern of Parquet and CSV files, postgresql://HOST/DATABASE
     tasks:
     - id: simple_queries
       difficulty: easy               # easy, medium, hard or extra

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from sqlbench.databases.base import Table, quote_name
-from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError
 from sqlbench.paths import located
+from sqlbench.suites.adhoc import open_database
 
 _HEAD = """\
 # Questions about {name}. Look at every line, put your own questions in, then:
@@ -42,7 +42,7 @@ def write_template(database: str | Path, out: str | Path | None = None) -> Path:
     Parameters
     ----------
     database : path
-        A SQLite file.
+        A SQLite or DuckDB file, or a folder of Parquet and CSV files.
     out : path or None
         The file to write; None takes the database's name in the working directory.
 
@@ -53,8 +53,11 @@ def write_template(database: str | Path, out: str | Path | None = None) -> Path:
     """
     source = located(database)
     target = located(out if out is not None else f"{source.stem}.yaml")
-    with SQLiteDatabase(source) as opened:
+    opened = open_database(str(source))
+    try:
         tables = [t for t in opened.schema().tables if t.row_count]
+    finally:
+        opened.close()
     if not tables:
         raise SuiteError(f"The database {str(source)!r} has no table with rows.")
     text = _HEAD.format(

@@ -1,4 +1,4 @@
-"""`sqlbench ask`: one question to one's own database, on both engines."""
+"""`sqlbench ask`: one question to one's own database, on each engine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from ducks import duckdb_file
 from json_server import serve_json
 from postgres_server import SECRET
 
@@ -45,7 +46,7 @@ def endpoint():
         yield f"{address}/v1", answers, prompts
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "duckdb", "parquet", "postgres"])
 def database(request, postgres, tmp_path_factory):
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("ask") / "shop.sqlite"
@@ -53,6 +54,16 @@ def database(request, postgres, tmp_path_factory):
         connection.executescript(f"{TABLE}; {ROWS}")
         connection.close()
         yield str(path)
+        return
+    if request.param in ("duckdb", "parquet"):
+        folder = tmp_path_factory.mktemp(request.param)
+        rows = f"{TABLE}; {ROWS}"
+        if request.param == "duckdb":
+            yield str(duckdb_file(folder / "shop.duckdb", rows))
+        else:
+            export = f"COPY products TO '{folder / 'products.parquet'}'"
+            duckdb_file(tmp_path_factory.mktemp("made") / "shop.duckdb", f"{rows}; {export}")
+            yield str(folder)
         return
     with psycopg.connect(postgres.owner.url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA bench AUTHORIZATION bench; SET ROLE bench;"

@@ -88,17 +88,37 @@ GRAFTS = [
 ]  # fmt: skip
 
 
-def grafted(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
+DUCKDB_GRAFTS = [
+    "repeat('x', 200000)", "range(100000)", "random()", "uuid()", "md5(random()::VARCHAR)",
+    "(WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 9999)"
+    " SELECT max(x) FROM r)",
+    "(SELECT count(*) FROM {t} a, {t} b, {t} c)", "(SELECT list(i) FROM range(100000) AS r(i))",
+    "list_sort(range(50000))", "list_reduce(range(9999), lambda x, y: x + y)", "NULL",
+    "9223372036854775807 + 1", "1e308 * 10", "1 / 0", "1 // 0", "'nan'::DOUBLE", "[1, [2]]",
+    "{'a': 1, 'b': [2]}", "MAP {'k': 'v'}", "INTERVAL 1 MONTH", "'infinity'::TIMESTAMP",
+    "regexp_matches(repeat('xy', 5000), '(x+y+)+z')", "levenshtein(repeat('a', 900), 'b')", "-1",
+    "TIMESTAMPTZ '2024-01-01 00:00:00+02'", "'ab'::BLOB", "170141183460469231731687303715884105727",
+    "strptime('x', '%Y')", "try_cast('x' AS INT)", "CAST('x' AS INT)", "lpad('x', 90000, 'y')",
+]  # fmt: skip
+
+
+def grafted(
+    golds: Sequence[str],
+    table: str,
+    seed: int,
+    dialect: str = "sqlite",
+    grafts: Sequence[str] = GRAFTS,
+) -> Iterator[str]:
     """Yield gold queries in which an expression is another's, or a hostile one: most of them run.
 
-    Parameters are those of `mutated`.
+    Parameters are those of `mutated`; ``grafts`` are the hostile ones in the dialect.
     """
     rng = random.Random(seed)
-    trees = [sqlglot.parse_one(gold, read="sqlite") for gold in golds]
+    trees = [sqlglot.parse_one(gold, read=dialect) for gold in golds]
     # As a column's value: by itself ``replace(…)`` would be read as a statement.
     hostile = [
-        sqlglot.parse_one(f"SELECT {g.replace('{t}', table)}", read="sqlite").selects[0]
-        for g in GRAFTS
+        sqlglot.parse_one(f"SELECT {g.replace('{t}', table)}", read=dialect).selects[0]
+        for g in grafts
     ]
     parts = [found for tree in trees if (found := [n for n in tree.walk() if _is_value(n)])]
     while True:
@@ -109,7 +129,7 @@ def grafted(golds: Sequence[str], table: str, seed: int) -> Iterator[str]:
                 break
             new = rng.choice(hostile) if rng.random() < 0.3 else rng.choice(rng.choice(parts))
             rng.choice(places).replace(new.copy())
-        yield tree.sql("sqlite")
+        yield tree.sql(dialect)
 
 
 def _is_value(node: exp.Expression) -> bool:

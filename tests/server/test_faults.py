@@ -336,3 +336,12 @@ def test_a_port_in_use_is_said_in_a_sentence(monkeypatch, capsys):
             main()
     assert stopped.value.code == 2
     assert f"Cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_cells_of_every_engine_are_sent_as_json() -> None:
+    from sqlbench.databases.base import NAN
+    from sqlbench.server.observing import cell
+
+    cells = [NAN, float("inf"), float("-inf"), -0.0, 1.7e38, b"ab", "[1, NULL]", True, None]
+    sent = json.loads(json.dumps([cell(c) for c in cells], allow_nan=False))
+    assert sent == ["nan", "inf", "-inf", 0.0, 1.7e38, "x'6162'", "[1, NULL]", True, None]

@@ -41,11 +41,12 @@ def _foreign_names(query: Query) -> Iterator[str]:
 
 def datatype_mismatch(query: Query) -> Iterator[str]:
     """Compare a number with a word, fill up numbers with a word, or read a word as a number."""
-    yield from in_turn([_words_for_numbers(query), _words_as_numbers(query), _mixed_cases(query)])
+    yield from in_turn([words_for_numbers(query), words_as_numbers(query), _mixed_cases(query)])
     yield from fault_raised.datatype_mismatch(query)
 
 
-def _words_for_numbers(query: Query) -> Iterator[str]:
+def words_for_numbers(query: Query) -> Iterator[str]:
+    """Compare a number with a word, or fill one up with it."""
     for literal in query.turned(query.nodes(exp.Literal)):
         other = _other_side(literal)
         if not literal.is_string and isinstance(other, exp.Column):
@@ -56,7 +57,8 @@ def _words_for_numbers(query: Query) -> Iterator[str]:
             yield query.render(swap(node, filled))
 
 
-def _words_as_numbers(query: Query) -> Iterator[str]:
+def words_as_numbers(query: Query) -> Iterator[str]:
+    """Read a word as a number or a date."""
     for node in query.turned(query.base_columns):
         column = query.columns[node.name.lower()]
         if not is_number(column):
@@ -93,10 +95,11 @@ def _missing_keys(query: Query) -> Iterator[str]:
 
 def other(query: Query) -> Iterator[str]:
     """Use a sub-select of many rows as one value, or divide by zero."""
-    yield from query.mixed([_many_rows(query), _zero_divisors(query)])
+    yield from query.mixed([many_rows(query), _zero_divisors(query)])
 
 
-def _many_rows(query: Query) -> Iterator[str]:
+def many_rows(query: Query) -> Iterator[str]:
+    """Use a sub-select of many rows as one value."""
     for select in query.selects:
         for alias, table in query.sources(select):
             for column in table.columns[:2]:

@@ -17,7 +17,7 @@ from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ModelSetupError
 from sqlbench.grading import METRICS, Gold, Golds, compare
 from sqlbench.grading.edits import Query
-from sqlbench.models.simulated import fault_postgres, fault_raised, fault_silent
+from sqlbench.models.simulated import fault_duckdb, fault_postgres, fault_raised, fault_silent
 from sqlbench.models.simulated.verified import KeptFaults, VerifiedFaults
 from sqlbench.suites.base import Question, Suite
 
@@ -39,12 +39,18 @@ EDITS: dict[ErrorClass, Callable[[Query], Iterator[str]]] = {
     ErrorClass.WRONG_RESULT: fault_silent.wrong_result,
 }
 _DIALECT_EDITS = {
+    "duckdb": {
+        ErrorClass.DATATYPE_MISMATCH: fault_duckdb.datatype_mismatch,
+        ErrorClass.NO_SUCH_FUNCTION: fault_duckdb.no_such_function,
+        ErrorClass.AGGREGATION_ERROR: fault_duckdb.aggregation_error,
+        ErrorClass.OTHER: fault_duckdb.other,
+    },
     "postgres": {
         ErrorClass.DATATYPE_MISMATCH: fault_postgres.datatype_mismatch,
         ErrorClass.NO_SUCH_FUNCTION: fault_postgres.no_such_function,
         ErrorClass.AGGREGATION_ERROR: fault_postgres.aggregation_error,
         ErrorClass.OTHER: fault_postgres.other,
-    }
+    },
 }
 _SILENT = (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT)
 

@@ -22,10 +22,9 @@ from sqlbench.databases.postgres_url import EXPECTED, PostgresURL, import_psycop
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SuiteError
 from sqlbench.suites import marketplace
 from sqlbench.suites.base import Suite, Task
+from sqlbench.suites.marketplace.comments import comments, table_names
 
 _WALL_CLOCK = 5.0  # seconds; the slowest gold takes a fraction of one
-_COLUMN = re.compile(r"^  (\w+) [A-Z][^-]*-- (.+)$")
-_TABLE = re.compile(r"^CREATE TABLE (\w+) \($")
 
 
 def load_marketplace(spec: str, database: str, *, allow_superuser: bool = False) -> Suite:
@@ -60,7 +59,7 @@ def load_marketplace(spec: str, database: str, *, allow_superuser: bool = False)
     else:
         raise ConfigError(
             f"The suite {spec!r} runs on SQLite without --database, or with "
-            f"--database {EMBEDDED} or {EXPECTED}; not on {database!r}."
+            f"--database {EMBEDDED}, duckdb or {EXPECTED}; not on {database!r}."
         )
     return Suite(
         spec=spec,
@@ -178,7 +177,7 @@ def _load(connection: object) -> None:
     run(sql.SQL("CREATE SCHEMA {}").format(name))
     run(sql.SQL("SET LOCAL search_path TO {}").format(name))
     run(re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', source).encode())
-    for table, column, comment in _comments(source):
+    for table, column, comment in comments(source):
         place = sql.Identifier(table, column)
         run(sql.SQL("COMMENT ON COLUMN {} IS {}").format(place, sql.Literal(comment)))
     for table, rows in build_rows().items():
@@ -187,22 +186,6 @@ def _load(connection: object) -> None:
         ) as copy:
             for row in rows:
                 copy.write_row(row)
-    for table in build_tables(source):
+    for table in table_names(source):
         run(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
     run(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(name, sql.Literal(_mark())))
-
-
-def build_tables(source: str) -> list[str]:
-    """Return the tables that a schema's source makes, in order."""
-    return [m.group(1) for line in source.splitlines() if (m := _TABLE.match(line))]
-
-
-def _comments(source: str) -> list[tuple[str, str, str]]:
-    """Return the remarks beside the columns: table, column, remark."""
-    found, table = [], ""
-    for line in source.splitlines():
-        if match := _TABLE.match(line):
-            table = match.group(1)
-        elif match := _COLUMN.match(line):
-            found.append((table, match.group(1), match.group(2)))
-    return found
