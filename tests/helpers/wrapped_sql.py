@@ -8,7 +8,11 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+
+import sqlglot
+from sqlglot.errors import SqlglotError
 
 from sqlbench.models import extract_sql
 from sqlbench.models.reading.tokens import token_at
@@ -167,12 +171,21 @@ class Taken:
     """How many statements were wrapped, and what did not come out whole."""
 
     answers: int = 0
-    left_out: int = 0  # what neither SQLite nor this module takes for one statement
+    left_out: int = 0  # what SQLite takes for no statement, or not to its end
     failures: list[tuple[str, str, str]] = field(default_factory=list)  # wrapping, answer, taken
 
 
 def parses(sql: str) -> bool:
-    """Whether SQLite's own parser takes a text for one whole statement, in an empty database."""
+    """Whether SQLite's own parser takes each statement of a text, in an empty database."""
+    try:
+        ends = [t.start for t in sqlglot.tokenize(sql, read="sqlite") if t.text == ";"]
+    except SqlglotError:
+        return _parses(sql)
+    parts = [sql[a:b] for a, b in pairwise([0, *(end + 1 for end in ends), len(sql)])]
+    return all(_parses(part) for part in parts if part.strip())
+
+
+def _parses(sql: str) -> bool:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         try:
             connection.execute(f"EXPLAIN {sql}")

@@ -16,7 +16,9 @@ NEAR = 4_000
 # A heading, bold text, a table's row, a rule, a closing tag, a fence: no line of SQL.
 _MARKUP = re.compile(
     r"#{1,6}[ \t]|\*\*[^\s*].*\*\*|__[^\s_].*__|\|.*\|[ \t\r]*$|\[/?[A-Z]+\]|</?[A-Za-z]\w*>"
-    r"|<\||```|~~~|(?:\*{3,}|={3,}|_{3,})[ \t\r]*$|>[ \t]+[A-Z]",
+    r"|<\||```|~~~|(?:\*{3,}|={3,}|_{3,})[ \t\r]*$"
+    # A quotation, and no comparison that begins a line: "> This query", not "> Age AND".
+    r"|>[ \t]+[A-Z][a-z'’]*[ \t]+(?!(?:and|or|group|order|limit|having|union|then)\b)[a-z]",
     re.MULTILINE,
 )
 _RULE = re.compile(r"-{3,}[ \t\r]*(?:\n|\Z)")
