@@ -5,11 +5,12 @@ Episodes on one question are not independent, so questions are what an interval 
 - A share: Wilson's interval (1927) with as many trials as the values are worth. Independent
   values are worth one each. Clustered values are worth n divided by the design effect (Kish
   1965), rights and wrongs never more than n, shares of shares never more than 2n, and that times
-  (z / t)² with Student's t of k - 1 degrees of freedom, since the design effect is itself an
-  estimate (Korn and Graubard 1998). It is estimated as if two more clusters had been seen whose
-  episodes all end alike: with few clusters, or rare hits, the one that tells is often not among
-  them. Where all clusters are alike, or there is only one, nothing is known of how they differ:
-  each is worth one trial.
+  (z / t)² with Student's t, since the design effect is itself an estimate (Korn and Graubard
+  1998): of as many degrees of freedom as the clusters' squares tell by their kurtosis
+  (Satterthwaite 1946), at most k - 1. It is estimated as if two more clusters had been seen with
+  an intraclass correlation of 0.1: with few clusters, or rare hits, the one that tells is often
+  not among them. Where all clusters are alike, or there is only one, nothing is known of how they
+  differ: each is worth one trial.
 - A difference of two shares on the same clusters: from the two intervals and their correlation over
   the clusters (Newcombe 1998, method 10; Zou and Donner 2008). Two episodes are added to the
   correlation, one that each side alone gets right: a difference that was never seen is not certain.
@@ -23,6 +24,8 @@ References
 ----------
 E. B. Wilson: Probable inference, the law of succession, and statistical inference, JASA 22, 1927.
 L. Kish: Survey Sampling, 1965, section 8.2.
+F. E. Satterthwaite: An approximate distribution of estimates of variance components, Biometrics
+Bulletin 2, 1946.
 E. L. Korn, B. I. Graubard: Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data, Survey Methodology 24, 1998.
 R. G. Newcombe: Improved confidence intervals for the difference between binomial proportions based
@@ -44,14 +47,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-ADDED = 2  # clusters whose episodes all end alike, in the design effect
+ADDED, ALIKE = 2, 0.1  # clusters in the design effect, and their intraclass correlation
 ROUGH = 5  # with fewer clusters an interval covers less than it says
 
 
 NORMAL = NormalDist()
 
 
-def students_t(p: float, freedom: int) -> float:
+def students_t(p: float, freedom: float) -> float:
     """Return the quantile of Student's t; scipy.stats takes half a second to import for it."""
     from scipy.special import stdtrit
 
@@ -95,14 +98,17 @@ def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
     counts = bool((hits == np.round(hits)).all())  # shares of shares can be worth more than n
     if k == n and counts:
         return n
-    spread = float(((hits - share * cases) ** 2).sum())
+    squares = (hits - share * cases) ** 2
+    spread, size = float(squares.sum()), float(cases.mean())
     if k == 1 or spread <= 1e-12 * n * n:
         return float(k)
-    own = ADDED * float(cases.mean()) ** 2 * share * (1 - share)
+    own = ADDED * share * (1 - share) * size**2 * (ALIKE + (1 - ALIKE) / size)
     variance = k / (k - 1) * (spread + own) * k / (k + ADDED) / n**2
+    kurtosis = k * float((squares**2).sum()) / spread**2
+    freedom = max(1.0, min(k - 1, 2 * k / max(kurtosis - 1, 1e-9)))
     worth = min(n if counts else 2 * n, share * (1 - share) / variance)
     tail = (1 + confidence) / 2
-    return float(worth * (NORMAL.inv_cdf(tail) / students_t(tail, k - 1)) ** 2)
+    return float(worth * (NORMAL.inv_cdf(tail) / students_t(tail, freedom)) ** 2)
 
 
 def difference_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple[float, float]:
