@@ -2,8 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 LOCAL_MODEL ?= openai:smollm2?max_tokens=96
-# Processes that run tests.
-TESTERS ?= 2
+# Processes that run tests: one more than CI has cores, for many tests wait for another process.
+TESTERS ?= 3
 # Their committed outputs take minutes: tests run them with reduced parameters.
 LONG := $(addprefix notebooks/,02_compare_policies.ipynb 03_credit_and_hindsight.ipynb \
 	04_off_policy.ipynb 08_real_repairs.ipynb 09_signals.ipynb \
@@ -29,8 +29,9 @@ run-local: install .venv/local
 			-p out results/run-local && \
 		$(BIN)/sqlbench report results/run-local'
 
-test: lint docs .venv/local .venv/arrow integrations
-	$(BIN)/python -m pytest -n $(TESTERS)
+test: .venv/dev
+	$(MAKE) -j2 lint docs .venv/local .venv/arrow integrations
+	$(BIN)/python -m pytest -n $(TESTERS) --durations=25
 	$(MAKE) test-newest-sqlite
 	$(MAKE) test-oldest-duckdb
 	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
@@ -45,7 +46,7 @@ test: lint docs .venv/local .venv/arrow integrations
 test-newest-sqlite: .venv/dev
 	SQLBENCH_NEWEST_SQLITE=1 LD_PRELOAD=$$($(BIN)/python -c \
 		'import pysqlite3._sqlite3 as newest; print(newest.__file__)') \
-		$(BIN)/python -m pytest tests/databases/test_sqlite.py tests/databases/test_sqlite_*.py \
+		$(BIN)/python -m pytest -n $(TESTERS) tests/databases/test_sqlite.py tests/databases/test_sqlite_*.py \
 		tests/databases/test_hostile.py tests/databases/test_faults.py \
 		tests/episodes/test_errors.py tests/episodes/test_repair.py -k "not postgresql and not golds"
 
