@@ -41,14 +41,16 @@ def test_mcnemar_gives_the_exact_binomial_p_value():
 
 
 def test_p_and_wilsons_ends_are_scipys():
-    for count, n in [(0, 0), (0, 7), (3, 9), (5, 10), (400, 900)]:
+    for count, n in [(0, 0), (0, 7), (7, 7), (3, 9), (5, 10), (400, 900)]:
         found = mcnemar(
             [True] * count + [False] * (n - count), [False] * count + [True] * (n - count)
         )
         if n:
             assert found.p_value == pytest.approx(binomtest(count, n).pvalue, rel=1e-9)
             ends = binomtest(count, n).proportion_ci(method="wilson")
-            assert wilson(count, n) == pytest.approx((ends.low, ends.high), abs=1e-12)
+            low, high = wilson(count, n)
+            assert (low, high) == pytest.approx((ends.low, ends.high), abs=1e-12)
+            assert low <= count / n <= high
         else:
             assert found.p_value == 1.0
 

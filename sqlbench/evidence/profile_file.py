@@ -85,7 +85,7 @@ def check_place(path: str | Path) -> None:
     ConfigError
         If it does not end in ``.toml``.
     """
-    if Path(path).suffix != ".toml":
+    if not str(path).endswith(".toml"):
         raise ConfigError(
             f"A profile is a .toml file, so that 'simulated:FILE.toml' finds it, not {str(path)!r}."
         )

@@ -370,4 +370,4 @@ def wilson_arrays(
     p = np.divide(counts, n, out=np.zeros_like(n), where=n > 0)
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return centre - half, centre + half
+    return np.minimum(p, centre - half), np.maximum(p, centre + half)

@@ -74,7 +74,7 @@ def wilson_of(share: float, n: float, confidence: float = 0.95) -> tuple[float, 
     z = NORMAL.inv_cdf((1 + confidence) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def share_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple[float, float]:

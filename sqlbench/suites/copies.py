@@ -148,8 +148,8 @@ def _fill(connection: Any, table: Copied) -> None:
     if not table.rows:
         return
     keys = [f"c{j}" for j in range(len(table.columns))]
-    with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder) / "rows.json"
+    with tempfile.TemporaryDirectory() as made:
+        lines = Path(made) / "rows.json"
         with lines.open("wb") as file:
             for row in table.rows:
                 cells = {k: _json(v, t) for k, v, t in zip(keys, row, table.types, strict=True)}

@@ -104,6 +104,8 @@ def test_sql_of_ones_own_that_will_not_do_is_told_and_the_player_goes_on(play):
     own.fill("DROP TABLE orders")
     player.button("Step").click()
     expect(player.panel.get_by_text("not authorized", exact=False).first).to_be_visible()
+    expect(attempts(player)).to_have_count(1)
+    expect(player.button("Step")).to_be_enabled()
     own.fill("SELECT 1")
     player.button("Step").click()
     expect(attempts(player)).to_have_count(2)
