@@ -45,9 +45,8 @@ def check(
     """
     import sys
 
-    from sqlbench.databases.base import QueryError
+    from sqlbench.databases.base import outcome_of
     from sqlbench.exceptions import ConfigError
-    from sqlbench.signals.base import Outcome
     from sqlbench.signals.diagnose import diagnose
     from sqlbench.signals.doubt import load_weights
     from sqlbench.suites.adhoc import open_database
@@ -58,10 +57,7 @@ def check(
     statement = sys.stdin.read() if sql == "-" else sql
     opened = open_database(database, allow_superuser=allow_superuser)
     try:
-        try:
-            outcome: Outcome = opened.execute(statement)
-        except QueryError as error:
-            outcome = error
+        outcome = outcome_of(opened, statement)
         text = f"{question}\n{hint}" if hint else question
         found = diagnose(text, statement, opened, outcome, weights=known)
     finally:

@@ -81,6 +81,10 @@ class QueryError(Exception):
         self.fault = fault
 
 
+Outcome = QueryResult | QueryError
+"""What a statement came to."""
+
+
 def out_of_time(seconds: float) -> QueryError:
     """Return the error of a query that the clock stopped."""
     text = f"timeout: the query was stopped after {seconds:g} s"
@@ -308,3 +312,11 @@ def _shown(value: Any, dialect: str = "sqlite") -> str:
             return "'NaN'" if value != value else "'Infinity'" if value > 0 else "'-Infinity'"
         return "9e999" if value > 0 else "-9e999"  # SQLite has no NaN
     return str(value)
+
+
+def outcome_of(database: Database, sql: str) -> Outcome:
+    """Run a statement, and return its rows or its error, whichever it came to."""
+    try:
+        return database.execute(sql)
+    except QueryError as error:
+        return error

@@ -18,9 +18,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 
-from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.databases.base import Outcome, QueryError
 
-Outcome = QueryResult | QueryError
 MAX_BYTES = 64 * 2**20
 SWITCH = "SQLBENCH_MEMO"  # in the environment, so that worker processes are switched off, too
 

@@ -54,12 +54,7 @@ async def know(
     question: Question, sql: str, database: Database, outcome: QueryResult | QueryError
 ) -> Known:
     """Ask the signals about an attempt; no gold is in their reach."""
-    return known_of(await adiagnose(asked_text(question), sql, database, outcome))
-
-
-def asked_text(question: Question) -> str:
-    """Return a question as the signals read it: what helps to read it stands on its own line."""
-    return f"{question.text}\n{question.evidence}" if question.evidence else question.text
+    return known_of(await adiagnose(question.asked, sql, database, outcome))
 
 
 def known_of(found: Diagnosis) -> Known:

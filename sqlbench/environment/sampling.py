@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlbench.databases.base import Database, QueryError, QueryResult
-from sqlbench.environment.doubting import asked_text
+from sqlbench.databases.base import Database, Outcome, QueryError, QueryResult
 from sqlbench.environment.judging import Feedback, Judgement, judge_aside, prepare_aside
 from sqlbench.episodes.sample import Sample
 from sqlbench.grading import Gold
@@ -16,8 +15,6 @@ from sqlbench.models.base import ChatModel
 from sqlbench.models.extract import statement_of
 from sqlbench.signals.choice import Candidate, Rule, choose, weigh
 from sqlbench.suites import Question
-
-Outcome = QueryResult | QueryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ async def pick(drawn: Sequence[Drawn], question: Question, database: Database, r
         return 0
     if rule == "agreement":
         return choose([Candidate(d.sql, d.outcome) for d in drawn], rule).index
-    text = asked_text(question)
+    text = question.asked
 
     def weighed() -> int:
         known = [weigh(text, d.sql, database, d.outcome) for d in drawn]

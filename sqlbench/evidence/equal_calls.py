@@ -85,9 +85,8 @@ def read_samples(
         if questions is not None and taken[one.source] > questions:
             continue
         question = suite.question(one.question_id)
-        text = f"{question.text}\n{question.evidence}" if question.evidence else question.text
         database = suite.databases[question.db_id]
-        weighed = choose_among(text, one.statements, database, "doubt").candidates
+        weighed = choose_among(question.asked, one.statements, database, "doubt").candidates
         ks = range(1, len(weighed) + 1)
         found.append(
             SampledQuestion(

@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.databases.base import QueryError
-from sqlbench.environment.doubting import asked_text, context_features
+from sqlbench.databases.base import outcome_of
+from sqlbench.environment.doubting import context_features
 from sqlbench.episodes.context import SIGNAL_FEATURES
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.exceptions import ConfigError
 from sqlbench.grading.grade import grade_many
 from sqlbench.grading.predictions import Predictions, read_predictions
 from sqlbench.signals import diagnose
-from sqlbench.signals.base import Outcome
 from sqlbench.suites.base import Suite
 
 SILENT = (ErrorClass.EMPTY_RESULT, ErrorClass.WRONG_RESULT, ErrorClass.TIMEOUT)
@@ -142,11 +141,7 @@ def answer_signals(suite: Suite, question_id: str, sql: str) -> tuple[float, ...
     """Return the block ``signals`` of one answer; no gold is read."""
     question = suite.question(question_id)
     database = suite.database(question)
-    try:
-        outcome: Outcome = database.execute(sql)
-    except QueryError as error:
-        outcome = error
-    return context_features(diagnose(asked_text(question), sql, database, outcome))
+    return context_features(diagnose(question.asked, sql, database, outcome_of(database, sql)))
 
 
 def difficulty_spread(right: Mapping[str, Sequence[bool]]) -> float | None:

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from sqlbench.databases.base import QueryError
+from sqlbench.databases.base import outcome_of
 from sqlbench.exceptions import ConfigError
 from sqlbench.paths import located
 from sqlbench.signals.audit import audit_chain
-from sqlbench.signals.base import Diagnosis, Outcome
+from sqlbench.signals.base import Diagnosis
 from sqlbench.signals.choice import Candidate
 from sqlbench.signals.diagnose import diagnose
 from sqlbench.signals.doubt import Weights, load_weights
@@ -230,12 +230,8 @@ def _judge(
     suite: Suite, question: Question, sql: str, weights: Weights
 ) -> tuple[Candidate, Diagnosis]:
     database = suite.databases[question.db_id]
-    try:
-        outcome: Outcome = database.execute(sql)
-    except QueryError as error:
-        outcome = error
-    text = f"{question.text}\n{question.evidence}" if question.evidence else question.text
-    found = diagnose(text, sql, database, outcome, weights=weights)
+    outcome = outcome_of(database, sql)
+    found = diagnose(question.asked, sql, database, outcome, weights=weights)
     return Candidate(sql, outcome, found.doubt), found
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from sqlbench.databases.base import QueryError
+from sqlbench.databases.base import outcome_of
 from sqlbench.exceptions import ConfigError
 from sqlbench.paths import located
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.train import Answers, Measured, gather, measure_answer
 from sqlbench.suites.base import Question, Suite
 
@@ -122,9 +121,5 @@ def measure_systems(
 
 def _measure(suite: Suite, question: Question, sql: str) -> Measured:
     database = suite.databases[question.db_id]
-    try:
-        outcome: Outcome = database.execute(sql)
-    except QueryError as error:
-        outcome = error
-    text = f"{question.text}\n{question.evidence}" if question.evidence else question.text
-    return measure_answer(text, sql, database, outcome, key=question.id)
+    outcome = outcome_of(database, sql)
+    return measure_answer(question.asked, sql, database, outcome, key=question.id)

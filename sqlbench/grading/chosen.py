@@ -109,8 +109,7 @@ def choose_all(
     for one in candidates:
         question = suite.question(one.question_id)
         database = suite.databases[question.db_id]
-        text = f"{question.text}\n{question.evidence}" if question.evidence else question.text
-        choice = choose_among(text, one.statements, database, rule)
+        choice = choose_among(question.asked, one.statements, database, rule)
         right = None
         if prepare is not None and metric is not None:
             if question.gold is None:

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sqlbench.databases.base import QueryError
+from sqlbench.databases.base import outcome_of
 from sqlbench.grading.predictions import Predictions, read_predictions
 from sqlbench.paths import located
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.diagnose import diagnose
 from sqlbench.signals.doubt import Weights, load_weights
 from sqlbench.suites.base import Suite
@@ -74,12 +73,8 @@ def doubt_all(
             continue
         question = suite.question(entry.question_id)
         database, sql = suite.databases[question.db_id], file.sql[question.id]
-        try:
-            outcome: Outcome = database.execute(sql)
-        except QueryError as error:
-            outcome = error
-        text = f"{question.text}\n{question.evidence}" if question.evidence else question.text
-        said = diagnose(text, sql, database, outcome, weights=known)
+        outcome = outcome_of(database, sql)
+        said = diagnose(question.asked, sql, database, outcome, weights=known)
         found.append(
             Doubted(
                 entry.position, question.id, question.db_id, sql, said.doubt, tuple(said.evidence)

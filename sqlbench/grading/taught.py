@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlbench.databases.base import QueryError
+from sqlbench.databases.base import outcome_of
 from sqlbench.grading.grade import grade
 from sqlbench.grading.predictions import read_predictions
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.doubt import Weights
 from sqlbench.signals.train import Measured, gather, measure_answer, train
 from sqlbench.suites.base import Suite
@@ -63,9 +62,5 @@ def teach(
 def _measured(suite: Suite, question_id: str, sql: str) -> Measured:
     question = suite.question(question_id)
     database = suite.database(question)
-    try:
-        outcome: Outcome = database.execute(sql)
-    except QueryError as error:
-        outcome = error
-    text = f"{question.text}\n{question.evidence}" if question.evidence else question.text
-    return measure_answer(text, sql, database, outcome, key=question_id)
+    outcome = outcome_of(database, sql)
+    return measure_answer(question.asked, sql, database, outcome, key=question_id)

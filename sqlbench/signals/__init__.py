@@ -8,6 +8,7 @@ what the database holds instead (`Diagnosis.facts`).
 The wing stands below `sqlbench.grading`, so that no gold can be reached from here.
 """
 
+from sqlbench.databases.base import Outcome
 from sqlbench.signals.base import (
     AbsentValue,
     Diagnosis,
@@ -15,7 +16,6 @@ from sqlbench.signals.base import (
     Facts,
     JoinPath,
     NearNames,
-    Outcome,
     Signal,
 )
 from sqlbench.signals.diagnose import adiagnose, diagnose

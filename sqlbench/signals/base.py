@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlbench.databases.base import QueryError, QueryResult
-
 VERSION = 1
 """The version of these records; a file that holds another one is refused where it is read."""
 
-Outcome = QueryResult | QueryError
 """What a statement's run gave: its rows, or the error that it raised."""
 
 

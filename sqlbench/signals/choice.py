@@ -20,9 +20,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sqlbench.databases.base import Database, QueryError
+from sqlbench.databases.base import Database, Outcome, QueryError, outcome_of
 from sqlbench.exceptions import ConfigError
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.catalogue import as_text
 from sqlbench.signals.choice_weights import ChoiceWeights, load_choice_weights
 from sqlbench.signals.diagnose import inputs_of
@@ -188,10 +187,7 @@ def choose_among(
     run: dict[str, Candidate] = {}
     for sql in statements:
         if sql not in run:
-            try:
-                outcome: Outcome = database.execute(sql)
-            except QueryError as error:
-                outcome = error
+            outcome = outcome_of(database, sql)
             weighed = rule == "doubt"
             run[sql] = (
                 weigh(question, sql, database, outcome) if weighed else Candidate(sql, outcome)

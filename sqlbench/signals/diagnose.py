@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sqlbench.databases.base import Database
-from sqlbench.signals.base import Diagnosis, Outcome, Signal
+from sqlbench.databases.base import Database, Outcome
+from sqlbench.signals.base import Diagnosis, Signal
 from sqlbench.signals.doubt import Floats, Weights, fit_of, load_weights
 from sqlbench.signals.facts import gather_facts
 from sqlbench.signals.reading import Reading

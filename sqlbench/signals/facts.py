@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlbench.databases.base import QueryError, QueryResult
+from sqlbench.databases.base import Outcome, QueryError, QueryResult
 from sqlbench.episodes.errors import ErrorClass, classify_error, extract_offending_token
-from sqlbench.signals.base import AbsentValue, Emptying, Facts, JoinPath, NearNames, Outcome
+from sqlbench.signals.base import AbsentValue, Emptying, Facts, JoinPath, NearNames
 from sqlbench.signals.catalogue import Catalogue
 from sqlbench.signals.emptied import COUNTED, emptying, says_nothing
 from sqlbench.signals.names import Near, near_columns, near_tables, nearest_by_name

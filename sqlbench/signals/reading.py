@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from sqlglot.errors import SqlglotError
 
-from sqlbench.databases.base import Database, QueryError, Row
-from sqlbench.signals.base import Outcome, Signal
+from sqlbench.databases.base import Database, Outcome, QueryError, Row
+from sqlbench.signals.base import Signal
 from sqlbench.signals.catalogue import Catalogue, catalogue_of
 from sqlbench.signals.links import Links, links_of
 from sqlbench.signals.question import Question

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.databases.base import Database
+from sqlbench.databases.base import Database, Outcome
 from sqlbench.exceptions import ConfigError, MissingExtraError
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.doubt import FITS, Weights, fit_of
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import NAMES, measure

@@ -44,6 +44,11 @@ class Question(Shown):
     task_id: str
     evidence: str = ""
 
+    @property
+    def asked(self) -> str:
+        """The question as signals read it: what helps to read it stands on its own line."""
+        return f"{self.text}\n{self.evidence}" if self.evidence else self.text
+
     def card(self) -> Card:
         """Return what a notebook shows of it, its gold query included."""
         hint = [Text(f"Evidence: {self.evidence}")] if self.evidence else []

@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 from measured_answers import Places, measure_all, rows_of, verdict
 
-from sqlbench.databases.base import QueryError
+from sqlbench.databases.base import Outcome, QueryError
 from sqlbench.exceptions import ConfigError
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.choice import agreement
 from sqlbench.signals.doubt import FITS
 from sqlbench.signals.registry import NAMES

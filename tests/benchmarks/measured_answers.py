@@ -19,9 +19,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 import sqlbench.signals
-from sqlbench.databases.base import QueryError
+from sqlbench.databases.base import Outcome, QueryError
 from sqlbench.exceptions import ConfigError
-from sqlbench.signals.base import Outcome
 from sqlbench.signals.train import Measured, measure_answer
 from sqlbench.suites import load_suite
 from sqlbench.suites.base import Suite

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from ducks import duckdb_file
-from fault_table import TABLES
 
-from sqlbench.databases import Database, QueryError, SQLiteDatabase
-from sqlbench.databases.duckdb import DuckDBDatabase
-from sqlbench.databases.postgres import PostgresDatabase
+from sqlbench.databases import Database, QueryError
 from sqlbench.episodes.errors import ErrorClass, classify_error
 
 # What it is; a statement; what SQLite, PostgreSQL and DuckDB make of it: the first cell of the
@@ -80,35 +73,6 @@ DIFFERENCES: dict[str, tuple[str, Any, Any, Any]] = {
     "the name of a type": ("SELECT typeof(1)", "integer", "no_such_function", "INTEGER"),
 }  # fmt: skip
 ENGINES = ("sqlite", "postgresql", "duckdb")
-
-
-@pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    path = tmp_path_factory.mktemp("engines") / "music.sqlite"
-    connection = sqlite3.connect(path)
-    connection.executescript(TABLES)
-    connection.close()
-    with SQLiteDatabase(path) as database:
-        yield database
-
-
-@pytest.fixture(scope="module")
-def postgresql(postgres) -> Iterator[Database]:  # type: ignore[no-untyped-def]
-    with psycopg.connect(postgres.owner.url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA engines; SET search_path TO engines")
-        connection.execute(TABLES)
-        connection.execute("GRANT USAGE ON SCHEMA engines TO PUBLIC")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA engines TO PUBLIC")
-        with PostgresDatabase(postgres.reader, schemas=["engines"]) as database:
-            yield database
-        connection.execute("DROP SCHEMA engines CASCADE")
-
-
-@pytest.fixture(scope="module")
-def duckdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    path = duckdb_file(tmp_path_factory.mktemp("engines") / "music.duckdb", TABLES)
-    with DuckDBDatabase(path) as database:
-        yield database
 
 
 @pytest.mark.parametrize("engine", ENGINES)

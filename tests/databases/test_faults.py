@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
 from itertools import combinations
 
-import psycopg
 import pytest
-from ducks import duckdb_file
-from fault_table import TABLES, Fault, faults
+from fault_table import Fault, faults
 
-from sqlbench.databases import Database, QueryError, SQLiteDatabase
-from sqlbench.databases.duckdb import DuckDBDatabase
-from sqlbench.databases.postgres import PostgresDatabase
+from sqlbench.databases import Database, QueryError
 from sqlbench.episodes.errors import classify_error, classify_message, extract_offending_token
 
 ENGINES = ("sqlite", "postgres", "duckdb")
-
-
-@pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    path = tmp_path_factory.mktemp("faults") / "music.sqlite"
-    connection = sqlite3.connect(path)
-    connection.executescript(TABLES)
-    connection.close()
-    with SQLiteDatabase(path) as database:
-        yield database
-
-
-@pytest.fixture(scope="module")
-def postgresql(postgres) -> Iterator[Database]:  # type: ignore[no-untyped-def]
-    with psycopg.connect(postgres.owner.url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA faults; SET search_path TO faults")
-        connection.execute(TABLES)
-        connection.execute("GRANT USAGE ON SCHEMA faults TO PUBLIC")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA faults TO PUBLIC")
-        with PostgresDatabase(postgres.reader, schemas=["faults"]) as database:
-            yield database
-        connection.execute("DROP SCHEMA faults CASCADE")
-
-
-@pytest.fixture(scope="module")
-def duckdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    path = duckdb_file(tmp_path_factory.mktemp("faults") / "music.duckdb", TABLES)
-    with DuckDBDatabase(path) as database:
-        yield database
 
 
 def test_the_table_has_each_fault_once_and_most_on_all_engines() -> None:

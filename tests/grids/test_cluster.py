@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from folders import DATA
+from sweeps import bytes_of
 
 from sqlbench.exceptions import (
     BudgetReachedError,
@@ -21,21 +22,6 @@ from sqlbench.grids.cluster import Cluster, _pack, _run_apart, _unpack, connect
 from sqlbench.grids.sweep import load_grid, make_grid, run_sweep
 from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import Calling
-
-GRID = """
-suite: marketplace
-model: simulated
-policy: [linucb, random, rules]
-seed: 0-1
-episodes: 120
-lag: 3
-"""
-
-
-def bytes_of(folder):
-    names = ("episodes.jsonl", "policy.npz", "summary.json", "run.json")
-    cells = sorted(p for p in (folder / "runs").iterdir() if p.is_dir())
-    return {c.name: [(c / name).read_bytes() for name in names] for c in cells}
 
 
 @contextmanager
@@ -71,24 +57,6 @@ def cluster(folder, workers=3, environ=None):
             process = stack.enter_context(dask(*command, *local, env=env, cwd=folder))
             processes.append(process)
         yield json.loads(file.read_text())["address"], processes
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """On a busy machine a scheduler and three workers take long to start."""
-    monkeypatch.setattr("sqlbench.grids.cluster.CONNECT_SECONDS", 120.0)
-    monkeypatch.setattr("sqlbench.grids.cluster.WORKER_SECONDS", 180.0)
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """The sweep, run here by two processes."""
-    folder = tmp_path_factory.mktemp("local")
-    (folder / "grid.yaml").write_text(GRID)
-    command = [sys.executable, "-m", "sqlbench", "sweep", folder / "grid.yaml", "--workers", "2"]
-    done = subprocess.run([*command, "--out", folder / "out"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
 
 
 @pytest.mark.slow

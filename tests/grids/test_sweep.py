@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from served import answers_for, serve
+from sweeps import bytes_of
 
 import sqlbench as sb
 from sqlbench.exceptions import (
@@ -28,45 +29,12 @@ from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import Calling
 from sqlbench.models.calling.cache import ResponseStore
 
-GRID = """
-suite: marketplace
-model: simulated
-policy: [linucb, random, rules]
-seed: 0-1
-episodes: 120
-lag: 3
-"""
-
-
-def bytes_of(folder):
-    names = ("episodes.jsonl", "policy.npz", "summary.json", "run.json")
-    cells = sorted(p for p in (folder / "runs").iterdir() if p.is_dir())
-    return {c.name: [(c / name).read_bytes() for name in names] for c in cells}
-
 
 class Threads(ThreadPoolExecutor):
     """Workers that are quick to start: one thread."""
 
     def __init__(self):
         super().__init__(1)
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """On a busy machine a scheduler and three workers take long to start."""
-    monkeypatch.setattr("sqlbench.grids.cluster.CONNECT_SECONDS", 120.0)
-    monkeypatch.setattr("sqlbench.grids.cluster.WORKER_SECONDS", 180.0)
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """The sweep, run here by two processes."""
-    folder = tmp_path_factory.mktemp("local")
-    (folder / "grid.yaml").write_text(GRID)
-    command = [sys.executable, "-m", "sqlbench", "sweep", folder / "grid.yaml", "--workers", "2"]
-    done = subprocess.run([*command, "--out", folder / "out"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
 
 
 @pytest.mark.slow

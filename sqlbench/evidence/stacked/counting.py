@@ -51,6 +51,20 @@ class StackedUCB1(StackedPolicy):
         self.sums[self._all, chosen] += rewards
 
 
+def cells_of(table: RepairTable, features: str, asker: str) -> tuple[Ints, int]:
+    """Return each row's cell in a lookup table, shape (n,), and how many cells there are.
+
+    A cell is a context; with signals, a context and the doubt in thirds. ``asker`` is who is named
+    where the table has no signals.
+    """
+    labels, codes = table.groups
+    signals = table.block(features, asker)
+    if signals is None:
+        return codes, len(labels)
+    level = np.minimum((signals[:, 0] * LEVELS).astype(np.intp), LEVELS - 1)
+    return codes * LEVELS + level, len(labels) * LEVELS
+
+
 class StackedTable(StackedPolicy):
     """`sqlbench.policies.table` for many seeds: a mean for each (context, arm).
 
@@ -75,11 +89,7 @@ class StackedTable(StackedPolicy):
         super().__init__(table, seeds, epsilon)
         if not np.isfinite(optimism):
             raise ConfigError(f"optimism is a finite number, not {optimism!r}.")
-        labels, self._codes = table.groups
-        cells, signals = len(labels), table.block(features, type(self).__name__)
-        if signals is not None:
-            level = np.minimum((signals[:, 0] * LEVELS).astype(np.intp), LEVELS - 1)
-            self._codes, cells = self._codes * LEVELS + level, cells * LEVELS
+        self._codes, cells = cells_of(table, features, type(self).__name__)
         self.optimism = optimism
         self.counts = np.zeros((seeds, cells, len(table.arms)))
         self.sums = np.zeros_like(self.counts)

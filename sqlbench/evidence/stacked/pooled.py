@@ -6,9 +6,9 @@ import numpy as np
 
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.stacked.base import Floats, Ints, StackedPolicy
+from sqlbench.evidence.stacked.counting import cells_of
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.pooled import pooled
-from sqlbench.policies.table import LEVELS
 
 
 class StackedPooled(StackedPolicy):
@@ -35,11 +35,7 @@ class StackedPooled(StackedPolicy):
         super().__init__(table, seeds, epsilon)
         if not (alpha >= 0 and np.isfinite(alpha)):
             raise ConfigError(f"alpha is a number of at least 0, not {alpha!r}.")
-        labels, self._codes = table.groups
-        cells, signals = len(labels), table.block(features, type(self).__name__)
-        if signals is not None:
-            level = np.minimum((signals[:, 0] * LEVELS).astype(np.intp), LEVELS - 1)
-            self._codes, cells = self._codes * LEVELS + level, cells * LEVELS
+        self._codes, cells = cells_of(table, features, type(self).__name__)
         self.alpha = alpha
         self._place = np.full(len(table.arms), -1)
         self._place[self.columns] = np.arange(self.n_arms)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlglot import TokenType, exp
+from sqlglot import exp
 
 from sqlbench.grading.edits import Query, call, in_turn, is_date, is_number, narrowed, swap
 from sqlbench.models.simulated import fault_postgres, fault_raised
@@ -31,11 +31,7 @@ def no_such_function(query: Query) -> Iterator[str]:
 
 
 def _foreign_names(query: Query) -> Iterator[str]:
-    for choice in range(2):
-        for token, following in zip(query.tokens, query.tokens[1:], strict=False):
-            names = _FOREIGN_NAMES.get(token.text.upper())
-            if names and following.token_type == TokenType.L_PAREN:
-                yield query.retyped(token, names[choice])
+    yield from fault_postgres.renamed_calls(query, _FOREIGN_NAMES)
     for node in query.base_columns:
         if is_date(query.columns[node.name.lower()]):
             yield query.render(swap(node, call("JULIANDAY", node)))
@@ -74,14 +70,10 @@ def other(query: Query) -> Iterator[str]:
 
 
 def _zero_divisors(query: Query) -> Iterator[str]:
-    for select in query.selects:
-        for alias, table in query.sources(select):
-            for column in table.columns:
-                if is_number(column) and not column.primary_key:
-                    node = query.column_of(select, alias, column.name)
-                    zero = exp.Paren(this=exp.Sub(this=node, expression=node.copy()))
-                    share = exp.IntDiv(this=exp.Literal.number(100), expression=zero)
-                    yield query.render(narrowed(select, share > _one()))
+    for select, node in fault_postgres.divisors(query):
+        zero = exp.Paren(this=exp.Sub(this=node, expression=node.copy()))
+        share = exp.IntDiv(this=exp.Literal.number(100), expression=zero)
+        yield query.render(narrowed(select, share > _one()))
 
 
 def _one() -> exp.Expr:

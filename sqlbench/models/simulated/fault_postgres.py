@@ -6,7 +6,7 @@ PostgreSQL checks types and grouping, has other functions, and stops at a divisi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlglot import TokenType, exp
 
@@ -27,12 +27,17 @@ def no_such_function(query: Query) -> Iterator[str]:
     yield from query.mixed([_foreign_names(query), fault_raised.no_such_function(query)])
 
 
-def _foreign_names(query: Query) -> Iterator[str]:
+def renamed_calls(query: Query, foreign: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """Call each function by the two names that other engines have for it."""
     for choice in range(2):
         for token, following in zip(query.tokens, query.tokens[1:], strict=False):
-            names = _FOREIGN_NAMES.get(token.text.upper())
+            names = foreign.get(token.text.upper())
             if names and following.token_type == TokenType.L_PAREN:
                 yield query.retyped(token, names[choice])
+
+
+def _foreign_names(query: Query) -> Iterator[str]:
+    yield from renamed_calls(query, _FOREIGN_NAMES)
     for node in query.base_columns:
         if is_date(query.columns[node.name.lower()]):
             yield query.render(swap(node, call("JULIANDAY", node)))
@@ -114,14 +119,19 @@ def many_rows(query: Query) -> Iterator[str]:
             yield query.render(swap(member, member.this.copy().eq(inner_query.copy())))
 
 
-def _zero_divisors(query: Query) -> Iterator[str]:
+def divisors(query: Query) -> Iterator[tuple[exp.Select, exp.Column]]:
+    """Give each number that may be 0, with the SELECT that it can be divided by in."""
     for select in query.selects:
         for alias, table in query.sources(select):
             for column in table.columns:
                 if is_number(column) and not column.primary_key:
-                    node = query.column_of(select, alias, column.name)
-                    share = exp.Div(this=exp.Literal.number(100), expression=node)
-                    yield query.render(narrowed(select, share > exp.Literal.number(1)))
+                    yield select, query.column_of(select, alias, column.name)
+
+
+def _zero_divisors(query: Query) -> Iterator[str]:
+    for select, node in divisors(query):
+        share = exp.Div(this=exp.Literal.number(100), expression=node)
+        yield query.render(narrowed(select, share > exp.Literal.number(1)))
 
 
 def _other_side(literal: exp.Literal) -> exp.Expr | None:
