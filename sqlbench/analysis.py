@@ -1,8 +1,7 @@
 """Rates with their intervals, and what the figures draw, as DataFrames.
 
-Episodes on the same question are not independent: intervals over episodes are bootstrapped by
-question (Efron and Tibshirani 1993, resampling clusters), intervals over independent trials are
-Wilson's (1927).
+Episodes on the same question are not independent: intervals over episodes count
+questions (`sqlbench.stats.intervals`), intervals over independent trials are Wilson's (1927).
 """
 
 from __future__ import annotations

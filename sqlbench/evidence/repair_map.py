@@ -17,7 +17,7 @@ from sqlbench.environment.doubting import context_features
 from sqlbench.episodes.context import SIGNAL_FEATURES
 from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.evidence.real_chains import Chain, Link
-from sqlbench.stats import clustered_ratio, wilson
+from sqlbench.stats import rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def _mended(chains: Sequence[Chain]) -> Iterator[Mended]:
             )  # fmt: skip
 
 
-def map_table(found: Sequence[Mended], by: str = "seen", seed: int = 0) -> pd.DataFrame:
+def map_table(found: Sequence[Mended], by: str = "seen") -> pd.DataFrame:
     """Return a row a class (``seen``), signal (``speaks``) or level of doubt (``doubt``).
 
     Columns: what, answers, wrong (of them), fixed (of the wrong), right, broken (of the right),
@@ -90,13 +90,9 @@ def map_table(found: Sequence[Mended], by: str = "seen", seed: int = 0) -> pd.Da
             "net": int(fixed.sum() - broken.sum()), "enough": bool((~before).sum() >= TOO_FEW),
         }  # fmt: skip
         for label, hits, cases in (("fix", fixed, ~before), ("break", broken, before)):
-            estimate = low = high = float("nan")
-            if cases.any():
-                share = clustered_ratio(hits.astype(float), cases.astype(float), ids, seed=seed)
-                estimate, low, high = share.estimate, share.low, share.high
-                if hits.sum() in (0, cases.sum()):  # a bootstrap of equal outcomes has no width
-                    low, high = wilson(int(hits.sum()), int(cases.sum()))
-            row |= {f"{label}_rate": estimate, f"{label}_low": low, f"{label}_high": high}
+            share = rate(hits[cases], [i for i, case in zip(ids, cases, strict=True) if case])
+            ends = {"rate": share.rate, "low": share.low, "high": share.high}
+            row |= {f"{label}_{k}": np.nan if v is None else v for k, v in ends.items()}
         rows.append(row)
     frame = pd.DataFrame(rows)
     return frame.sort_values("answers", ascending=False, kind="stable", ignore_index=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlbench.grading.graded import Graded
 
 _NAMED = 5
-_FEW = 10  # clusters: a bootstrap over fewer gives too narrow an interval
+_FEW = 10  # clusters: with fewer an interval is wide, and rough
 
 
 def grade_text(graded: Graded) -> str:
@@ -105,7 +105,7 @@ def _pair(first: Graded, second: Graded) -> tuple[Grid, str]:
     header = ["both right", f"only {first.name}", f"only {second.name}", "neither", "n"]
     ends = float(str(c["difference"])), float(str(c["low"])), float(str(c["high"]))
     n = int(str(c["databases"]))
-    by = f"paired bootstrap by database, of which there are {'only ' if n < _FEW else ''}{n}"
+    by = f"paired, by database, of which there are {'only ' if n < _FEW else ''}{n}"
     span = "" if math.isnan(ends[1]) else f" ({by})"
     return Grid(header, [row]), (
         f"Difference in points: {points_text(*ends)}{span}; "

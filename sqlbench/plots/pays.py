@@ -143,7 +143,7 @@ SETTING_TITLES = {
 
 @styled
 def crossing_points(
-    table: pd.DataFrame, limit: int, ax: Axes | None = None, *, policy: str = "a bandit"
+    table: pd.DataFrame, limit: int, ax: Axes | None = None, *, policy: str
 ) -> Axes:
     """Draw after how many failures a policy is ahead, against accuracy; a mark above: never.
 

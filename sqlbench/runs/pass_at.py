@@ -26,7 +26,7 @@ def pass_at_k(run: Run) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: k from 1. Columns: rate, low, high (95%, bootstrapped by question), episodes.
+        Index: k from 1. Columns: rate, low, high (95%, by question), episodes.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """What a run comes to: its rates with their intervals, its tokens and what they cost.
 
-Episodes on the same question are not independent: intervals over episodes are bootstrapped by
-question (Efron and Tibshirani 1993, resampling clusters).
+Episodes on the same question are not independent: intervals over episodes count
+questions (`sqlbench.stats.intervals`).
 """
 
 from __future__ import annotations
