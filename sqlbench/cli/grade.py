@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,12 @@ def grade(
             "right if these are accepted besides the golds."
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that grade; by default one a core. Same verdicts, same bytes."
+        ),
+    ] = None,
     fail_under: Annotated[
         str | None,
         typer.Option(help="For CI: exit with 2 if a file's share ends below this, e.g. right=0.7."),
@@ -82,6 +89,7 @@ def grade(
     from sqlbench.runs.threshold import check_threshold, parse_threshold
     from sqlbench.suites import load_suite
 
+    at_work = len(os.sched_getaffinity(0)) if workers is None else workers
     threshold = None if fail_under is None else parse_threshold(fail_under)
     loaded = load_suite(suite)
     several = len(predictions) > 1
@@ -94,7 +102,13 @@ def grade(
     asked = Asked(soft_f1, r_ves, extra_columns, accepted)
     if several:
         graded = grade_many(
-            loaded, predictions, metric, neighbours=neighbours, seed=seed, out=folder
+            loaded,
+            predictions,
+            metric,
+            neighbours=neighbours,
+            seed=seed,
+            out=folder,
+            workers=at_work,
         )
         read = [read_predictions(p, loaded) for p in predictions]
         text = f"{comparison_text(graded)}\n\n{only_one_text(graded, loaded, read)}"
@@ -106,7 +120,13 @@ def grade(
             _write(folder / one.name / "report.md", whole)
     else:
         one = grade_one(
-            loaded, predictions[0], metric, neighbours=neighbours, seed=seed, out=folder
+            loaded,
+            predictions[0],
+            metric,
+            neighbours=neighbours,
+            seed=seed,
+            out=folder,
+            workers=at_work,
         )
         graded = GradedFiles([one])
         text = f"{grade_text(graded[0])}\n\n{breakdown_text(graded[0], loaded)}"

@@ -82,6 +82,9 @@ class Memo:
 
 MEMO = Memo()
 """The process's own: every database of every run asks it."""
+if hasattr(os, "register_at_fork"):
+    # Another thread may have held the lock when this process was forked.
+    os.register_at_fork(after_in_child=MEMO.__init__)  # type: ignore[misc]
 
 
 def may_be_kept(sql: str) -> bool:

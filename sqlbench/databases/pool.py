@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -44,6 +45,19 @@ class PooledDatabase(Generic[C]):
     workers : int
         Threads that serve `run`; they start with the first `run`.
     """
+
+    _made_of: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Keep what it is made of, for another process."""
+        made = super().__new__(cls)
+        made._made_of = (arguments, named)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what opens the same database anew, in the process that unpickles it."""
+        arguments, named = self._made_of
+        return partial(type(self), *arguments, **named), ()
 
     def __init__(self, db_id: str, limits: _Limits, workers: int) -> None:
         self.db_id = db_id

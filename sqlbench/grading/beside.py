@@ -24,8 +24,8 @@ from sqlbench.databases.sqlite_limits import Limits
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.grading.compare import compare
 from sqlbench.grading.gold import Gold, run_gold
-from sqlbench.grading.grade import GRADING_LIMITS, with_limits
 from sqlbench.grading.graded import Graded
+from sqlbench.grading.grader import GRADING_LIMITS, with_limits
 from sqlbench.grading.leaderboard import share
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.predictions import Predictions

@@ -8,42 +8,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm.auto import tqdm
 
 import sqlbench
 from sqlbench.checks import check_whole
-from sqlbench.databases.base import Database, QueryError, QueryResult
-from sqlbench.databases.duckdb import DuckDBDatabase
-from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_limits import Limits
-from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.exceptions import ConfigError
-from sqlbench.grading.compare import Verdict, compare, failed
-from sqlbench.grading.gold import Gold, run_gold
-from sqlbench.grading.graded import (
-    INVALID_GOLD,
-    SCHEMA_VERSION,
-    Grade,
-    Graded,
-    GradedFiles,
-    VerdictLog,
-)
+from sqlbench.grading.graded import SCHEMA_VERSION, Graded, GradedFiles, VerdictLog
+from sqlbench.grading.grader import GRADING_LIMITS, Grader
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.neighbours import VERSION as NEIGHBOURS_VERSION
+from sqlbench.grading.parallel import Work, grade_all
 from sqlbench.grading.predictions import Predictions, read_predictions
 from sqlbench.paths import located
 from sqlbench.suites import load_suite
 from sqlbench.suites.base import Question, Suite
-
-# Real predictions may be slow or long and still right: ten times an agent's budget of steps
-# (10 to 20 s), and a cap on rows that only a runaway join reaches.
-GRADING_LIMITS = Limits(vm_steps=500_000_000, wall_clock=60.0, max_rows=1_000_000, max_bytes=2**30)
-_DUCKDB_BYTES = 128 * 2**20  # of a result, which is in two processes at once
 
 
 def grade(
@@ -55,6 +38,7 @@ def grade(
     seed: int = 0,
     out: str | Path | None = None,
     limits: Limits = GRADING_LIMITS,
+    workers: int = 1,
     progress: bool = True,
 ) -> Graded:
     """Grade one prediction file.
@@ -75,6 +59,9 @@ def grade(
         The folder for the verdicts. Verdicts of the same kind there are gone on with.
     limits : Limits
         What one statement may cost.
+    workers : int
+        How many processes may grade; the verdicts do not depend on it. A script that asks for more
+        than one needs its ``if __name__ == "__main__":``.
     progress : bool
         Whether to show a progress bar.
 
@@ -88,7 +75,9 @@ def grade(
         If the folder holds verdicts of another kind.
     """
     folders = None if out is None else [located(out)]
-    return _grade(suite, [predictions], metric, neighbours, seed, folders, limits, progress)[0]
+    return _grade(
+        suite, [predictions], metric, neighbours, seed, folders, limits, workers, progress
+    )[0]
 
 
 def grade_many(
@@ -100,6 +89,7 @@ def grade_many(
     seed: int = 0,
     out: str | Path | None = None,
     limits: Limits = GRADING_LIMITS,
+    workers: int = 1,
     progress: bool = True,
 ) -> GradedFiles:
     """Grade several prediction files at once: each gold runs once for all of them.
@@ -118,19 +108,9 @@ def grade_many(
     if twice is not None:
         raise ConfigError(f"Two prediction files are named {twice!r}: rename one.")
     folders = None if out is None else [located(out) / name for name in names]
-    return GradedFiles(_grade(loaded, read, metric, neighbours, seed, folders, limits, progress))
-
-
-class LuckTest(Protocol):
-    """Says on which neighbour database a match fails."""
-
-    def check(self, question: Question, gold: Gold, sql: str) -> tuple[bool | None, str | None]:
-        """Return whether the match is luck (None: no neighbour can tell), and where it shows."""
-        ...
-
-    def close(self) -> None:
-        """Close the neighbours."""
-        ...
+    return GradedFiles(
+        _grade(loaded, read, metric, neighbours, seed, folders, limits, workers, progress)
+    )
 
 
 def _grade(
@@ -141,9 +121,11 @@ def _grade(
     seed: int,
     folders: Sequence[Path] | None,
     limits: Limits,
+    workers: int,
     progress: bool,
 ) -> list[Graded]:
     find_metric(metric)
+    check_whole("workers", workers, 1)
     check_whole("neighbours", neighbours)
     check_whole("seed", seed)
     loaded = load_suite(suite) if isinstance(suite, str) else suite
@@ -156,137 +138,29 @@ def _grade(
         for i, file in enumerate(files):
             meta = _meta(loaded, file, metric, limits) | luck_meta
             logs.append(VerdictLog(meta, folders[i] if folders else None))
-        with closing(_Grader(loaded, metric, limits, neighbours, seed)) as grader:
-            todo = [q for q in _in_order(loaded) if any(q[0] not in log.grades for log in logs)]
-            total = len(loaded) * len(files)
-            with tqdm(
-                total=total,
-                initial=total - len(todo) * len(files),
-                desc=f"{metric} on {loaded.spec}",
-                unit="pair",
-                disable=not progress,
-            ) as bar:
-                for index, question in todo:
-                    owed = [log for log in logs if index not in log.grades]
-                    sqls = [
-                        f.sql[question.id]
-                        for f, log in zip(files, logs, strict=True)
-                        if index not in log.grades
-                    ]
-                    for log, made in zip(owed, grader.grade(index, question, sqls), strict=True):
-                        log.append([made])
-                    bar.update(len(files))
+        todo: list[Work] = []
+        owed: list[list[VerdictLog]] = []
+        for index, question in _in_order(loaded):
+            missing = [i for i, log in enumerate(logs) if index not in log.grades]
+            if missing:
+                todo.append((index, question, [files[i].sql[question.id] for i in missing]))
+                owed.append([logs[i] for i in missing])
+        make = partial(Grader, loaded, metric, limits, neighbours, seed)
+        total = len(loaded) * len(files)
+        with tqdm(
+            total=total,
+            initial=total - len(todo) * len(files),
+            desc=f"{metric} on {loaded.spec}",
+            unit="pair",
+            disable=not progress,
+        ) as bar:
+            for to, made in zip(owed, grade_all(make, todo, workers), strict=True):
+                for log, grade_ in zip(to, made, strict=True):
+                    log.append([grade_])
+                bar.update(len(files))
     finally:
         graded = [log.close() for log in logs]
     return graded
-
-
-class _Grader:
-    """Grades the predictions for one question after another."""
-
-    def __init__(
-        self, suite: Suite, metric: str, limits: Limits, neighbours: int, seed: int
-    ) -> None:
-        self._suite, self._metric, self._limits = suite, metric, limits
-        self._rule = find_metric(metric)
-        self._databases: dict[str, Database] = {}
-        self._luck: LuckTest | None = None
-        if neighbours:
-            from sqlbench.grading.luck import Neighbourhood
-
-            self._luck = Neighbourhood(suite, metric, neighbours, seed, limits)
-
-    def grade(self, index: int, question: Question, sqls: Sequence[str]) -> list[Grade]:
-        """Return a verdict for each prediction; a statement that occurs twice runs once."""
-        hardness = self._suite.task(question.task_id).difficulty
-        place = (index, question.id, question.db_id, hardness)
-        try:
-            if question.gold is None:
-                raise QueryError("the question has no gold query")
-            gold = run_gold(self._gold(question.gold), self._database(question))
-        except QueryError as error:
-            return [Grade(*place, None, INVALID_GOLD, message=error.message) for _ in sqls]
-        made: dict[str, Grade] = {}
-        result = []
-        for sql in map(self._prepared, sqls):
-            if sql not in made:
-                made[sql] = self._judge(place, question, gold, sql)
-            result.append(made[sql])
-        return result
-
-    def _judge(
-        self, place: tuple[int, str, str, str], question: Question, gold: Gold, sql: str
-    ) -> Grade:
-        outcome: QueryResult | QueryError
-        try:
-            outcome = gold.result if sql == gold.sql else gold.database.execute(sql)
-        except QueryError as error:
-            outcome = error
-        if isinstance(outcome, QueryError):
-            verdict, message = failed(gold, outcome), outcome.message
-        else:
-            verdict, message = compare(gold, outcome, self._metric), None
-        lucky, lucky_on = None, None
-        if verdict.match and self._luck is not None:
-            lucky, lucky_on = self._luck.check(question, gold, sql)
-        return Grade(
-            *place,
-            verdict.match,
-            verdict.reason,
-            _error_class(verdict, outcome),
-            verdict.vacuous,
-            verdict.tie,
-            verdict.gold_rows,
-            verdict.pred_rows,
-            message,
-            lucky,
-            lucky_on,
-        )
-
-    def close(self) -> None:
-        if self._luck is not None:
-            self._luck.close()
-        for db_id, database in self._databases.items():
-            if database is not self._suite.databases[db_id]:
-                database.close()
-
-    def _prepared(self, sql: str) -> str:
-        # What is longer than a statement may be is refused by the sandbox, as it is.
-        return self._rule.prepare(sql) if len(sql) <= self._limits.max_sql_bytes else sql
-
-    def _gold(self, sql: str) -> str:
-        return self._rule.prepare_gold(sql) if len(sql) <= self._limits.max_sql_bytes else sql
-
-    def _database(self, question: Question) -> Database:
-        known = self._databases.get(question.db_id)
-        if known is None:
-            known = with_limits(self._suite.database(question), self._limits)
-            self._databases[question.db_id] = known
-        return known
-
-
-def with_limits(database: Database, limits: Limits) -> Database:
-    """Return a door of its own to the same database, with these limits where it has any."""
-    if isinstance(database, SQLiteDatabase):
-        return SQLiteDatabase(database.path, database.db_id, limits=limits)
-    if isinstance(database, DuckDBDatabase):
-        wider = replace(
-            database.limits,
-            wall_clock=limits.wall_clock,
-            max_rows=limits.max_rows,
-            max_bytes=min(limits.max_bytes, _DUCKDB_BYTES),
-            max_memory_bytes=8 * _DUCKDB_BYTES,
-        )
-        return DuckDBDatabase(database.path, database.db_id, limits=wider)
-    return database
-
-
-def _error_class(verdict: Verdict, outcome: QueryResult | QueryError) -> str | None:
-    if verdict.match:
-        return None
-    if isinstance(outcome, QueryError):
-        return str(classify_error(outcome))
-    return str(ErrorClass.WRONG_RESULT if outcome.rows else ErrorClass.EMPTY_RESULT)
 
 
 def _in_order(suite: Suite) -> Iterator[tuple[int, Question]]:

@@ -1,32 +1,24 @@
-"""Local worker processes that never outlive what started them, and that can be told to stop.
-
-`concurrent.futures` leaves its workers at work when their parent is killed, and lets them finish
-what they have fetched when it is interrupted. Here each worker holds the end of a pipe whose other
-end is the parent's alone: it closes when the parent says so, or dies. Then the worker's runs are
-cancelled, which keeps all that they have paid for.
-"""
+"""Local worker processes for runs, which can be told to stop: what they have paid for is kept."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
 
 from sqlbench.policies.registry import Builder, own_policies, register_policy
+from sqlbench.processes import Processes
 
 # How long a worker whose parent is dead may take to keep what is in flight.
 LAST_SECONDS = 30.0
 
 
-class LocalWorkers(ProcessPoolExecutor):
-    """A pool of fresh processes.
+class LocalWorkers(Processes):
+    """A pool of fresh processes that know the policies registered here.
 
     Parameters
     ----------
@@ -35,21 +27,7 @@ class LocalWorkers(ProcessPoolExecutor):
     """
 
     def __init__(self, n: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._theirs, self._ours = context.Pipe(duplex=False)
-        super().__init__(
-            n, mp_context=context, initializer=_begin, initargs=(self._theirs, own_policies())
-        )
-
-    def stop(self) -> None:
-        """Tell the workers to stop their runs, and to begin no other."""
-        self._ours.close()
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for the workers, and let go of them."""
-        super().shutdown(wait, cancel_futures=cancel_futures)
-        self._ours.close()
-        self._theirs.close()
+        super().__init__(n, _begin, own_policies(), ended=_end_runs)
 
 
 class _Runs:
@@ -94,20 +72,12 @@ class _Runs:
 RUNS = _Runs()
 
 
-def _begin(parent_end: Connection, policies: Mapping[str, Builder]) -> None:
+def _begin(policies: Mapping[str, Builder]) -> None:
     for name, builder in policies.items():
         register_policy(name, builder)
-    _listen(parent_end)
 
 
-def _listen(parent_end: Connection) -> None:
-    # A terminal sends Ctrl-C to everybody; the parent says what is to be done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_heed, args=(parent_end,), daemon=True).start()
-
-
-def _heed(parent_end: Connection) -> None:
-    wait([parent_end])
+def _end_runs() -> None:
     RUNS.stop()
     parent = multiprocessing.parent_process()
     assert parent is not None

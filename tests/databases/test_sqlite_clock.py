@@ -202,6 +202,10 @@ def test_a_process_that_was_forked_has_a_clock_of_its_own(path: Path) -> None:
     limits = Limits(vm_steps=10**12, wall_clock=0.05)
     with SQLiteDatabase(path, limits=limits) as database, pytest.raises(QueryError):
         database.execute(COUNT)  # the thread that watches runs here, and not in the child
+    # A lock of SQLite's that its thread holds would stay locked in the child for ever.
+    for thread in threading.enumerate():
+        if thread.name.startswith(f"sqlbench-{database.db_id}"):
+            thread.join(60)
     child = multiprocessing.get_context("fork").Process(target=_stopped, args=(path,))
     child.start()
     child.join(60)

@@ -58,7 +58,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def neighbourhood(suite: Suite) -> Iterator[Neighbourhood]:
-    from sqlbench.grading.grade import GRADING_LIMITS
+    from sqlbench.grading.grader import GRADING_LIMITS
 
     with closing(Neighbourhood(suite, "exact", 8, 0, GRADING_LIMITS)) as made:
         yield made
@@ -126,7 +126,7 @@ def test_neighbours_keep_schema_keys_and_references(neighbourhood: Neighbourhood
 
 
 def test_neighbours_are_seeded_cached_and_made_of_the_literals(suite: Suite, cache: Path) -> None:
-    from sqlbench.grading.grade import GRADING_LIMITS
+    from sqlbench.grading.grader import GRADING_LIMITS
 
     def rows(seed: int, count: int) -> list[object]:
         with closing(Neighbourhood(suite, "exact", count, seed, GRADING_LIMITS)) as made:

@@ -9,7 +9,7 @@ from sqlbench.databases.base import QueryError
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.grading.compare import compare, failed
 from sqlbench.grading.gold import run_gold
-from sqlbench.grading.grade import GRADING_LIMITS
+from sqlbench.grading.grader import GRADING_LIMITS
 from sqlbench.grading.metrics import find_metric
 from sqlbench.suites import load_suite
 

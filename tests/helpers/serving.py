@@ -53,21 +53,21 @@ class Served:
 
 @contextlib.contextmanager
 def running(command: list[str], **env: str) -> Iterator[Served]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("Serving"), f"the server said {line!r}"
-        yield Served(process, line.split()[-1])
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("Serving"), f"the server said {line!r}"
+            yield Served(process, line.split()[-1])
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def serve(*options: str, **env: str) -> contextlib.AbstractContextManager[Served]:

@@ -1,0 +1,48 @@
+"""Fresh processes end with what started them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor
+
+import pytest
+
+from sqlbench.processes import Processes
+
+# Its worker holds the other end of the script's output: it closes when both are gone.
+_STARTS = """
+import os, time
+from sqlbench.processes import Processes
+
+if __name__ == "__main__":
+    pool = Processes(1, time.time)
+    pool.submit(time.sleep, 600)
+    print("started", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path) -> None:
+    script = tmp_path / "starts.py"
+    script.write_text(_STARTS)
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.kill()
+    rest, _ = process.communicate(timeout=60)  # waits for the worker, too
+    assert process.returncode == -9
+    assert rest == ""
+
+
+def test_a_worker_that_is_not_needed_any_more_leaves_what_it_does() -> None:
+    pool = Processes(1, time.time)
+    asleep = pool.submit(time.sleep, 600)
+    while not asleep.running():
+        time.sleep(0.01)
+    pool.stop()
+    pool.shutdown()
+    with pytest.raises(BrokenExecutor):
+        asleep.result()
