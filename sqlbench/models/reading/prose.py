@@ -86,7 +86,7 @@ def _first_word(text: str, start: int) -> str:
 
 def _failure(text: str, i: int, flow: Flow, limit: int = AHEAD) -> Token | None:
     """Return the first token of a line that cannot stand where it does."""
-    flow = flow.copy()
+    flow, dot = flow.copy(), i - 1
     for _ in range(limit):
         if i >= len(text):
             break
@@ -95,10 +95,14 @@ def _failure(text: str, i: int, flow: Flow, limit: int = AHEAD) -> Token | None:
             break
         if not flow.feed(token):
             return token
+        if token.text == ".":
+            dot = i
         i = token.end
     else:
         return None
-    return token_at(text, i - 1) if flow.last.dotted and flow.last.kind != "cast" else None
+    if not flow.last.dotted or flow.last.kind == "cast" or _is_alias(text, dot):
+        return None
+    return token_at(text, i - 1)
 
 
 def _says_sql(text: str, i: int, failure: Token) -> bool:
@@ -158,13 +162,16 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     ahead = flow.copy()
     if not ahead.feed(dot):
         return False
-    i, seen = dot.end, 0
+    i, seen, last_dot = dot.end, 0, dot.start
     sql = names = False
     keyword = _first_word(text, start)
     while i < len(text) and seen < AHEAD:
         token = token_at(text, i)
-        if token.text == ";" or (token.kind == "line" and names):
+        waits = ahead.last.dotted and sql and _is_named(text, start, last_dot)
+        if token.text == ";" or (token.kind == "line" and names and not waits):
             break
+        if token.text == ".":
+            last_dot = i
         if not ahead.feed(token):
             return sql
         if token.kind not in BLANKS:
@@ -184,6 +191,15 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     if text[dot.start - 1].isspace() or (flow.frames[-1].clause == "list" and not flow.reached):
         return True
     return flow.frames[-1].clause != "from" and _is_named(text, start, dot.start)
+
+
+def _is_alias(text: str, dot: int) -> bool:
+    """Whether AS stands in front of the name before a dot, somewhere near."""
+    name = re.compile(r"(\w+)\Z").search(text, max(0, dot - 128), dot)
+    if name is None:
+        return False
+    given = re.compile(rf"\bAS\s+{re.escape(name[1])}\b", re.IGNORECASE)
+    return given.search(text, max(0, dot - NEAR), dot) is not None
 
 
 def _is_named(text: str, start: int, dot: int) -> bool:

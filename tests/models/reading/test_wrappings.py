@@ -43,3 +43,26 @@ def test_a_changed_statement_still_parses():
     changed = {mutated(sql, rng) for _ in range(50)}
     assert len(changed) > 40
     assert all(parses(c) for c in changed)
+
+
+@pytest.mark.parametrize(
+    "gap", ["\n\n", "\n", " -- of it.\n", "\n\n-- of it.\n", " /* it. */ \n\n"], ids=repr
+)
+def test_a_name_may_be_split_behind_its_dot_on_both_sides_of_an_operator(gap):
+    sql = (
+        "SELECT\nt1.code, T1.land FROM flight AS T1 JOIN flight AS T2 ON T1."
+        f"{gap}number = T2.{gap}number\nGROUP -- so.\nBY T2 .  number"
+    )
+    for name in ("bare", "SQL in bold", "English after", "thoughts in <think>"):
+        assert extract_sql(WRAPPINGS[name](sql)) == as_taken(sql), name
+
+
+def test_a_sentence_behind_a_dot_is_left_out_where_an_alias_is_named():
+    sql = "SELECT T1.name FROM singer AS T1"
+    for after in ("This takes T1.", "T1 is the singer.\n\nIts name is what T1 gives.", "\nTake T1."):
+        assert extract_sql(f"{sql}.\n{after}") == sql
+
+
+def test_what_stands_behind_a_semicolon_makes_a_text_no_statement():
+    assert not parses("SELECT name FROM singer; \\end{code} Comment: it's what you want")
+    assert not parses("SELECT a FROM t LIMIT (" * 60)
