@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from openenv.core import GenericEnvClient
 from openenv.core.harness import HarnessRunLimits, MCPHarnessAdapter
 from openenv.core.harness.collect import CollectRunner, RolloutSerializer
@@ -15,8 +17,13 @@ from openenv.core.llm_client import LLMResponse, ToolCall
 from serving import Served, call, serve
 
 import sqlbench as sb
+from sqlbench import analysis, plots
 from sqlbench.doors.collect import SQLSessionFactory
 from sqlbench.exceptions import ConfigError
+from sqlbench.reports.claims import check_claims
+from sqlbench.reports.export import export
+from sqlbench.reports.questions import questions_card, questions_text
+from sqlbench.reports.title import title_text
 from sqlbench.server import ServerConfig
 
 
@@ -138,24 +145,71 @@ def test_a_stream_needs_sql(agents: Served):
     assert (info["agent"], info["model"], info["simulated"]) == (True, None, False)
 
 
-def test_what_agents_played_is_an_ordinary_run(logged):
-    """Last in this file: it stops the server."""
+@pytest.fixture(scope="module")
+def played(logged) -> sb.Run:
+    """What all tests before have played, and two episodes more; the server is stopped."""
     served, folder = logged
     with served.connect() as ws:
-        call(ws, "reset", {"question_id": "simple_02"})
-        for _ in range(5):
-            call(ws, "step", {"sql": "SELECT 1"})
+        for question in ("simple_01", "simple_02"):
+            call(ws, "reset", {"question_id": question})
+            for _ in range(5):
+                call(ws, "step", {"sql": "SELECT 1"})
     served.process.terminate()
     served.process.wait(timeout=30)
-    run = sb.Run.open(folder)
+    return sb.Run.open(folder)
+
+
+# What asks for `played` comes last in this file: it stops the server.
+
+
+def test_what_agents_played_is_an_ordinary_run(played):
+    run = played
     assert run.finished and run.config.model == "agent" and run.config.episodes == len(run.log)
     assert [e.index for e in run.log] == list(range(len(run.log)))
     last = run.log[-1]
     assert last.question_id == "simple_02" and [s.sql for s in last.steps] == ["SELECT 1"] * 5
     assert len(run.episodes) == len(run.log) and not run.simulated
-    shown = [sys.executable, "-m", "sqlbench", "show", str(folder), str(last.index)]
+    shown = [sys.executable, "-m", "sqlbench", "show", str(run.folder), str(last.index)]
     out = subprocess.run(shown, capture_output=True, text=True)
     assert out.returncode == 0 and "SELECT 1" in out.stdout, out.stdout + out.stderr
+
+
+def test_what_agents_played_is_read_question_by_question(played, suite):
+    frame = played.questions.set_index("question_id")
+    assert len(frame) == len(suite) and frame["asked"].sum() == len(played.log)
+    row = frame.loc["simple_02"]
+    mine = [e for e in played.log if e.question_id == "simple_02"]
+    assert row["asked"] == len(mine) and row["solved"] == sum(e.success for e in mine)
+    assert (row["last_sql"], row["reason"]) == ("SELECT 1", mine[-1].steps[-1].reason)
+    assert row["gold"] == suite.question("simple_02").gold
+    text = questions_text(played)
+    assert "(simulated model)" not in text and f"| simple_02 | easy | {len(mine)} |" in text
+
+
+def test_what_agents_played_has_what_a_report_needs(played):
+    """All but the notebook itself: every claim, table and figure of it."""
+    title = title_text(played)
+    assert "agent" in title and "marketplace" in title and "simulated" not in title
+    assert check_claims(played)
+    found = analysis.rates(played)
+    solved = sum(e.success for e in played.log)
+    assert (found["any"].count, found["any"].n) == (solved, len(played.log))
+    assert str(found["any"]) in analysis.run_table(played)
+    assert questions_card(played).plain() and len(analysis.learning_curve(played))
+    figures = (plots.rates, plots.learning_curve, plots.reward_breakdown, plots.arm_selection)
+    for draw in (*figures, plots.error_arm_heatmap):
+        ax = draw(played)
+        FigureCanvasAgg(ax.figure).draw()
+        assert "simulated" not in ax.get_title(loc="left")
+
+
+def test_what_agents_played_is_exported(played, tmp_path):
+    written = export(played.folder, "csv", tmp_path)
+    questions, episodes, steps = (pd.read_csv(path) for path in written)
+    assert len(episodes) == len(played.log) and set(episodes["model"]) == {"agent"}
+    assert not episodes["simulated"].any() and questions["asked"].sum() == len(episodes)
+    logged = [s.sql for e in played.log for s in e.steps]
+    assert steps["sql"].fillna("").tolist() == logged
 
 
 def test_an_agent_has_no_repair_model(monkeypatch):

@@ -1,0 +1,73 @@
+"""`sqlbench serve --agent` as its options ask: what is paid, and what is known without a gold."""
+
+from __future__ import annotations
+
+import pytest
+from serving import Served, call, serve
+
+import sqlbench as sb
+
+QUESTION = "simple_01"
+FACTS = {
+    "SELECT emial FROM customers": "There is no column emial; the nearest: ",
+    "SELECT name FROM customers WHERE country = 'germany'": (
+        "customers.country does not hold 'germany'; the nearest that it holds"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def gold():
+    text = sb.load_suite("marketplace").question(QUESTION).gold
+    return text.strip().rstrip(";")
+
+
+@pytest.fixture(scope="module", params=["final", "score"])
+def paying(request):
+    """A server that pays so, and one of the two tells what the signals know."""
+    reward = request.param
+    options = ("--signals",) if reward == "final" else ()
+    with serve("--agent", "--reward", reward, *options) as served:
+        yield served, reward
+
+
+def played(served: Served, *queries: str) -> list[dict]:
+    """The answers to an episode's queries."""
+    with served.connect() as ws:
+        call(ws, "reset", {"question_id": QUESTION})
+        answers = [call(ws, "step", {"sql": sql})["data"] for sql in queries]
+    assert [a["done"] for a in answers] == [False] * (len(queries) - 1) + [True]
+    return answers
+
+
+def test_an_episode_pays_as_its_reward_says(paying, gold):
+    served, reward = paying
+    near = f"SELECT * FROM ({gold}) UNION ALL SELECT * FROM (SELECT * FROM ({gold}) LIMIT 1)"
+    right = played(served, "SELEC", near, gold)
+    wrong = played(served, *[near] * 4, "SELEC")
+    score = right[1]["observation"]["task_score"]
+    assert 0.05 < score <= 0.75
+    # The floor and the ceiling of the seed's clamped score are 0.05 and 0.95.
+    expected = {
+        "final": ([0, 0, 0.8], [0, 0, 0, 0, pytest.approx(score * 2 / 3)]),
+        "score": ([0.05, score, 0.95], [score] * 4 + [0.05]),
+    }[reward]
+    assert ([a["reward"] for a in right], [a["reward"] for a in wrong]) == expected
+    # Why one of the two is not for adding up.
+    right_return, wrong_return = (sum(a["reward"] for a in answers) for answers in (right, wrong))
+    assert (right_return > wrong_return) == (reward == "final")
+
+
+def test_facts_and_evidence_are_fields_of_what_an_agent_sees(paying, gold):
+    served, reward = paying
+    first, second, last = (a["observation"] for a in played(served, *FACTS, gold))
+    if reward != "final":  # no signals are served
+        assert all(seen["facts"] == seen["evidence"] == [] for seen in (first, second, last))
+        assert first["doubt"] is None
+        return
+    for seen, fact in zip((first, second), FACTS.values(), strict=True):
+        assert any(said.startswith(fact) for said in seen["facts"]), seen["facts"]
+        assert all(isinstance(said, str) and said for said in seen["evidence"])
+    assert "customers.email" in first["facts"][0] and "'Germany'" in second["facts"][0]
+    assert second["evidence"], "an empty result speaks against an answer"
+    assert last["facts"] == [] and last["doubt"] < 0.5 < second["doubt"] < first["doubt"]
