@@ -248,11 +248,11 @@ def split_specs(text: str) -> list[str]:
     return specs
 
 
-def save_policy(policy: Policy, path: Path) -> None:
+def save_policy(policy: Policy, target: Path | IO[bytes]) -> None:
     """Save what a policy learned, with the names that its numbers stand for, as one ``.npz``."""
     arrays: dict[str, Any] = dict(policy.state())
     np.savez(
-        path,
+        target,
         _spec=np.array(policy.spec),
         _features=np.array(feature_names(blocks_of(policy))),
         _arms=np.array([str(a) for a in choices_of(policy)]),

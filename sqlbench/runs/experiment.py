@@ -32,7 +32,7 @@ from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
 from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas, why_bound
 from sqlbench.runs.run import Run
-from sqlbench.runs.start import Start
+from sqlbench.runs.start import IN_MEMORY, Start, is_policy
 from sqlbench.runs.writer import RunWriter
 from sqlbench.signals.choice import Rule
 from sqlbench.suites import Suite, load_suite
@@ -64,7 +64,7 @@ async def run_experiment(
     samples: int = 1,
     choose: Rule = "first",
     prompts: str | Path | None = None,
-    start_from: str | Path | None = None,
+    start_from: Policy | str | Path | None = None,
     ground: Ground | None = None,
     max_doubt: float = MAX_DOUBT,
     signals: bool = False,
@@ -110,9 +110,9 @@ async def run_experiment(
         Which of the samples is attempt 1, see `SQLAgentEnv`.
     prompts : path or None
         A folder whose texts override the package's.
-    start_from : path or None
-        A finished run's folder, or its ``policy.npz``: the policy starts with what it learned
-        there, and the run keeps a copy of it.
+    start_from : Policy, path or None
+        A finished run's ``run.policy``, its folder, or its ``policy.npz``: the policy starts with
+        what was learned there, and the run keeps a copy of it.
     ground, max_doubt, signals
         See `SQLAgentEnv`.
     out : path or None
@@ -158,7 +158,8 @@ async def run_experiment(
     check_kind("progress", progress, bool, "True or False")
     check_kind("database", database, (str, type(None)), "a URL, pg-embedded, or None")
     as_path("out", out)  # before anything takes long
-    prompts, start_from = as_path("prompts", prompts), as_path("start_from", start_from)
+    prompts = as_path("prompts", prompts)
+    source = IN_MEMORY if is_policy(start_from) else as_path("start_from", start_from)
     # What may take more than a moment is done in a thread: the loop may have other work.
     loaded = suite
     if isinstance(loaded, str):
@@ -175,9 +176,11 @@ async def run_experiment(
     taught = await asyncio.to_thread(make_policy, policy, repairing or first)
     check_whole("concurrency", concurrency, 1)
     start = None
-    if start_from is not None:
-        start = await asyncio.to_thread(Start.read, start_from, taught, repairing or first)
-        taught = start.fresh(repairing or first)
+    if is_policy(start_from):
+        start = Start.of(start_from, taught)
+    elif source is not None:
+        start = await asyncio.to_thread(Start.read, source, taught, repairing or first)
+    taught = taught if start is None else start.fresh(repairing or first)
     config = make_config(
         suite=loaded.spec,
         task=task,
@@ -197,7 +200,7 @@ async def run_experiment(
         samples=samples,
         choose=choose,
         prompts=None if prompts is None else str(prompts),
-        start_from=None if start_from is None else str(start_from),
+        start_from=None if source is None else str(source),
         ground=ground,
         max_doubt=max_doubt,
         signals=signals,

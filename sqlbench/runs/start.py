@@ -6,14 +6,22 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.models import ChatModel
 from sqlbench.paths import located
-from sqlbench.policies import Policy
+from sqlbench.policies import Policy, save_policy
 from sqlbench.policies.registry import read_policy
 
 _SAVED = "policy.npz"
+# What a run's configuration says that it started from, where that is no file.
+IN_MEMORY = "(a policy in memory)"
+
+
+def is_policy(value: object) -> TypeGuard[Policy]:
+    """Whether a run is to start from this itself, and not from a file that it names."""
+    return hasattr(value, "load_state") and hasattr(value, "spec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,37 @@ class Start:
                 f"or its {_SAVED}."
             )
         start = cls(place.read_bytes(), str(place))
-        policy = start.fresh(model)
+        start._check(start.fresh(model), wanted)
+        return start
+
+    @classmethod
+    def of(cls, policy: Policy, wanted: Policy) -> Start:
+        """Keep what a policy knows now; what it learns later is not in it.
+
+        Parameters
+        ----------
+        policy : Policy
+            What a policy starts from, as ``run.policy`` gives it.
+        wanted : Policy
+            The policy that is to start from it.
+
+        Raises
+        ------
+        ConfigError
+            If it is another policy than the run's.
+        """
+        file = io.BytesIO()
+        save_policy(policy, file)
+        start = cls(file.getvalue(), IN_MEMORY)
+        start._check(policy, wanted)
+        return start
+
+    def _check(self, policy: Policy, wanted: Policy) -> None:
         if policy.spec != wanted.spec:
             raise ConfigError(
-                f"The policy in {str(place)!r} is {policy.spec!r} and cannot start a run of "
+                f"The policy in {self.name!r} is {policy.spec!r} and cannot start a run of "
                 f"{wanted.spec!r}: give the run that policy."
             )
-        return start
 
     def fresh(self, model: ChatModel | None = None) -> Policy:
         """Return the policy, anew each time: a policy that learns is not what it started from."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
+import pandas as pd
 import pytest
 
 from sqlbench.databases.base import QueryResult
@@ -43,6 +45,31 @@ def test_every_question_has_a_row_with_what_came_of_it(run):
         assert row["last_sql"] == last.steps[-1].sql and row["reason"] == last.steps[-1].reason
     unsolved = never_solved(run.questions)
     assert len(unsolved) and not unsolved["solved"].any() and unsolved["asked"].all()
+
+
+def test_what_came_of_a_question_is_what_the_log_says(run):
+    frame = run.questions.set_index("question_id")
+    repeated = 0
+    for question in SUITE:
+        row = frame.loc[question.id]
+        mine = [e for e in run.log if e.question_id == question.id]
+        repeated += len(mine) > 1
+        difficulties = {t.id: t.difficulty for t in SUITE.tasks}
+        where = question.task_id, question.db_id, difficulties[question.task_id]
+        assert (row["task_id"], row["db_id"], row["difficulty"]) == where
+        assert row["asked"] == len(mine)
+        assert row["first"] == sum(e.steps[0].success for e in mine)
+        assert row["solved"] == sum(any(s.success for s in e.steps) for e in mine)
+        if not mine:
+            assert pd.isna(row["attempts"]) and row["classes"] == ""
+            assert row["last_sql"] is None and row["reason"] is None
+            continue
+        assert row["attempts"] == sum(len(e.steps) for e in mine) / len(mine)
+        failures = Counter(str(s.error_class) for e in mine for s in e.steps if s.error_class)
+        classes = row["classes"].split(", ") if row["classes"] else []
+        assert set(classes) == set(failures)
+        assert [failures[c] for c in classes] == sorted(failures.values(), reverse=True)
+    assert repeated and len({*frame["difficulty"]}) > 1 and frame["classes"].str.contains(",").any()
 
 
 def test_the_tables_name_the_unsolved_questions_first(run):

@@ -42,6 +42,30 @@ def test_the_policy_starts_with_what_was_learned(taught, tmp_path):
     assert chosen[0] != fresh[0]
 
 
+def test_the_policy_itself_can_be_handed_on(taught, tmp_path):
+    policy = Run.open(taught).policy
+    known = policy.state()["b"].copy()
+    handed, read = (
+        run(tmp_path / name, start_from=start)
+        for name, start in (("handed", policy), ("read", taught))
+    )
+    logs = [(r.folder / "episodes.jsonl").read_bytes() for r in (handed, read)]
+    assert logs[0] == logs[1]
+    # Recorded by its content, as a file is, and kept: it is there when the object is gone.
+    assert handed.meta["start_hash"] == read.meta["start_hash"]
+    opened = Run.open(handed.folder)
+    assert opened.config.start_from == "(a policy in memory)"
+    assert np.array_equal(opened.untaught().state()["b"], known)
+    assert np.array_equal(policy.state()["b"], known), "the run taught a copy of it"
+    in_memory = run(start_from=policy)
+    assert [e.record() for e in in_memory.log] == [e.record() for e in read.log]
+    assert len(analysis.arm_estimates(in_memory))
+    with pytest.raises(ConfigError, match=r"in memory.* cannot start a run of 'lints'"):
+        run(policy="lints", start_from=policy)
+    with pytest.raises(ConfigError, match=r"start_from is the name of a file or folder, not 0\.5"):
+        run(start_from=0.5)
+
+
 def test_it_does_not_need_the_other_run_any_more(taught, tmp_path):
     other = shutil.copytree(taught, tmp_path / "other")
     again = run(tmp_path / "again", start_from=other)
