@@ -10,6 +10,7 @@ import time
 
 import pytest
 from failing import Failing
+from folders import DATA
 
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, UnknownNameError
@@ -74,6 +75,58 @@ def test_filters_show_exactly_the_episodes_that_fit(run):
     explorer.outcome.value, explorer.error.value, explorer.arm.value = "all", "all", "all"
     explorer.task.value = "join_queries"
     assert len(explorer.found) == sum(e.task_id == "join_queries" for e in run.log)
+
+
+def found_in(explorer):
+    return {line.episode.index for line in explorer.found}
+
+
+def test_a_word_is_looked_for_in_the_questions_text_and_the_sql(run, suite):
+    explorer = sb.widgets.explore(run, suite)
+    texts = {q.id: q.text.lower() for q in suite}
+    word = "return their names"
+    by_text = {e.index for e in run.log if word in texts[e.question_id]}
+    assert by_text and not any(word in s.sql.lower() for e in run.log for s in e.steps)
+    explorer.question.value = f" {word.upper()} "
+    assert found_in(explorer) == by_text
+    explorer.question.value = "left join"
+    assert found_in(explorer) == {
+        e.index
+        for e in run.log
+        if "left join" in texts[e.question_id] or any("left join" in s.sql.lower() for s in e.steps)
+    }
+    explorer.question.value = run.log[0].question_id
+    assert found_in(explorer) == {
+        e.index for e in run.log if e.question_id == run.log[0].question_id
+    }
+    explorer.question.value = "no such words anywhere"
+    assert not explorer.found and explorer.count.value == "0 episodes"
+    explorer.question.value = ""
+    assert len(explorer.found) == len(run.log)
+
+
+def test_difficulties_and_databases_are_filters():
+    """On a suite of two databases; the marketplace has one."""
+    suite = sb.load_suite(f"spider:{DATA / 'small_spider'}")
+    run = asyncio.run(sb.run_experiment(suite, policy="random", episodes=40, progress=False))
+    explorer = sb.widgets.explore(run, suite)
+    difficulty = {t.id: t.difficulty for t in suite.tasks}
+    databases = sorted({e.db_id for e in run.log})
+    assert len(databases) > 1 and list(explorer.database.options) == ["all", *databases]
+    hard = {difficulty[e.task_id] for e in run.log}
+    assert len(hard) > 1 and set(explorer.difficulty.options) == {"all", *hard}
+    for value in sorted(hard):
+        explorer.difficulty.value = value
+        wanted = {e.index for e in run.log if difficulty[e.task_id] == value}
+        assert found_in(explorer) == wanted and wanted
+        explorer.database.value = databases[0]
+        assert found_in(explorer) == {
+            e.index for e in run.log if e.index in wanted and e.db_id == databases[0]
+        }
+        explorer.database.value = "all"
+    explorer.difficulty.value = "all"
+    explorer.database.value = databases[1]
+    assert found_in(explorer) == {e.index for e in run.log if e.db_id == databases[1]}
 
 
 def test_an_episode_is_opened_by_its_number_whatever_the_filters_say(run):

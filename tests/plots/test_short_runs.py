@@ -1,0 +1,126 @@
+"""Figures of short runs: no curve of two points, no interval wider than what it is drawn on."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+import sqlbench as sb
+from sqlbench import analysis, plots
+from sqlbench.analysis import FEW_FAILURES, FEW_QUESTIONS, SHORT_WINDOW
+from sqlbench.grids.compare import compare
+from sqlbench.plots import compare as plots_compare
+from sqlbench.runs.config import RunConfig
+
+
+@pytest.fixture(scope="module")
+def run():
+    return asyncio.run(
+        sb.run_experiment("marketplace", "simulated", "linucb", episodes=160, progress=False)
+    )
+
+
+def cut(run, episodes: int):
+    """The run as it would be had it been so short."""
+    short = copy.copy(run)
+    short._log = [e for e in run.log if e.index < episodes]
+    short.config = run.config.model_copy(update={"episodes": episodes})
+    return short
+
+
+def with_failures(run, n: int):
+    """The run up to its n-th failed first answer."""
+    failed = sorted(e.index for e in run.log if not e.first)
+    return cut(run, failed[n - 1] + 1), failed[:n]
+
+
+@pytest.mark.parametrize("n", [SHORT_WINDOW, 23, FEW_FAILURES - 1])
+def test_a_curve_of_few_failures_begins_at_its_first_full_window(run, n):
+    short, failed = with_failures(run, n)
+    curve = analysis.learning_curve(short)
+    assert curve["episode"].tolist() == failed
+    values = curve[["rate", "low", "high"]].to_numpy()
+    assert np.isnan(values[: SHORT_WINDOW - 1]).all()
+    assert not np.isnan(values[SHORT_WINDOW - 1 :]).any()
+    hits = [e.success for e in short.log if not e.first]
+    assert curve["rate"].iloc[SHORT_WINDOW - 1] == np.mean(hits[:SHORT_WINDOW])
+    assert curve["rate"].iloc[-1] == np.mean(hits[-SHORT_WINDOW:])
+    ax = plots.learning_curve(short)
+    x, y = (np.asarray(data, dtype=float) for data in ax.lines[0].get_data())
+    assert x[~np.isnan(y)][0] == failed[SHORT_WINDOW - 1]
+    assert f"the last {SHORT_WINDOW} failures" in ax.get_title(loc="left")
+
+
+def test_a_curve_of_enough_failures_begins_with_the_first(run):
+    long, failed = with_failures(run, FEW_FAILURES)
+    curve = analysis.learning_curve(long)
+    assert not curve[["rate", "low", "high"]].isna().any(axis=None)
+    assert curve["episode"].iloc[0] == failed[0]
+    assert "the last 100 failures" in plots.learning_curve(long).get_title(loc="left")
+
+
+def test_fewer_failures_than_a_window_have_words_and_no_curve(run):
+    short, _ = with_failures(run, SHORT_WINDOW - 1)
+    ax = plots.learning_curve(short)
+    assert not ax.lines and not ax.collections
+    assert [t.get_text() for t in ax.texts] == [f"{SHORT_WINDOW - 1} failures: too few for a curve"]
+
+
+@pytest.mark.parametrize("episodes", [1, 4, 12, 40, 75, 90, 160])
+def test_no_interval_of_a_reward_is_wider_than_the_axis_of_the_bars(run, episodes):
+    short = cut(run, episodes)
+    ax = plots.reward_breakdown(short)
+    FigureCanvasAgg(ax.figure).draw()
+    rewards = short.steps["reward"]
+    low, high = ax.get_ylim()
+    asked = short.steps["episode"] // analysis.bin_size(short, 15)
+    ids = short.steps["episode"].map({e.index: e.question_id for e in short.log})
+    (bars,) = ax.collections
+    drawn = [s[:, 1] for s in bars.get_segments() if np.isfinite(s).all()]
+    assert len(drawn) == (ids.groupby(asked).nunique() >= FEW_QUESTIONS).sum()
+    for interval in drawn:
+        assert low <= interval.min() and interval.max() <= high
+        assert np.ptp(interval) < rewards.max() - rewards.min()
+    stacked = [p.get_data() for p in ax.patches]
+    tops = np.concatenate([np.ravel(edge) for s in stacked for edge in (s.values, s.baseline)
+                           if edge is not None])  # fmt: skip
+    reach = np.nanmax(tops) - np.nanmin(tops)
+    assert high - low < 2 * reach, "the bars fill the picture, not their intervals"
+
+
+def bands(ax):
+    """The y values of what is filled in a figure, and of its lines."""
+    filled = [path.vertices[:, 1] for c in ax.collections for path in c.get_paths()]
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines]
+    return np.concatenate([*filled, *lines])
+
+
+@pytest.mark.parametrize("episodes", [25, 60, 160])
+def test_bands_of_shares_stay_within_0_and_100_per_cent(run, episodes):
+    short = cut(run, episodes)
+    found = bands(plots.learning_curve(short))
+    found = found[np.isfinite(found)]
+    assert len(found) and found.min() >= 0 and found.max() <= 1
+    ends = np.concatenate([np.asarray(li.get_xdata(), float) for li in plots.rates(short).lines])
+    assert ends.min() >= 0 and ends.max() <= 1
+
+
+def test_bands_over_seeds_stay_within_0_and_100_per_cent(tmp_path):
+    """Two seeds say so little that the bands would leave the picture."""
+    found = compare(
+        {p: RunConfig(policy=p, episodes=30) for p in ("oracle", "resample")},
+        [0, 1], tmp_path, workers=lambda: ThreadPoolExecutor(2), progress=False,
+    )  # fmt: skip
+    values = bands(plots_compare.learning_curves(found))
+    values = values[np.isfinite(values)]
+    assert values.min() >= 0 and values.max() <= 1
+    assert (values == 1).any() or (values == 0).any(), "some band was cut off"
+    ends = [np.asarray(li.get_xdata(), float) for li in plots_compare.final_rates(found).lines]
+    ends = np.concatenate(ends)
+    ends = ends[np.isfinite(ends)]
+    assert ends.min() >= 0 and ends.max() <= 1
