@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlbench.grids.sweep_status import Sweep
 from sqlbench.widgets.background import Background
 
 SECONDS = 2.0
+# The views of this kernel by their folder, while anybody holds them.
+_VIEWS: weakref.WeakValueDictionary[Path, SweepView] = weakref.WeakValueDictionary()
 
 
 class SweepView(w.HBox):  # type: ignore[misc]
@@ -69,6 +72,9 @@ class SweepView(w.HBox):  # type: ignore[misc]
 def sweep(folder: str | Path | Sweep, *, seconds: float = SECONDS) -> SweepView:
     """Show a sweep's cells, wherever it runs: counts, and a line a cell.
 
+    While the sweep is under way or followed, a cell that is run again shows the view that this
+    kernel has of its folder: it goes on following.
+
     Parameters
     ----------
     folder : path or Sweep
@@ -81,4 +87,11 @@ def sweep(folder: str | Path | Sweep, *, seconds: float = SECONDS) -> SweepView:
     RunFolderError
         If it is no sweep's folder.
     """
-    return SweepView(folder if isinstance(folder, Sweep) else Sweep.open(folder), seconds)
+    watched = folder if isinstance(folder, Sweep) else Sweep.open(folder)
+    key = watched.folder.resolve()
+    view = _VIEWS.get(key)
+    if view is not None and (view.follow_button.value or watched.alive):
+        view.sweep, view.seconds = watched, seconds
+        return view
+    _VIEWS[key] = view = SweepView(watched, seconds)
+    return view

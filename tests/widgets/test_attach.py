@@ -7,8 +7,11 @@ import asyncio
 import pytest
 
 import sqlbench as sb
+from sqlbench.grids.cells import plan
+from sqlbench.grids.sweep_status import Sweep
 from sqlbench.models import load_model
-from sqlbench.widgets import monitor, play
+from sqlbench.runs.config import RunConfig
+from sqlbench.widgets import monitor, play, sweep
 from sqlbench.widgets.player import OWN
 
 
@@ -56,6 +59,39 @@ async def test_without_a_folder_a_cell_in_the_same_words_attaches(suite, model):
     again.stop()
     await first._background.settled()
     assert monitor(suite, model, episodes=400) is not first
+
+
+async def test_a_sweeps_cell_that_is_run_again_goes_on_following(tmp_path, monkeypatch):
+    drawn = []
+
+    class Handle:
+        def __init__(self):
+            drawn.append([])
+            self.mine = drawn[-1]
+
+        def update(self, shown):
+            self.mine.append(shown)
+
+    monkeypatch.setattr("IPython.display.display", lambda *a, **k: Handle())
+    folders = [tmp_path / name for name in ("sweep", "other")]
+    sweeps = [Sweep(plan([RunConfig(episodes=5)], f / "runs"), f) for f in folders]
+    with sweeps[0].writing(), sweeps[1].writing():  # as whoever runs them does
+        first = sweep(folders[0], seconds=0.01)
+        first._ipython_display_()
+        first.follow_button.value = True
+        again = sweep(str(folders[0]), seconds=0.01)
+        assert again is first and again.follow_button.value, "its buttons, as they are"
+        assert sweep(folders[1]) is not first
+        drawn.clear()
+        again._ipython_display_()
+        await until(lambda: drawn[-1])
+        following = asyncio.ensure_future(again.finished())
+        await asyncio.sleep(0.05)
+        assert not following.done()
+    assert await following is again.sweep
+    assert not again.follow_button.value
+    # Nobody runs or follows it any more: a new cell has a view of its own.
+    assert sweep(folders[0]) is not first
 
 
 async def test_an_interrupt_stops_a_watched_run_and_keeps_what_is_done(suite, model, tmp_path):
