@@ -34,8 +34,9 @@ test: .venv/dev
 	$(BIN)/python -m pytest -n $(TESTERS) --durations=25
 	$(MAKE) test-newest-sqlite
 	$(MAKE) test-oldest-duckdb
-	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more.
-	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py
+	@# Where pyarrow can be imported, pandas keeps texts in it: the tables' tests once more, and Parquet.
+	PYTHONPATH=.venv/arrow $(BIN)/python -m pytest tests/runs/test_frames.py \
+		tests/reports/test_export.py::test_parquet_keeps_the_tables
 	@# A kernel that nbval ends leaves its temporary files.
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TMPDIR=$$folder \
 		$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --nbval \

@@ -6,14 +6,17 @@ import asyncio
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
 from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.grids.sweep import make_grid, run_sweep
 from sqlbench.models import load_model
 from sqlbench.reports.export import export, latex_table, tables
+from sqlbench.reports.run_list import find_runs
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.run import Run
 from sqlbench.runs.summary import rates
@@ -90,10 +93,32 @@ def test_what_cannot_be_exported_is_refused(folder, tmp_path):
 
 
 def test_parquet_keeps_the_tables(folder, tmp_path):
+    """`make test` runs this once more where pyarrow can be imported."""
     pytest.importorskip("pyarrow")
     written = export(folder / "linucb", "parquet", tmp_path)
-    steps = pd.read_parquet(written[2])
-    assert len(steps) == len(tables([Run.open(folder / "linucb")])["steps"])
+    kept = tables([Run.open(folder / "linucb")])
+    assert [p.name for p in written] == [f"{name}.parquet" for name in kept]
+    for path, frame in zip(written, kept.values(), strict=True):
+        assert len(frame) and pd.read_parquet(path).to_csv() == frame.to_csv()
+
+
+def test_a_sweeps_folder_is_exported_run_by_run(tmp_path):
+    configs = make_grid({"policy": ["random", "rules"], "seed": "0-1", "episodes": 6})
+    run_sweep(configs, tmp_path, workers=lambda: ThreadPoolExecutor(2), progress=False)
+    runs = [Run.open(path) for path in find_runs(tmp_path)]
+    for _ in range(2):  # what was exported is no part of the sweep
+        written = export(tmp_path, "csv")
+        assert written[1] == tmp_path / "export" / "episodes.csv"
+        _, episodes, steps = (pd.read_csv(path) for path in written)
+        cells = {(r.folder.name, r.config.policy, r.config.seed): len(r.log) for r in runs}
+        found = episodes.groupby(["run", "policy", "seed"]).size().to_dict()
+        assert found == cells and len(cells) == 4 and set(found.values()) == {6}
+        assert len(steps) == sum(len(e.steps) for r in runs for e in r.log)
+    text = export(tmp_path, "latex")[0].read_text()
+    body = text[text.index("\\midrule") : text.index("\\bottomrule")]
+    rows = [[c.strip() for c in line.split("&")] for line in body.splitlines() if "&" in line]
+    shown = sorted((row[2], int(row[3])) for row in rows)
+    assert shown == sorted((r.config.policy, r.config.seed) for r in runs)
 
 
 def test_mlflow_has_parameters_metrics_and_the_report(folder, tmp_path, monkeypatch):

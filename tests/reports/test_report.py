@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from html.parser import HTMLParser
 
 import nbformat
 import pytest
@@ -38,6 +39,45 @@ def test_every_figure_is_in_the_html(report):
     images = re.findall(r"<img[^>]+src=\"([^\"]{0,30})", html)
     assert len(images) == FIGURES
     assert all(source.startswith("data:image/png;base64") for source in images)
+
+
+class Unfolded(HTMLParser):
+    """What a page shows in its order, and what of it stands inside of folded code."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.shown, self.code, self._open = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        if tag == "details":
+            self._open.append(told.get("class") == "code" and "open" not in told)
+        folded = any(self._open)
+        if "hl-ipython3" in (told.get("class") or ""):
+            self.code.append(folded)
+        elif tag in ("img", "table") and not folded:
+            self.shown.append(tag)
+        elif tag == "h2":
+            self.shown.append(told.get("id"))
+
+    def handle_endtag(self, tag):
+        if tag == "details":
+            self._open.pop()
+
+
+def test_figures_and_tables_come_first_and_code_is_folded_away(report):
+    page = Unfolded(report.read_text(encoding="utf-8"))
+    cells = nbformat.read(report.with_name("report.ipynb"), as_version=4).cells
+    code = [c for c in cells if c.cell_type == "code"]
+    assert page.code == [True] * (len(code) - 1), "all but the default parameters, and all folded"
+    # The rates, as a table and as a figure, before anything else; the stories after all figures.
+    first = page.shown.index("The-experiment")
+    assert page.shown[first : first + 3] == ["The-experiment", "table", "img"]
+    stories = page.shown.index("Repaired-episodes")
+    assert page.shown[:stories].count("img") == FIGURES and "img" not in page.shown[stories:]
+    assert page.shown.index("Question-by-question") < page.shown.index("What-this-report-claims")
+    assert page.shown[-1] == "What-this-report-claims"
 
 
 def test_the_html_asks_nothing_of_a_network(report):
