@@ -98,12 +98,12 @@ install: .venv/installed
 	touch $@
 
 # An environment for each trainer: their needs exclude each other's. uv keeps what it has fetched.
-# The auditor still loads verifiers before 0.2.
+# Their versions are pyproject.toml's. The auditor still loads verifiers before 0.2.
 integrations: .venv/verifiers/ready .venv/inspect/ready .venv/rlenv-audit/ready
 
 .venv/verifiers/ready: INSTALL = --editable ".[verifiers]"
 .venv/inspect/ready: INSTALL = --editable ".[inspect]"
-.venv/rlenv-audit/ready: INSTALL = rlenv-audit==0.5.2 --editable .
+.venv/rlenv-audit/ready: INSTALL = --group rlenv-audit --editable .
 .venv/%/ready: .venv/dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/$*
 	$(BIN)/uv pip install --quiet --python .venv/$* $(INSTALL)
