@@ -76,7 +76,10 @@ def observe_over(env: SQLAgentEnv) -> SQLAgentObservation:
     observation, _ = env.last_result()
     assert env.episode is not None
     return SQLAgentObservation(
-        **observation.model_dump(exclude={"schema_info", "current_sql", "error_message"}),
+        **observation.model_dump(
+            exclude={"schema_info", "current_sql", "error_message", "signals"}
+        ),
+        evidence=observation.signals,
         question_id=env.episode.question_id,
         error_message=OVER,
         reward=0.0,

@@ -71,3 +71,10 @@ def test_facts_and_evidence_are_fields_of_what_an_agent_sees(paying, gold):
     assert "customers.email" in first["facts"][0] and "'Germany'" in second["facts"][0]
     assert second["evidence"], "an empty result speaks against an answer"
     assert last["facts"] == [] and last["doubt"] < 0.5 < second["doubt"] < first["doubt"]
+    with served.connect() as ws:
+        call(ws, "reset", {"question_id": QUESTION})
+        seen = [call(ws, "step", {"sql": next(iter(FACTS))})["data"] for _ in range(6)]
+    assert [a["done"] for a in seen] == [False] * 4 + [True] * 2
+    *_, ended, over = (a["observation"] for a in seen)
+    assert ended["evidence"] and ended["facts"]
+    assert (over["evidence"], over["facts"]) == (ended["evidence"], ended["facts"])
