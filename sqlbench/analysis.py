@@ -80,7 +80,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
 
     Index: the first episode of each bin. Columns: the four components, reward, and the 95% interval
     of that (low, high), clustered by question; NaN where a bin holds fewer than `FEW_QUESTIONS`,
-    of which an interval would be wider than any reward.
+    and where it would be wider than the rewards of the run lie apart: it would say nothing.
 
     References
     ----------
@@ -99,6 +99,8 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     clusters = (residuals**2).groupby(level=0).agg(["sum", "size"])
     k = clusters["size"].where(clusters["size"] >= FEW_QUESTIONS)
     half = stdtrit(k - 1, 0.975) * np.sqrt(clusters["sum"] * k / (k - 1)) / groups.size()
+    apart = steps["reward"].max() - steps["reward"].min()
+    half = np.where(2 * half < apart, half, np.nan)
     return means.assign(low=means["reward"] - half, high=means["reward"] + half)
 
 

@@ -83,7 +83,7 @@ def _rows(frame: pd.DataFrame) -> list[tuple[list[object], str]]:
     return [
         (
             [r.question_id, _known(r.difficulty), r.asked, r.first, r.solved, r.classes or "—",
-             r.reason or "—"],
+             _known(r.reason)],
             _short(_known(r.text)),
         )
         for r in frame.itertuples()

@@ -54,7 +54,7 @@ def test_what_came_of_a_question_is_what_the_log_says(run):
         row = frame.loc[question.id]
         mine = [e for e in run.log if e.question_id == question.id]
         repeated += len(mine) > 1
-        difficulties = {t.id: t.difficulty for t in SUITE.tasks}
+        difficulties = {t.id: t.difficulty for t in SUITE.tasks.values()}
         where = question.task_id, question.db_id, difficulties[question.task_id]
         assert (row["task_id"], row["db_id"], row["difficulty"]) == where
         assert row["asked"] == len(mine)
@@ -62,7 +62,7 @@ def test_what_came_of_a_question_is_what_the_log_says(run):
         assert row["solved"] == sum(any(s.success for s in e.steps) for e in mine)
         if not mine:
             assert pd.isna(row["attempts"]) and row["classes"] == ""
-            assert row["last_sql"] is None and row["reason"] is None
+            assert pd.isna(row["last_sql"]) and pd.isna(row["reason"])
             continue
         assert row["attempts"] == sum(len(e.steps) for e in mine) / len(mine)
         failures = Counter(str(s.error_class) for e in mine for s in e.steps if s.error_class)

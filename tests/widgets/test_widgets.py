@@ -110,7 +110,7 @@ def test_difficulties_and_databases_are_filters():
     suite = sb.load_suite(f"spider:{DATA / 'small_spider'}")
     run = asyncio.run(sb.run_experiment(suite, policy="random", episodes=40, progress=False))
     explorer = sb.widgets.explore(run, suite)
-    difficulty = {t.id: t.difficulty for t in suite.tasks}
+    difficulty = {t.id: t.difficulty for t in suite.tasks.values()}
     databases = sorted({e.db_id for e in run.log})
     assert len(databases) > 1 and list(explorer.database.options) == ["all", *databases]
     hard = {difficulty[e.task_id] for e in run.log}
