@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
-from serving import Served, call, serve
+import uvicorn
+from serving import Served, call
+from typer.testing import CliRunner
 
 import sqlbench as sb
+from sqlbench.cli import app
+from sqlbench.server import ServerConfig, create_app
 
 QUESTION = "simple_01"
 FACTS = {
@@ -24,11 +31,27 @@ def gold():
 
 @pytest.fixture(scope="module", params=["final", "score"])
 def paying(request):
-    """A server that pays so, and one of the two tells what the signals know."""
+    """A server that pays so, and one of the two tells what the signals know.
+
+    The command's own, on a socket of a thread of this process: a process more takes seconds.
+    """
     reward = request.param
-    options = ("--signals",) if reward == "final" else ()
-    with serve("--agent", "--reward", reward, *options) as served:
-        yield served, reward
+    command = ["serve", "--agent", "--reward", reward, *(["--signals"] * (reward == "final"))]
+    asked: list[ServerConfig] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sqlbench.server.serve", lambda config, host, port: asked.append(config))
+        done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    gate = create_app(*asked)
+    listening = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(uvicorn.Config(gate, log_level="error"))
+    thread = threading.Thread(target=running.run, args=([listening],))
+    thread.start()
+    yield Served(None, f"http://127.0.0.1:{listening.getsockname()[1]}"), reward
+    running.should_exit = True
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+    gate.close()
 
 
 def played(served: Served, *queries: str) -> list[dict]:
