@@ -132,20 +132,24 @@ def _no_curve(named: NamedRuns, curves: Iterable[pd.DataFrame], most: int) -> st
 def reward_breakdown(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes:
     """Draw the four components of the reward as they evolve, stacked, with their sum.
 
-    The sum has its 95% interval, clustered by question. Several runs have a strip each.
+    The sum has its 95% interval, clustered by question, where that says anything (see
+    `sqlbench.analysis.reward_curve`). Several runs have a strip each.
     """
     named = NamedRuns(runs)
     ax = new_axes(ax, _strip_size(named))
     if not any(run.log for run in named.values()):
         _say(ax, "no episode has finished")
         return titled(ax, "Reward breakdown over episodes", named.caveat)
+    known = False
     for strip, run in _strips(ax, named):
-        _draw_rewards(strip, run, bins)
+        known |= _draw_rewards(strip, run, bins)
         strip.set_ylabel("mean reward of an attempt" if len(named) == 1 else "mean reward")
-    return titled(ax, "Reward breakdown over episodes, sum with 95% interval", named.caveat)
+    title = "Reward breakdown over episodes" + (", sum with 95% interval" if known else "")
+    return titled(ax, title, named.caveat)
 
 
-def _draw_rewards(ax: Axes, run: Run, bins: int) -> None:
+def _draw_rewards(ax: Axes, run: Run, bins: int) -> bool:
+    """Draw a run's rewards; return whether any interval of theirs is known."""
     means = analysis.reward_curve(run, bins)
     edges = _edges(means, run, bins)
     means = means.reindex(edges[:-1])
@@ -160,6 +164,7 @@ def _draw_rewards(ax: Axes, run: Run, bins: int) -> None:
     ax.stairs(means["reward"], edges, baseline=None, color="black", lw=1.6, label="reward (sum)")
     ax.vlines((edges[:-1] + edges[1:]) / 2, means["low"], means["high"], color="black", lw=1)
     ax.axhline(0, color=INK, lw=0.8)
+    return bool(means["low"].notna().any())
 
 
 @styled

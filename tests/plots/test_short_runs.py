@@ -85,6 +85,7 @@ def test_no_interval_of_a_reward_is_wider_than_the_axis_of_the_bars(run, episode
     reach = rewards.max() - rewards.min()
     assert len(drawn) <= (ids.groupby(asked).nunique() >= FEW_QUESTIONS).sum()
     assert bool(drawn) == (episodes >= 75), "few questions a bin: no interval says anything"
+    assert ("95% interval" in ax.get_title(loc="left")) == bool(drawn)
     for interval in drawn:
         assert low <= interval.min() and interval.max() <= high
         assert np.ptp(interval) < reach
