@@ -326,6 +326,13 @@ class _Kept:
             weakref.WeakKeyDictionary()
         )
 
+    def at_hand(self, database: Database) -> Catalogue | None:
+        if not hasattr(database, "path"):
+            return None  # to ask a server whether it has changed takes a while
+        with self._lock:
+            kept = self._found.get(database)
+        return None if kept is None or kept[0] != content_stamp(database) else kept[1]
+
     def get(self, database: Database) -> Catalogue:
         stamp = content_stamp(database)
         with self._lock:
@@ -352,3 +359,8 @@ def catalogue_of(database: Database) -> Catalogue:
         that object lives.
     """
     return _KEPT.get(database)
+
+
+def catalogue_at_hand(database: Database) -> Catalogue | None:
+    """Return a profile of unchanged files that is there already, without waiting for anything."""
+    return _KEPT.at_hand(database)

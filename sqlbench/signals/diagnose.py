@@ -9,7 +9,7 @@ import numpy as np
 
 from sqlbench.databases.base import Database, Outcome
 from sqlbench.signals.base import Diagnosis, Signal
-from sqlbench.signals.catalogue import catalogue_of
+from sqlbench.signals.catalogue import catalogue_at_hand, catalogue_of
 from sqlbench.signals.doubt import Floats, Weights, fit_of, load_weights
 from sqlbench.signals.facts import gather_facts
 from sqlbench.signals.kept import keep, kept, key_of
@@ -99,4 +99,9 @@ async def adiagnose(
     weights: Weights | None = None,
 ) -> Diagnosis:
     """Do as `diagnose` in a worker thread, so that the event loop is never blocked."""
+    catalogue = catalogue_at_hand(database) if weights is None else None
+    key = None if catalogue is None else key_of(catalogue, question, sql, outcome)
+    before = None if key is None else kept(key)
+    if before is not None:
+        return before
     return await asyncio.to_thread(diagnose, question, sql, database, outcome, weights=weights)

@@ -12,7 +12,7 @@ import pytest
 from sqlbench.databases import QueryError, QueryResult, SQLiteDatabase
 from sqlbench.databases.base import outcome_of
 from sqlbench.databases.memo import no_memo
-from sqlbench.signals import diagnose, kept
+from sqlbench.signals import adiagnose, diagnose, kept
 
 QUESTION = "Which singers are older than 40?"
 SQL = "SELECT name FROM singer WHERE age > 40 AND country = 'Frence'"
@@ -55,6 +55,15 @@ def test_the_same_answer_is_measured_once_and_said_to_be_the_same(path, worked_o
     with SQLiteDatabase(path) as opened_again:
         assert diagnose(QUESTION, SQL, opened_again, outcome_of(opened_again, SQL)) == first
     assert worked_out == [SQL, SQL]
+
+
+async def test_what_was_said_before_is_said_without_another_thread(path, worked_out, monkeypatch):
+    with SQLiteDatabase(path) as database:
+        outcome = outcome_of(database, SQL)
+        first = await adiagnose(QUESTION, SQL, database, outcome)
+        monkeypatch.setattr("asyncio.to_thread", None)
+        assert await adiagnose(QUESTION, SQL, database, outcome) is first
+        assert worked_out == [SQL]
 
 
 def test_another_question_outcome_or_content_is_measured_anew(path, worked_out):
