@@ -175,6 +175,25 @@ def test_a_new_suite_holds_no_question_that_fails(tmp_path, monkeypatch):
         assert suite.databases[question.db_id].execute(question.gold).rows
 
 
+@pytest.mark.parametrize(
+    ("made", "row"),
+    [("fts5(note)", "('x')"), ("fts4(note)", "('x')"), ("rtree(id, low, high)", "(1, 2, 3)")],
+)
+def test_a_new_suite_asks_for_virtual_tables_and_not_for_what_they_keep(tmp_path, made, row):
+    """Their shadow tables come first by name, hold rows, and are nobody's to ask for."""
+    path = tmp_path / "v.sqlite"
+    script = f"CREATE VIRTUAL TABLE places USING {made}; INSERT INTO places VALUES {row};"
+    with make(path, script + "CREATE TABLE zoo(a); INSERT INTO zoo VALUES (1);"):
+        suite = load_suite(str(write_template(path, tmp_path / "v.yaml")))
+    golds = [question.gold for question in suite.questions()]
+    assert len(golds) == 2 and "places_" not in (tmp_path / "v.yaml").read_text()
+    assert {name for gold in golds for name in ("places", "zoo") if name in gold} == {
+        "places", "zoo",
+    }  # fmt: skip
+    for question in suite.questions():
+        assert suite.databases[question.db_id].execute(question.gold).rows == [(1,)]
+
+
 def test_a_database_in_the_middle_of_a_change_is_refused_in_one_sentence(tmp_path):
     path = tmp_path / "busy.sqlite"
     make(path, "CREATE TABLE t(a); INSERT INTO t VALUES (1);").close()
