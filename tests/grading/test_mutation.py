@@ -190,6 +190,22 @@ def test_a_variant_differs_by_its_change_alone_and_a_gold_that_cannot_be_written
     assert "when it is written anew: text" in said
 
 
+def test_variants_of_a_comma_join_keep_its_plan(shop):
+    """A CROSS JOIN is joined in the order in which it stands, however slow that is."""
+    schema = SQLiteDatabase(shop / "shop.sqlite").schema()
+    gold = (
+        "SELECT DISTINCT m.name, SUM(p.price) FROM products AS p, makers AS m WHERE "
+        "p.maker_id = m.id AND p.price > 3 AND p.id IN (SELECT q.id FROM products q, makers n) "
+        "GROUP BY m.name HAVING COUNT(*) >= 1 ORDER BY m.name LIMIT 5"
+    )
+    query = Query(gold, schema)
+    made = list(variants(query))
+    assert {kind for kind, _ in made} >= set(KINDS) - {"added DISTINCT", "other join"}
+    assert not [sql for sql in (query.sql, *(sql for _, sql in made)) if "CROSS" in sql.upper()]
+    said = Query(gold.replace(", makers AS m", " CROSS JOIN makers AS m"), schema)
+    assert "CROSS JOIN" in said.sql, "where it was asked for it stays"
+
+
 def test_a_metric_judges_variants_as_it_judges_answers(suite):
     """The metric `spider` strips DISTINCT from both queries, so it can notice none."""
     for metric, noticed in [("exact", True), ("spider", False), ("spider-keep-distinct", True)]:
