@@ -349,7 +349,8 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     Returns
     -------
     tuple of ndarray
-        Mean, low, high.
+        Mean, low, high; both ends NaN where all seeds agree, for that does not say that the next
+        ones will.
 
     Raises
     ------
@@ -361,7 +362,9 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     if n < 2:
         raise ConfigError(f"An interval over seeds needs at least two seeds, not {n}.")
     mean = array.mean(axis=0)
-    half = students_t((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
+    spread = array.std(axis=0, ddof=1)
+    spread = np.where(spread <= 1e-12 * np.maximum(1.0, np.abs(mean)), math.nan, spread)
+    half = students_t((1 + confidence) / 2, n - 1) * spread / math.sqrt(n)
     return mean, mean - half, mean + half
 
 
