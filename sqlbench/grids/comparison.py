@@ -343,7 +343,7 @@ def _warnings(comparison: Comparison, grid: Grid) -> list[str]:
     apart = [] if comparison.same_first else [_APART]
     rough = rough_note(comparison.episodes["question_id"].nunique())
     unknown = [_UNKNOWN] if _has_unknown(grid) else []
-    return apart + unknown + ([] if rough is None else [rough]) + _lost(comparison)
+    return apart + ([] if rough is None else [rough]) + unknown + _lost(comparison)
 
 
 def _lost(comparison: Comparison) -> list[str]:

@@ -93,7 +93,7 @@ SAYS = {
     "twelve": ("12 of 12 episodes", "Never solved"),
     "none": ("0 of 12 episodes", "There is no attempt"),
     "failed": ("Episodes that the model or the database failed", "as failure_rate asks"),
-    "half": ("12 of 12 episodes", "SELECT &#39;\N{REPLACEMENT CHARACTER}&#39;"),
+    "half": ("12 of 12 episodes", "No episode was repaired"),
 }
 
 
