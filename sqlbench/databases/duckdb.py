@@ -72,7 +72,7 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
     ) -> None:
         check_installed()
         self.path = located(path)
-        source = find_source(self.path)
+        source = find_source(self.path.absolute())  # the processes' working directory is another
         if source is None:
             raise SuiteError(
                 f"The database {self.path} is not a DuckDB file, nor a folder of {EXPECTED_FILES}."

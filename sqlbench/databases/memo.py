@@ -17,6 +17,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from sqlbench.databases.base import Outcome, QueryError
 
@@ -33,8 +34,11 @@ _CLOCK = re.compile(
 _SWITCHED_OFF: ContextVar[bool] = ContextVar("memo_off", default=False)
 
 
-class Memo:
-    """Outcomes of statements by what they depend on; safe to use from several threads.
+V = TypeVar("V")
+
+
+class Memo(Generic[V]):
+    """Values by what they depend on; safe to use from several threads.
 
     Parameters
     ----------
@@ -44,33 +48,26 @@ class Memo:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
-        self._kept: OrderedDict[Hashable, tuple[Outcome, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> Outcome | None:
-        """Return what was kept, if anything; an error is a new one, without a traceback."""
+    def get(self, key: Hashable) -> V | None:
+        """Return what was kept, if anything."""
         with self._lock:
             found = self._kept.get(key)
             if found is None:
                 return None
             self._kept.move_to_end(key)
-        outcome = found[0]
-        return copy.copy(outcome) if isinstance(outcome, QueryError) else outcome
+        return found[0]
 
-    def keep(self, key: Hashable, outcome: Outcome) -> None:
-        """Keep an outcome, if it is one that comes again."""
-        if isinstance(outcome, QueryError):
-            if outcome.timeout or not outcome.reproducible:
-                return
-            outcome = copy.copy(outcome).with_traceback(None)
-            outcome.__context__ = outcome.__cause__ = None
-        size = _size(key, outcome)
+    def put(self, key: Hashable, value: V, size: int) -> None:
+        """Keep a value of so many bytes, unless it is a large one."""
         if size > _LARGEST:
             return
         with self._lock:
             if key in self._kept:
                 return
-            self._kept[key] = outcome, size
+            self._kept[key] = value, size
             self.bytes += size
             while self.bytes > self.max_bytes:
                 _, (_, gone) = self._kept.popitem(last=False)
@@ -80,7 +77,25 @@ class Memo:
         return len(self._kept)
 
 
-MEMO = Memo()
+class Outcomes(Memo[Outcome]):
+    """What statements gave."""
+
+    def get(self, key: Hashable) -> Outcome | None:
+        """Return what was kept, if anything; an error is a new one, without a traceback."""
+        outcome = super().get(key)
+        return copy.copy(outcome) if isinstance(outcome, QueryError) else outcome
+
+    def keep(self, key: Hashable, outcome: Outcome) -> None:
+        """Keep an outcome, if it is one that comes again."""
+        if isinstance(outcome, QueryError):
+            if outcome.timeout or not outcome.reproducible:
+                return
+            outcome = copy.copy(outcome).with_traceback(None)
+            outcome.__context__ = outcome.__cause__ = None
+        self.put(key, outcome, _size(key, outcome))
+
+
+MEMO = Outcomes()
 """The process's own: every database of every run asks it."""
 if hasattr(os, "register_at_fork"):
     # Another thread may have held the lock when this process was forked.

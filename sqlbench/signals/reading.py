@@ -29,7 +29,10 @@ class Reading:
 
     Attributes
     ----------
+    asked : str
+        The question in words.
     question : Question
+        What was read of it.
     sql : str
     catalogue : Catalogue
     links : Links
@@ -43,7 +46,7 @@ class Reading:
     """
 
     def __init__(self, question: str, sql: str, database: Database, outcome: Outcome) -> None:
-        self.sql = sql
+        self.asked, self.sql = question, sql
         self.catalogue: Catalogue = catalogue_of(database)
         self.links: Links = links_of(question, self.catalogue)
         self.question: Question = self.links.question

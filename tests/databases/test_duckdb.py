@@ -289,6 +289,17 @@ def test_a_database_that_a_writer_holds_open_is_one_sentence(tmp_path: Path) -> 
         assert database.execute("SELECT * FROM t").rows == []
 
 
+def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    duckdb_file(tmp_path / "x.duckdb", "CREATE TABLE t AS SELECT 1 AS a")
+    (tmp_path / "files").mkdir()
+    _written(tmp_path / "files" / "t.csv", b"a\n1\n")
+    monkeypatch.chdir(tmp_path)
+    for path in ("x.duckdb", "./x.duckdb", "files", "files/", "files/*.csv", "files/t.csv"):
+        with DuckDBDatabase(path) as database:
+            assert database.execute("SELECT a FROM t").rows == [(1,)], path
+            assert database.schema().tables[0].name == "t"
+
+
 def test_a_database_that_changes_is_one_sentence_and_can_be_opened_again(tmp_path: Path) -> None:
     path = duckdb_file(tmp_path / "x.duckdb", "CREATE TABLE t AS SELECT 1 AS a")
     other = duckdb_file(tmp_path / "y.duckdb", "CREATE TABLE t AS SELECT 2 AS b")

@@ -12,7 +12,7 @@ from sandboxed import singers_file
 
 import sqlbench as sb
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
-from sqlbench.databases.memo import MEMO, SWITCH, Memo, may_be_kept, no_memo
+from sqlbench.databases.memo import MEMO, SWITCH, Outcomes, may_be_kept, no_memo
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 
 
@@ -110,7 +110,7 @@ def test_a_closed_database_stays_closed(database):
 
 
 def test_the_memo_holds_no_more_than_its_bytes_and_drops_the_oldest_first(database):
-    memo, result = Memo(max_bytes=20_000), database.execute(COUNT)
+    memo, result = Outcomes(max_bytes=20_000), database.execute(COUNT)
     for i in range(100):
         memo.keep(("content", i), result)
         memo.get(("content", 0))
