@@ -102,3 +102,15 @@ def test_learning_curve_and_shares_add_up(suite):
     assert np.allclose(shares.sum(axis=1), 1)
     table = analysis.repair_table(run)
     assert table["chosen"].sum() == run.steps["context_error_class"].notna().sum()
+
+
+def test_a_table_over_few_questions_says_that_its_intervals_are_rough(suite):
+    many = run_of(suite, episodes=40)
+    assert "Rough:" not in analysis.run_table(many)
+    few = run_of(suite, episodes=4)
+    said = analysis.run_table(few)
+    assert "Note: Rough: with fewer than 5 questions, here " in said
+    assert few.summary["rates"]["any"]["clusters"] == 4
+    wrong = analysis.rates(run_of(suite, episodes=7, seed=2))
+    assert wrong["any"].clusters == 7 and 0 < wrong["repaired"].clusters < 5
+    assert "(repaired)" in analysis.run_table(run_of(suite, episodes=7, seed=2))

@@ -17,6 +17,7 @@ from sqlbench.stats import (
     paired_difference,
     pairs_needed,
     rate,
+    rough_note,
     seed_band,
     share,
     small_n_warning,
@@ -155,8 +156,19 @@ def test_a_share_never_leaves_0_to_1_and_is_wider_with_fewer_questions():
 
 
 def test_a_difference_of_shares_is_told_in_points():
-    assert Interval(0.055, 0.04, 0.07, 9, 3).points == "+5.5 [+4.0, +7.0] points"
+    assert Interval(0.055, 0.04, 0.07, 9, 5).points == "+5.5 [+4.0, +7.0] points"
     assert Interval(-0.01, math.nan, math.nan, 9, 1).points == "-1.0 [interval unknown] points"
+
+
+def test_an_interval_of_fewer_than_five_questions_says_that_it_is_rough():
+    assert str(Interval(0.5, 0.1, 0.9, 40, 4)) == "50.0% [10.0%, 90.0%] (rough)"
+    assert Interval(0.055, 0.04, 0.07, 9, 3).points == "+5.5 [+4.0, +7.0] points (rough)"
+    assert not Interval(0.5, 0.1, 0.9, 40, 5).rough, "from five on it covers what it says"
+    assert not Interval(0.5, math.nan, math.nan, 40, 1).rough, "it is unknown, and says so"
+    hits = [1, 0, 1, 0]
+    assert rate(hits, list("abcd")).clusters == 4 and rate(hits, list("aaab")).clusters == 2
+    assert "fewer than 5 questions, here 4" in str(rough_note(4))
+    assert rough_note(5) is None and rough_note(0) is None
 
 
 def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():
@@ -194,7 +206,10 @@ def test_a_band_needs_two_seeds_and_is_students():
     mean, low, high = seed_band([[1.0, 2.0], [3.0, 2.0]])
     assert mean.tolist() == [2.0, 2.0]
     assert (high - low)[0] == pytest.approx(2 * 12.7062 * math.sqrt(2) / math.sqrt(2), abs=1e-3)
-    assert (high - low)[1] == 0
+    # Seeds that agree do not say that the next one will.
+    assert math.isnan(low[1]) and math.isnan(high[1])
+    nearly = seed_band([[0.1 + 0.2], [0.3]])
+    assert math.isnan(nearly[1][0]), "but for the last digit they agree"
     with pytest.raises(ConfigError, match="two seeds"):
         seed_band([[1.0]])
 

@@ -225,7 +225,8 @@ def mutation_text(mutation: Mutation, survivors: int = -1) -> str:
     if weak:
         parts.append(markdown_table(["question", head], weak))
     if mutation.skipped:
-        parts.append(f"Left out, without a gold query that runs: {', '.join(mutation.skipped)}")
+        why = "without a gold query that runs, and runs the same when it is written anew"
+        parts.append(f"Left out, {why}: {', '.join(mutation.skipped)}")
     shown = mutation.survivors if survivors < 0 else mutation.survivors[:survivors]
     for number, mutant in enumerate(shown, start=1):
         parts.append(

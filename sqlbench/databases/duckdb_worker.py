@@ -206,7 +206,10 @@ class Session:
 class _RowTooLarge(Exception):
     def __str__(self) -> str:
         size, most = self.args
-        return f"the result has a row of {size} bytes; at most {most} are allowed"
+        return (
+            f"the result has a row of {size} bytes; at most {most} are allowed "
+            "(DuckDBLimits.max_row_bytes of sqlbench, which DuckDBDatabase(path, limits=...) sets)"
+        )
 
 
 def _opened(setup: dict[str, Any], config: dict[str, Any]) -> duckdb.DuckDBPyConnection:

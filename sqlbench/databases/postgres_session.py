@@ -356,7 +356,8 @@ class PostgresSession:
             bytes_ = message.rpartition(" ")[2].strip('"')
             return QueryError(
                 f"the result has a row of {bytes_} bytes; at most {self._limits.max_row_bytes} are "
-                "allowed",
+                "allowed (PostgresLimits.max_row_bytes of sqlbench, which "
+                "PostgresDatabase(url, limits=...) sets)",
                 sqlstate="54000",
             )
         if place == _RAW + 1 and state == "42601":  # a whole statement, and still no query

@@ -27,6 +27,7 @@ from sqlbench.stats import (
     points_text,
     seed_band,
     share,
+    share_text,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +75,11 @@ class CrossValidation(Shown):
             right = share(value, questions)
             difference = paired_difference(value, base, questions)
             gap = clustered_ratio(value - base, best - base, questions, seed=seed)
-            database_low, database_high = database_interval(value - base, self.table.db_ids)
+            database_low, database_high = (
+                (0.0, 0.0)  # from itself it differs by nothing
+                if policy == self.baseline
+                else database_interval(value - base, self.table.db_ids)
+            )
             rows.append(
                 {
                     "policy": policy,
@@ -102,7 +107,7 @@ class CrossValidation(Shown):
             cells = [r["policy"], interval_text(r["right"], r["low"], r["high"]), "—", "—"]
             if r["policy"] != self.baseline:
                 ends = (r[f"difference{k}"] for k in ("", "_low", "_high"))
-                across = (f"{100 * r[f'database{k}']:+.1f}" for k in ("_low", "_high"))
+                across = (share_text(100 * r[f"database{k}"], "+.1f") for k in ("_low", "_high"))
                 cells[2] = f"{points_text(*ends)} [{', '.join(across)}]"
                 cells[3] = interval_text(r["gap_closed"], r["gap_low"], r["gap_high"], ".0%")
             rows.append(cells)
@@ -185,7 +190,7 @@ def database_interval(
     """Return Student's t interval of a mean difference over databases, each weighing the same.
 
     With eight databases a bootstrap of clusters is too narrow; t with seven degrees of freedom is
-    the usual remedy (Cameron, Gelbach and Miller 2008).
+    the usual remedy (Cameron, Gelbach and Miller 2008). NaN where all databases agree.
     """
     _, codes = np.unique(np.asarray(databases), return_inverse=True)
     means = np.bincount(codes, weights=differences) / np.bincount(codes)

@@ -64,13 +64,15 @@ class Paid:
     def gap_closed(self, policy: str, late: float = 0.7) -> tuple[float, float, float]:
         """Return the share of the gap from random to the oracle, after this share of failures.
 
-        With its 95% t interval over seeds.
+        With its 95% t interval over seeds, which is NaN where they agree.
         """
         start = int(late * self.values[policy].shape[1])
         mean = {p: v[:, start:].mean(axis=1) for p, v in self.values.items()}
         gap = mean[ORACLE] - mean[RANDOM]
         if not (gap > 1e-9).all():
             return (float("nan"),) * 3
+        if policy in (RANDOM, ORACLE):  # they are the ends of the gap
+            return (float(policy == ORACLE),) * 3
         return _band((mean[policy] - mean[RANDOM]) / gap)
 
     def gained(self, policy: str, over: str) -> tuple[float, float, float]:
@@ -78,6 +80,8 @@ class Paid:
 
         With their paired 95% t interval over seeds.
         """
+        if policy == over:
+            return 0.0, 0.0, 0.0
         difference = self.values[policy].mean(axis=1) - self.values[over].mean(axis=1)
         low, middle, high = np.array(_band(difference))[[1, 0, 2]] * 100
         return float(middle), float(low), float(high)

@@ -22,12 +22,13 @@ from sqlbench.evidence.stacked import StackedPolicy, stacked_policy
 from sqlbench.exceptions import ConfigError
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.seeds import Role, generator
-from sqlbench.stats import seed_band
+from sqlbench.stats import interval_text, seed_band
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _CHUNK = 500
+_NOTHING = 1e-9  # of regret: what sums of floats leave
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Replay(Shown):
 
         Columns: policy, fixed (mean outcome of its first repairs, over all decisions), low and
         high (95% t interval over seeds: it speaks of this table, not of other questions), late
-        (the same over the last third), regret (cumulated, a seed), regret_low, regret_high.
+        (the same over the last third), regret (cumulated, a seed), regret_low, regret_high. Ends
+        are NaN where the seeds agree, and 0 of a policy without any regret: it is the best one.
         """
         import pandas as pd
 
@@ -81,6 +83,8 @@ class Replay(Shown):
             values, regret = self.values(policy), self.regret(policy)[:, -1]
             mean, low, high = map(float, seed_band(values.mean(axis=1)))
             mean_regret, regret_low, regret_high = map(float, seed_band(regret))
+            if not np.abs(regret).max() > _NOTHING:  # it is what the others are held against
+                regret_low = regret_high = 0.0
             rows.append(
                 {
                     "policy": policy,
@@ -102,9 +106,9 @@ class Replay(Shown):
         rows = [
             [
                 r["policy"],
-                f"{r['fixed']:.1%} [{r['low']:.1%}, {r['high']:.1%}]",
+                interval_text(r["fixed"], r["low"], r["high"]),
                 f"{r['late']:.1%}",
-                f"{r['regret']:.1f} [{r['regret_low']:.1f}, {r['regret_high']:.1f}]",
+                interval_text(r["regret"], r["regret_low"], r["regret_high"], ".1f"),
             ]
             for r in self.summary().to_dict("records")
         ]

@@ -75,7 +75,7 @@ def sweep(
     DataFrame
         Columns: sharpness, decisions, policy, repaired (mean outcome over all decisions so far),
         and the first policy's difference from it with its 95% t interval over seeds (difference,
-        low, high; 0 for itself).
+        low, high; 0 for itself, NaN where the seeds agree).
     """
     import pandas as pd
 
@@ -92,7 +92,8 @@ def sweep(
         for n in checkpoints:
             for policy in policies:
                 difference = (sums[policies[0]][:, n - 1] - sums[policy][:, n - 1]) / n
-                mean, low, high = map(float, seed_band(difference))
+                itself = policy == policies[0]  # from which it differs by nothing
+                mean, low, high = (0.0, 0.0, 0.0) if itself else map(float, seed_band(difference))
                 rows.append(
                     {
                         "sharpness": s,

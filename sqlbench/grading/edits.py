@@ -72,12 +72,16 @@ class Query:
         for node, key, value in changes:
             node.set(key, value)
         try:
-            return written(self.tree, self.dialect, self._original, pretty=True)
+            return self.text_of(self.tree)
         finally:
             for node, key, args in reversed(before):
                 node.set(key, args.get(key))
                 # Their order too: it decides in which order `nodes` finds what it finds.
                 node.args = args
+
+    def text_of(self, tree: exp.Expr) -> str:
+        """Return a tree that was made of this one as SQL; comma joins stay what they are."""
+        return written(tree, self.dialect, self._original, pretty=True)
 
     def nodes(self, kind: type[Node]) -> list[Node]:
         """Return all nodes of a kind, the outermost first."""

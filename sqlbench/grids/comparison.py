@@ -26,6 +26,7 @@ from sqlbench.stats import (
     interval_text,
     paired_difference,
     points_text,
+    rough_note,
     share_text,
 )
 from sqlbench.words import counted, markdown_table
@@ -340,7 +341,9 @@ def comparison_table(comparison: Comparison) -> str:
 
 def _warnings(comparison: Comparison, grid: Grid) -> list[str]:
     apart = [] if comparison.same_first else [_APART]
-    return apart + ([_UNKNOWN] if _has_unknown(grid) else []) + _lost(comparison)
+    rough = rough_note(comparison.episodes["question_id"].nunique())
+    unknown = [_UNKNOWN] if _has_unknown(grid) else []
+    return apart + ([] if rough is None else [rough]) + unknown + _lost(comparison)
 
 
 def _lost(comparison: Comparison) -> list[str]:

@@ -23,6 +23,7 @@ from sqlbench.paths import located, shown
 from sqlbench.runs.config import RunConfig, make_config, parse_seeds
 from sqlbench.runs.missing import failure_lines, lost_note
 from sqlbench.runs.run import Run
+from sqlbench.runs.summary import rough_rates
 from sqlbench.stats import interval_text
 from sqlbench.words import counted
 
@@ -118,7 +119,8 @@ def run_sweep(
     -------
     DataFrame
         A row a cell: the fields in which the cells differ, rates, calls, tokens, cost, folder.
-        ``attrs["failed"]`` holds the notes of the episodes that were lost, as `Run.failed` does.
+        ``attrs["failed"]`` holds the notes of the episodes that were lost, as `Run.failed` does,
+        ``attrs["rough"]`` what is said of the runs whose intervals are over few questions.
     """
     import pandas as pd
 
@@ -136,13 +138,14 @@ def run_sweep(
                 view()
         varied = sweep.varied
         failed = [note for row in rows for note in row.pop("failed")]
+        rough = [note for row in rows if (note := row.pop("rough")) is not None]
         table = pd.DataFrame(
             [
                 {n: getattr(c.config, n) for n in varied} | row | {"folder": c.folder.name}
                 for row, c in zip(rows, cells, strict=True)
             ]
         )
-        table.attrs["failed"] = failed
+        table.attrs |= {"failed": failed, "rough": rough}
         table.to_csv(sweep.folder / TABLE, index=False)
         merge_stores(cells, sweep.folder / MERGED_STORE)
     return table
@@ -166,6 +169,7 @@ def cell_row(run: Run) -> dict[str, Any]:
         "cost_per_solved": summary["cost_per_solved"],
         "simulated": run.simulated,
         "failed": run.failed,
+        "rough": rough_rates(run),
     }
 
 
@@ -206,7 +210,8 @@ def sweep_text(table: pd.DataFrame) -> str:
         rows.append([_rate(row, str(n)) if n in rates else _shown(row[n]) for n in shown])
     mark = " (simulated model)" if table["simulated"].any() else ""
     head = f"{counted(len(table), 'run')}{mark}\n\n"
-    return head + markdown_table([str(n) for n in shown], rows) + _lost(table)
+    rough = "".join(f"\n\n{note}" for note in dict.fromkeys(table.attrs.get("rough", ())))
+    return head + markdown_table([str(n) for n in shown], rows) + rough + _lost(table)
 
 
 def _lost(table: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from sqlbench.policies.arms import ARM_NAMES
 from sqlbench.runs.missing import survivors_note
 from sqlbench.runs.pass_at import pass_at_k
 from sqlbench.signals.audit import takes_new
-from sqlbench.stats import Rate, rate
+from sqlbench.stats import ROUGH, Rate, rate, rough_note
 from sqlbench.words import counted
 
 if TYPE_CHECKING:
@@ -107,8 +107,19 @@ def notes_of(run: Run) -> list[str]:
             f"{counted(cut, 'answer')} cut off at the limit of tokens: raise it with "
             "openai:NAME?max_tokens=N."
         )
-    note = survivors_note(run)
-    return notes if note is None else [*notes, note]
+    for note in (rough_rates(run), survivors_note(run)):
+        notes += [] if note is None else [note]
+    return notes
+
+
+def rough_rates(run: Run) -> str | None:
+    """Say which rates have a rough interval, if any has."""
+    if not run.log:
+        return None
+    found = rates(run)
+    note = rough_note(min((r.clusters for r in found.values() if r.clusters), default=0))
+    names = [name for name, r in found.items() if 0 < r.clusters < ROUGH]
+    return note if note is None or len(names) == len(found) else f"{note} ({', '.join(names)})"
 
 
 def cut_answers(run: Run) -> int:

@@ -25,9 +25,11 @@ from sqlbench.stats.estimates import (
     wilson,
     wilson_arrays,
 )
+from sqlbench.stats.intervals import ROUGH, rough_note
 
 __all__ = [
     "RESAMPLES",
+    "ROUGH",
     "Interval",
     "McNemar",
     "Rate",
@@ -40,6 +42,7 @@ __all__ = [
     "pairs_needed",
     "points_text",
     "rate",
+    "rough_note",
     "seed_band",
     "share",
     "share_text",

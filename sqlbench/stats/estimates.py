@@ -19,6 +19,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.seeds import Role, generator
 from sqlbench.stats.intervals import (
     NORMAL,
+    ROUGH,
     bootstrap_ends,
     cluster_sums,
     difference_interval,
@@ -29,18 +30,23 @@ from sqlbench.stats.intervals import (
 )
 
 RESAMPLES = 2000
+_ROUGH_MARK = " (rough)"
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share with its 95% interval: ``count`` of ``n``, from ``low`` to ``high``."""
+    """A share with its 95% interval: ``count`` of ``n``, from ``low`` to ``high``.
+
+    ``clusters`` are the questions that the interval counts; 0 where it counts the ``n`` cases.
+    """
 
     count: int
     n: int
     rate: float | None
     low: float | None
     high: float | None
+    clusters: int = 0
 
     def __str__(self) -> str:
         if self.rate is None or self.low is None or self.high is None:
@@ -77,12 +83,20 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     @property
+    def rough(self) -> bool:
+        """Whether there is an interval, but of so few clusters that it can hold too little."""
+        known = math.isfinite(self.low) or math.isfinite(self.high)
+        return known and 0 < self.clusters < ROUGH
+
+    @property
     def points(self) -> str:
         """A difference of shares in words: percentage points, with a sign."""
-        return f"{points_text(self.estimate, self.low, self.high)} points"
+        text = points_text(self.estimate, self.low, self.high)
+        return f"{text} points{_ROUGH_MARK if self.rough else ''}"
 
     def __str__(self) -> str:
-        return interval_text(self.estimate, self.low, self.high)
+        text = interval_text(self.estimate, self.low, self.high)
+        return f"{text}{_ROUGH_MARK if self.rough else ''}"
 
 
 def share_text(value: float, form: str = ".1%") -> str:
@@ -335,7 +349,8 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     Returns
     -------
     tuple of ndarray
-        Mean, low, high.
+        Mean, low, high; both ends NaN where all seeds agree, for that does not say that the next
+        ones will.
 
     Raises
     ------
@@ -347,7 +362,9 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     if n < 2:
         raise ConfigError(f"An interval over seeds needs at least two seeds, not {n}.")
     mean = array.mean(axis=0)
-    half = students_t((1 + confidence) / 2, n - 1) * array.std(axis=0, ddof=1) / math.sqrt(n)
+    spread = array.std(axis=0, ddof=1)
+    spread = np.where(spread <= 1e-12 * np.maximum(1.0, np.abs(mean)), math.nan, spread)
+    half = students_t((1 + confidence) / 2, n - 1) * spread / math.sqrt(n)
     return mean, mean - half, mean + half
 
 
@@ -358,7 +375,8 @@ def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:
     if not n:
         return Rate(0, 0, None, None, None)
     sums = cluster_sums(np.column_stack([array, np.ones(n)]).astype(float), clusters)
-    return Rate(count, n, count / n, *share_interval(sums[:, 0], sums[:, 1]))
+    ends = share_interval(sums[:, 0], sums[:, 1])
+    return Rate(count, n, count / n, *ends, clusters=len(sums))
 
 
 def wilson_arrays(

@@ -54,6 +54,24 @@ ROUGH = 5  # with fewer clusters an interval covers less than it says
 NORMAL = NormalDist()
 
 
+def rough_note(clusters: int, what: str = "question") -> str | None:
+    """Return what is said of an interval over few clusters; None from `ROUGH` of them on.
+
+    Parameters
+    ----------
+    clusters : int
+        How many the interval counts; 0, where there is none, needs no word.
+    what : str
+        What a cluster is, in the singular.
+    """
+    if not 0 < clusters < ROUGH:
+        return None
+    return (
+        f"Rough: with fewer than {ROUGH} {what}s, here {clusters}, a 95% interval can hold the "
+        "truth less often than it says."
+    )
+
+
 def students_t(p: float, freedom: float) -> float:
     """Return the quantile of Student's t; scipy.stats takes half a second to import for it."""
     from scipy.special import stdtrit

@@ -147,8 +147,9 @@ def test_rows_come_up_to_the_cap(path: Path) -> None:
         assert len(wide.rows) == 40 and wide.truncated
         # A stream: what is not fetched is not made.
         assert database.execute("SELECT * FROM range(1000000000000)").truncated
-        with pytest.raises(QueryError, match="a row of 300000 bytes; at most 262144"):
+        with pytest.raises(QueryError, match="a row of 300000 bytes; at most 262144") as caught:
             database.execute("SELECT repeat('x', 300000)")
+        assert "DuckDBLimits.max_row_bytes of sqlbench" in str(caught.value), "what moves it"
 
 
 def test_a_query_gives_the_same_each_time(path: Path) -> None:

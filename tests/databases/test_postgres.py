@@ -138,8 +138,9 @@ def test_bytes_beyond_the_cap_are_cut_off(url):
 
 def test_a_row_too_long_is_an_error_that_says_how_long(url):
     with PostgresDatabase(url, limits=PostgresLimits(max_row_bytes=1000)) as database:
-        with pytest.raises(QueryError, match="a row of 2028 bytes; at most 1000"):
+        with pytest.raises(QueryError, match="a row of 2028 bytes; at most 1000") as caught:
             database.execute("SELECT repeat('x', 2000)")
+        assert "PostgresLimits.max_row_bytes of sqlbench" in str(caught.value), "what moves it"
         assert database.execute("SELECT repeat('x', 900)").rows
 
 

@@ -16,8 +16,9 @@ from sandboxed import COUNT, NUMBERS, good_query_runs, singers_file
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.databases.sqlite_ctes import is_longer, written_out
 
+_LEVELS = 12
 
-# 500 steps of these take a minute: no count of steps sees it in time.
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return singers_file(tmp_path)
@@ -120,7 +121,7 @@ def test_a_result_is_weighed_by_the_memory_that_it_takes(path: Path, value: str,
 
 def test_a_query_that_takes_too_much_memory_is_stopped(path: Path) -> None:
     with SQLiteDatabase(path, limits=Limits(vm_steps=1_000_000)) as database:
-        sql = NUMBERS.format(10_000) + " ORDER BY zeroblob(200000) || x"
+        sql = NUMBERS.format(1_000) + " ORDER BY zeroblob(200000) || x"
         with pytest.raises(QueryError, match=r"^out of memory") as caught:
             database.execute(sql)
         assert caught.value.timeout and not caught.value.reproducible
@@ -131,12 +132,14 @@ def test_a_query_that_takes_too_much_memory_is_stopped(path: Path) -> None:
 
 
 def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
-    path: Path,
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Few enough to be harmless where nothing refuses them, and a limit below that.
+    monkeypatch.setattr("sqlbench.databases.sqlite_sandbox._MAX_WORDS", 5_000)
     chain = ", ".join(
-        f"t{i} AS (SELECT 1 FROM {{0}}t{i - 1}{{1}} a, T{i - 1} b)" for i in range(1, 25)
+        f"t{i} AS (SELECT 1 FROM {{0}}t{i - 1}{{1}} a, T{i - 1} b)" for i in range(1, _LEVELS)
     )
-    end = " SELECT count(*) FROM t24"
+    end = f" SELECT count(*) FROM t{_LEVELS - 1}"
     statements = [
         f"WITH t0 AS (SELECT 1), {chain.format('', '')}{end}",
         f"WITH t0 AS (SELECT 1), {chain.format('[', ']')}{end}",
@@ -149,8 +152,8 @@ def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
         _doubled('"a""{}"', '[a"{}]'),
         _doubled("t\xa0{}", "t\xa0{}"),
         "WITH "
-        + ", ".join(f"{b} AS (SELECT 1 FROM {', '.join([a] * 60)})" for a, b in ("ab", "bc", "cd"))
-        + f", a AS (SELECT 1) SELECT 1 FROM {', '.join(['d'] * 60)}",
+        + ", ".join(f"{b} AS (SELECT 1 FROM {', '.join([a] * 9)})" for a, b in ("ab", "bc", "cd"))
+        + f", a AS (SELECT 1) SELECT 1 FROM {', '.join(['d'] * 9)}",
     ]
     with SQLiteDatabase(path) as database:
         for sql in statements:
@@ -163,10 +166,10 @@ def test_expressions_that_multiply_when_written_out_are_refused_before_they_are(
 
 def _doubled(defined: str, named: str) -> str:
     parts = [f"{defined} AS (SELECT 1)".format(0)]
-    for i in range(1, 25):
+    for i in range(1, _LEVELS):
         before = named.format(i - 1)
         parts.append(f"{defined.format(i)} AS (SELECT 1 FROM {before} a, {before} b)")
-    return f"WITH {', '.join(parts)} SELECT count(*) FROM {named.format(24)}"
+    return f"WITH {', '.join(parts)} SELECT count(*) FROM {named.format(_LEVELS - 1)}"
 
 
 def test_expressions_that_do_not_multiply_are_not_refused(path: Path) -> None:
@@ -231,7 +234,7 @@ with SQLiteDatabase({path!r}) as database:
             "SELECT x F", f"SELECT {', '.join(['zeroblob(0)'] * 398)} F"
         ),
         NUMBERS.format(20_000).replace("SELECT x F", "SELECT " + ", ".join(["'💥'"] * 398) + " F"),
-        NUMBERS.format(10_000) + " ORDER BY zeroblob(200000) || x",
+        NUMBERS.format(1_000) + " ORDER BY zeroblob(200000) || x",
         RESOURCES["names"][1],
     ],
     ids=["wide text", "wide bytes as text", "wide bytes", "blobs", "cells", "sort", "compiling"],

@@ -42,6 +42,11 @@ DIFFERENCES = {
     ),
     "LEFT as a function": ("SELECT LEFT('abc', 1)", "syntax_error", "no_such_function"),
     "_ between digits": ("SELECT 1_000", "syntax_error", 1000),
+    "column of an outer query in GROUP BY": (
+        "SELECT count(*) FROM singer WHERE EXISTS (SELECT 1 FROM concert GROUP BY age)",
+        "no_such_column",
+        4,
+    ),
     "many parentheses": (f"SELECT {'(' * 200}1{')' * 200}", "syntax_error", 1),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from sandboxed import COUNT
 
 import sqlbench as sb
 import sqlbench.suites.base
@@ -302,10 +303,7 @@ async def test_a_query_that_the_clock_stopped_is_logged_as_not_reproducible(suit
     hurried = sb.suites.base.Suite(
         "hurried", suite.tasks, {"marketplace": SQLiteDatabase(path, limits=limits)}, {}
     )
-    endless = (
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    )
-    env = env_with(hurried, endless, gold_of(suite))
+    env = env_with(hurried, COUNT, gold_of(suite))
     env.reset()
     await env.step()
     step = env.episode.steps[0]

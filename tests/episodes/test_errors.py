@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sandboxed import COUNT
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.episodes.errors import (
@@ -125,18 +126,14 @@ RAISED = [
     ("WITH RECURSIVE c AS (SELECT * FROM c) SELECT * FROM c", OTHER, "c"),
     ("SELECT abs(-9223372036854775807 - 1)", OTHER, None),
     ("SELECT sum(9223372036854775807) FROM singer", OTHER, None),
-    ("SELECT zeroblob(1000000000)", OTHER, None),
+    ("SELECT zeroblob(300000)", OTHER, None),
     (f"SELECT {' + '.join(['1'] * 2_000)}", OTHER, None),
     (f"SELECT '{'x' * 200_000}'", OTHER, None),
     ("SELECT name LIKE 'a' ESCAPE 'bc' FROM singer", OTHER, None),
     ("DROP TABLE singer", OTHER, "DROP"),
     ("PRAGMA table_info(singer)", OTHER, "PRAGMA"),
     ("SELECT load_extension('x')", OTHER, "load_extension"),
-    (
-        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT sum(x) FROM c",
-        TIMEOUT,
-        None,
-    ),
+    (COUNT, TIMEOUT, None),
 ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
@@ -18,6 +19,7 @@ from sqlbench.evidence.stacked.linear import rotated
 from sqlbench.evidence.synthetic import synthetic_table
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.simulated.profile import load_profile
+from sqlbench.plots.evidence import replay_curves
 from sqlbench.policies import make_policy
 from sqlbench.policies.cost_aware import price_of
 from sqlbench.policies.simple import OBVIOUS_ARM
@@ -134,9 +136,8 @@ def test_regret_is_taken_on_mean_outcomes_against_the_best_arm_of_each_class(tab
     assert found.regret("fixed:fix_column")[:, -1] == pytest.approx(want)
     summary = found.summary()
     assert summary["policy"].tolist()[0] == "oracle"
-    assert (summary["low"] <= summary["fixed"]).all() and (
-        summary["fixed"] <= summary["high"]
-    ).all()
+    (known,) = summary.dropna().to_dict("records")  # of the others all seeds agree
+    assert known["policy"] == "random" and known["low"] <= known["fixed"] <= known["high"]
 
 
 def test_learners_beat_chance_and_stay_below_the_best_policy(table):
@@ -144,6 +145,20 @@ def test_learners_beat_chance_and_stay_below_the_best_policy(table):
     value = found.summary().set_index("policy")["fixed"]
     assert value["random"] < value[["linucb", "lints", "table"]].min()
     assert value[["linucb", "lints", "table"]].max() < value["oracle"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_all_seeds_agree_the_band_is_unknown_and_figures_leave_it_out(table):
+    found = replay(table, ["fixed:fix_column", "oracle", "linucb"], [0, 1, 2], len(table))
+    summary = found.summary().set_index("policy")
+    fixed = summary.loc["fixed:fix_column"]  # one pass: each seed asks every row, in its own order
+    assert np.isnan([fixed.low, fixed.high, fixed.regret_low, fixed.regret_high]).all()
+    assert np.isfinite(summary.loc["linucb", ["low", "high", "regret_low"]].to_numpy(float)).all()
+    assert tuple(summary.loc["oracle", ["regret_low", "regret_high"]]) == (0.0, 0.0)
+    cells = {row[0]: row for row in found.grid().rows}
+    assert "[interval unknown]" in cells["fixed:fix_column"][1]
+    assert cells["oracle"][3] == "0.0 [0.0, 0.0]"
+    FigureCanvasAgg(replay_curves(found).figure).draw()
 
 
 def test_rotation_keeps_all_inner_products():

@@ -13,6 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from sandboxed import COUNT
 from small_spider import QUESTIONS, write
 from typer.testing import CliRunner
 
@@ -105,7 +106,7 @@ HOSTILE = {
     "INSERT INTO baker VALUES (9, 'x', 'y', 1)": "other",
     "ATTACH DATABASE '/tmp/x.sqlite' AS x": "other",
     "PRAGMA writable_schema = 1": "other",
-    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c": "timeout",
+    COUNT: "timeout",
     "SELECT load_extension('x')": "other",
     "SELECT 1; DROP TABLE baker": "syntax_error",
     "-- nothing": "syntax_error",
@@ -137,10 +138,9 @@ def test_hostile_predictions_are_wrong_with_a_reason_and_change_nothing(
 
 
 def test_the_clock_stops_what_steps_do_not(folder: Path) -> None:
-    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c"
     started = time.monotonic()
-    limits = Limits(vm_steps=10**12, wall_clock=0.5)
-    graded = grade(f"spider:{folder}", predict(folder, {3: endless}), limits=limits, progress=False)
+    limits = Limits(vm_steps=10**12, wall_clock=0.1)
+    graded = grade(f"spider:{folder}", predict(folder, {3: COUNT}), limits=limits, progress=False)
     assert graded.grades[3].reason == "timeout"
     assert time.monotonic() - started < 20
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
+from sandboxed import COUNT
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.exceptions import UnknownNameError
@@ -298,9 +299,9 @@ CASES = [
         OK,
     ),
     (
-        "an endless query",
+        "a query that takes too many steps",
         "SELECT 1",
-        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT count(*) FROM c",
+        COUNT,
         *["timeout"] * 3,
     ),
     (

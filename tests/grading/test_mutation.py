@@ -153,6 +153,59 @@ def test_what_the_data_do_not_show_survives(suite):
     assert sum(r.n for r in mutation.by(lambda m: m.kind).values()) == mutation.rate.n
 
 
+CASTS = """\
+database: shop.sqlite
+tasks:
+- id: simple_queries
+  difficulty: easy
+  questions:
+  - {id: plain, text: x, gold: SELECT SUM(price) / COUNT(*) FROM products WHERE price > 9}
+  - id: decimal
+    text: x
+    gold: SELECT CAST(SUM(price) AS DECIMAL) / COUNT(*) FROM products WHERE price > 9
+  - {id: text, text: x, gold: SELECT CAST(price AS STRING) FROM products WHERE price > 10}
+"""
+
+
+@pytest.mark.parametrize("kind", ["DECIMAL", "DECIMAL(10, 2)", "DATE", "DATETIME", "BOOLEAN"])
+def test_a_cast_keeps_its_type_in_every_variant(shop, kind):
+    schema = SQLiteDatabase(shop / "shop.sqlite").schema()
+    query = Query(f"SELECT CAST(price AS {kind}) / 4 FROM products WHERE price > 9", schema)
+    texts = [query.sql, *(sql for _, sql in variants(query))]
+    assert len(texts) > 3 and all(f" AS {kind})" in sql for sql in texts), texts
+
+
+def test_a_variant_differs_by_its_change_alone_and_a_gold_that_cannot_be_written_is_named(shop):
+    (shop / "casts.yaml").write_text(CASTS)
+    suite = sb.load_suite(str(shop / "casts.yaml"))
+    mutation = mutate_suite(suite)
+    alive = {"plain": set(), "decimal": set()}
+    for mutant in mutation.survivors:
+        alive[mutant.question.id].add(mutant.kind)
+    # A DECIMAL of SQLite's divides whole numbers as whole ones: what survives there survives here.
+    assert alive["plain"] == alive["decimal"] >= {"dropped condition", "off by one"}
+    # STRING is a number's type in SQLite, and would be written as TEXT.
+    assert mutation.skipped == ("text",)
+    said = CliRunner().invoke(app, ["suites", "mutate", suite.spec]).stdout
+    assert "when it is written anew: text" in said
+
+
+def test_variants_of_a_comma_join_keep_its_plan(shop):
+    """A CROSS JOIN is joined in the order in which it stands, however slow that is."""
+    schema = SQLiteDatabase(shop / "shop.sqlite").schema()
+    gold = (
+        "SELECT DISTINCT m.name, SUM(p.price) FROM products AS p, makers AS m WHERE "
+        "p.maker_id = m.id AND p.price > 3 AND p.id IN (SELECT q.id FROM products q, makers n) "
+        "GROUP BY m.name HAVING COUNT(*) >= 1 ORDER BY m.name LIMIT 5"
+    )
+    query = Query(gold, schema)
+    made = list(variants(query))
+    assert {kind for kind, _ in made} >= set(KINDS) - {"added DISTINCT", "other join"}
+    assert not [sql for sql in (query.sql, *(sql for _, sql in made)) if "CROSS" in sql.upper()]
+    said = Query(gold.replace(", makers AS m", " CROSS JOIN makers AS m"), schema)
+    assert "CROSS JOIN" in said.sql, "where it was asked for it stays"
+
+
 def test_a_metric_judges_variants_as_it_judges_answers(suite):
     """The metric `spider` strips DISTINCT from both queries, so it can notice none."""
     for metric, noticed in [("exact", True), ("spider", False), ("spider-keep-distinct", True)]:
@@ -166,7 +219,8 @@ def test_the_command_prints_shares_and_survivors_with_both_queries(suite):
     result = CliRunner().invoke(app, ["suites", "mutate", spec])
     assert result.exit_code == 0
     assert "| dropped condition |" in result.stdout and "| dull " in result.stdout
-    assert "Left out, without a gold query that runs: without, broken" in result.stdout
+    assert "Left out, without a gold query that runs, and runs the same" in result.stdout
+    assert "written anew: without, broken" in result.stdout
     first = result.stdout.index("Survivor 1, dull, dropped condition")
     assert "gold:\nSELECT title FROM products WHERE price >= 10\nvariant:" in result.stdout[first:]
     assert CliRunner().invoke(app, ["suites", "mutate", spec, "--at-least", "0.99"]).exit_code == 1

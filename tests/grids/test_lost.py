@@ -73,6 +73,20 @@ def test_variants_are_compared_on_the_episodes_that_none_has_lost(server, tmp_pa
     assert again.left_out == 0 and "lost" not in comparison_table(again)
 
 
+@pytest.mark.parametrize(("episodes", "rough"), [(3, True), (6, False)])
+def test_intervals_over_few_questions_are_called_rough_in_both_tables(
+    server, tmp_path, episodes, rough
+):
+    said = "Rough: with fewer than 5 questions, here 3"
+    fields = FIELDS | {"episodes": episodes}
+    grid = make_grid({"model": ["openai:good", "openai:other"], **fields})
+    table = run_sweep(grid, tmp_path / "sweep", workers=threads, progress=False)
+    assert sweep_text(table).count(said) == rough
+    variants = make_variants(RunConfig(**fields), {"model": ["openai:good", "openai:other"]})
+    found = compare(variants, [0], tmp_path / "compare", workers=threads, progress=False)
+    assert comparison_table(found).count(said) == rough
+
+
 def test_a_comparison_that_lost_everything_says_why(server, tmp_path):
     variants = make_variants(RunConfig(**FIELDS), {"model": ["openai:good", "openai:bad"]})
     with pytest.raises(NothingLeftError, match=r"(?s)Nothing is left.* 6 × The model only thought"):

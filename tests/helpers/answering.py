@@ -82,3 +82,16 @@ def delta(content: Any = None, reason: str | None = None, **more: Any) -> dict[s
     """Return an event of a stream."""
     said = ({} if content is None else {"content": content}) | more
     return {"choices": [{"index": 0, "delta": said, "finish_reason": reason}]}
+
+
+def never_streams(text: str, *, refuses: bool) -> Callable[[dict[str, Any]], Reply]:
+    """Return how a server replies that answers in one piece, or refuses to be asked to stream."""
+
+    def reply(request: dict[str, Any]) -> Reply:
+        if refuses and "stream" in request:
+            said = "Unsupported parameter: 'stream' is not supported with this model."
+            error = {"message": said, "param": "stream", "type": "invalid_request_error"}
+            return 400, {"error": error}
+        return 200, whole(text)
+
+    return reply

@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 GARBAGE = ("broken_json", "empty_choices", "html", "wrong_type", "endless")
-FAULTS = ("rate_limit", "error", "hang", "reset", "truncated", "garbage", *GARBAGE)
+FAULTS = ("rate_limit", "error", "hang", "reset", "truncated", "broken_off", "garbage", *GARBAGE)
+# What a gateway says of a provider that broke off: half an answer, in a response that is well.
+BROKEN_OFF = {"code": 502, "message": "the provider broke off"}
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -158,7 +160,11 @@ class Server:
         message = {"role": "assistant", "content": text}
         if self.options.reasoning:
             message["reasoning_content"] = self.options.reasoning
+        choices: list[dict[str, Any]]
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        if fault == "broken_off":
+            message["content"] = text[: len(text) // 2]
+            choices[0] |= {"finish_reason": "error", "error": BROKEN_OFF}
         value = envelope("chat.completion", [] if fault == "empty_choices" else choices)
         body = json.dumps(value | {"usage": usage}).encode()
         if fault == "truncated":
@@ -172,7 +178,7 @@ class Server:
                 await writer.drain()
                 await asyncio.sleep(0.01)
         await self.send(writer, 200, body)
-        self.stats["finished"] += fault != "empty_choices"
+        self.stats["finished"] += fault not in ("empty_choices", "broken_off")
 
     async def stream(
         self, writer: asyncio.StreamWriter, text: str, usage: dict[str, Any], fault: str | None
@@ -190,7 +196,7 @@ class Server:
         if self.options.reasoning:
             await event(delta(reasoning_content=self.options.reasoning))
         words = text.replace(" ", " \0").split("\0")
-        if fault == "truncated":
+        if fault in ("truncated", "broken_off"):
             words = words[: len(words) // 2]
         if fault == "empty_choices":
             words = []
@@ -201,12 +207,15 @@ class Server:
             await asyncio.sleep(0.005)
         if fault == "truncated":
             raise Hangup
-        if fault != "empty_choices":
+        if fault == "broken_off":
+            end = {"index": 0, "delta": {}, "finish_reason": "error", "error": BROKEN_OFF}
+            await event([end])
+        elif fault != "empty_choices":
             await event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
         await event([], usage=usage)
         writer.write(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
         await writer.drain()
-        self.stats["finished"] += fault != "empty_choices"
+        self.stats["finished"] += fault not in ("empty_choices", "broken_off")
 
     async def send(
         self,

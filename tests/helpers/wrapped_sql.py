@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 
 from sqlbench.models import extract_sql
-from sqlbench.models.reading.tokens import token_at
+from sqlbench.models.reading.tokens import BLANKS, Token, after_blanks, token_at
 from sqlbench.suites import load_suite
 
 DRAFT = (
@@ -143,9 +143,14 @@ def as_taken(sql: str) -> str:
     return "".join(pieces).strip().rstrip(";").strip()
 
 
+QUOTES = ('"{}"', "[{}]", "`{}`")
+
+
 def mutated(sql: str, rng: random.Random) -> str:
     """Return a statement with comments, line breaks, other case, quoted names, spaced dots."""
     pieces: list[str] = []
+    before: list[Token] = []  # what is no blank; of each open bracket, what stands in front of it
+    opened: list[str] = []
     i = 0
     while i < len(sql):
         token = token_at(sql, i)
@@ -157,13 +162,35 @@ def mutated(sql: str, rng: random.Random) -> str:
             )
         elif token.kind == "word" and draw < 0.1:
             text = rng.choice((text.lower(), text.upper()))
+        elif draw < 0.4 and _is_name(token, before, opened, sql):
+            text = rng.choice(QUOTES).format(text)
         elif text == "." and token.kind == "mark" and draw < 0.3:
             text = rng.choice((" . ", ". ", " ."))
         elif token.kind == "number" and text.isdigit() and draw < 0.3 and i < len(sql):
             # At the very end of a bare answer it would be a full stop.
             text += "."
         pieces.append(text)
+        if token.text == "(":
+            opened.append(before[-1].text.lower() if before else "")
+        elif token.text == ")" and opened:
+            opened.pop()
+        if token.kind not in BLANKS:
+            before.append(token)
     return "".join(pieces)
+
+
+def _is_name(token: Token, before: list[Token], opened: list[str], sql: str) -> bool:
+    """Whether a word is a name beyond doubt: beside a dot, or behind AS where no type stands."""
+    behind = sql[after_blanks(sql, token.end) :][:1]
+    if token.kind != "word" or not before or behind == "(":  # a function, or columns of a CTE
+        return False
+    last = before[-1]
+    if last.text == ".":
+        return len(before) > 1 and before[-2].kind in ("word", "name")
+    if last.kind == "word" and last.text.lower() == "as":
+        typed = bool(opened) and opened[-1] in ("cast", "try_cast")
+        return not typed and token.text.lower() not in ("not", "materialized")
+    return behind == "." and last.kind != "number"
 
 
 @dataclass

@@ -8,6 +8,7 @@ import re
 import nbformat
 import pytest
 from folders import DATA, ROOT
+from scripted import Scripted
 
 from sqlbench.exceptions import BudgetReachedError
 from sqlbench.models import Calling, load_model
@@ -64,6 +65,11 @@ async def partly_failed(folder):
     await run(folder, model=SimulatedModel(SUITE, failure_rate=0.3), feedback="always")
 
 
+async def of_half_characters(folder):
+    """Answers that hold a lone surrogate, as models send them."""
+    await run(folder, model=Scripted("```sql\nSELECT '\ud83d', \"\udc00x\" FROM nowhere\n```"))
+
+
 KINDS = {
     "spider": lambda f: run(f, f"spider:{DATA / 'small_spider'}", "simulated", episodes=60),
     "measured": lambda f: run(f, model="simulated:measured", episodes=40, policy="random"),
@@ -74,6 +80,7 @@ KINDS = {
     "twelve": run,
     "none": without_an_episode,
     "failed": partly_failed,
+    "half": of_half_characters,
 }
 # What a report of this kind must say, and what it must not.
 SAYS = {
@@ -86,6 +93,7 @@ SAYS = {
     "twelve": ("12 of 12 episodes", "Never solved"),
     "none": ("0 of 12 episodes", "There is no attempt"),
     "failed": ("Episodes that the model or the database failed", "as failure_rate asks"),
+    "half": ("12 of 12 episodes", "No episode was repaired"),
 }
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import platform
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import lru_cache
 
 import numpy as np
@@ -63,6 +66,15 @@ def test_the_same_configuration_gives_the_same_bytes_whatever_the_delays(suite, 
         logs.append([(tmp_path / name / file).read_bytes() for file in files])
     assert all(log == logs[0] for log in logs[1:])
     assert logs[0][0].count(b"\n") == 120
+
+
+def test_run_json_says_which_engine_and_versions_the_results_are_of(suite, tmp_path):
+    run(suite, tmp_path / "a", episodes=2)
+    kept = json.loads((tmp_path / "a" / "run.json").read_text())["versions"]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        ((asked,),) = connection.execute("SELECT sqlite_version()")
+    assert kept["sqlite"] == asked and kept["sqlbench"] == sb.__version__
+    assert kept["python"] == platform.python_version() and kept["sqlglot"]
 
 
 def test_another_seed_or_lag_gives_another_log(suite, tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandboxed import COUNT
 from serving import Served, call, serve, serve_slow
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -147,14 +148,15 @@ def test_a_frame_past_all_bounds_closes_its_own_session_only(server: Served):
 
 
 def test_hostile_sql_is_the_agents_error_and_changes_nothing(server: Served):
-    forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT sum(x) FROM c"
+    # More steps than the server's limit allows, and a few seconds where nothing stops it.
+    long = COUNT.replace("3000000", "6000000")
     attacks = ["DROP TABLE customers", "ATTACH '/etc/passwd' AS x", "PRAGMA writable_schema = 1"]
     count = {"custom_sql": "SELECT count(*) FROM customers"}
     with server.connect() as ws:
         call(ws, "reset", {})
         before = call(ws, "step", count)["data"]["observation"]["rows"]
         classes = []
-        for sql in [*attacks, forever]:
+        for sql in [*attacks, long]:
             answer = call(ws, "step", {"custom_sql": sql})["data"]["observation"]
             assert answer["error_message"] and answer["row_count"] is None
             classes.append(answer["error_class"])

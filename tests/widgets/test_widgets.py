@@ -9,6 +9,7 @@ import tempfile
 import time
 
 import pytest
+from answering import answering, never_streams
 from failing import Failing
 from folders import DATA
 
@@ -227,6 +228,22 @@ async def test_an_episode_is_played_by_clicks(suite, monkeypatch):
         player.step_button.click()
         await player.settled()
     assert player.step_button.disabled and "Gold rows" in text(player.outlook)
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["one piece", "refuses to stream"])
+async def test_an_episode_is_played_with_a_server_that_does_not_stream(suite, monkeypatch, refuses):
+    question = suite.task("simple_queries").questions[0]
+    reply = never_streams(f"```sql\n{question.gold.strip()}\n```", refuses=refuses)
+    with answering(reply) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        env = sb.SQLAgentEnv(suite, "openai:m", "rules")
+        player = sb.widgets.play(env)
+        player.task.value, player.question.value = "simple_queries", question.id
+        await player.step()
+        await env.model.aclose()
+    assert env.episode.success and player.step_button.disabled
+    assert "SELECT" in text(player.history) and "Gold rows" in text(player.outlook)
 
 
 async def test_gold_rows_are_shown_early_only_on_demand(suite):

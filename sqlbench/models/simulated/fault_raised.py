@@ -282,7 +282,7 @@ def _uneven_unions(query: Query) -> Iterator[str]:
                 alone.set(key, None)
             names = [c.name for c in table.columns[: len(select.selects) + 1]]
             union = exp.union(alone, _plain_select(table, names), distinct=False, copy=False)
-            yield union.sql(dialect=query.dialect, pretty=True)
+            yield query.text_of(union)
 
 
 def _new_subselects(query: Query) -> Iterator[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 from scripted import request
@@ -76,8 +77,8 @@ def test_a_run_against_a_faulty_endpoint_equals_a_faultless_one(suite, tmp_path)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "fault",
-    ["rate_limit", "error", "hang", "reset", "truncated", "broken_json", "empty_choices", "html",
-     "wrong_type", "endless"],
+    ["rate_limit", "error", "hang", "reset", "truncated", "broken_off", "broken_json",
+     "empty_choices", "html", "wrong_type", "endless"],
 )  # fmt: skip
 def test_each_fault_is_tried_again_until_it_passes(suite, tmp_path, fault, stream):
     with serve(tmp_path, answers_for(suite), faults={fault: 0.5}) as server:
@@ -90,6 +91,45 @@ def test_each_fault_is_tried_again_until_it_passes(suite, tmp_path, fault, strea
         finished = run_on(server, suite, episodes=6, stream=stream, retries=12, **limits)
         assert finished.failed == [] and len(finished.log) == 6
         assert server.stats[fault] >= 1
+
+
+def stored_in(folder):
+    with closing(sqlite3.connect(folder / "responses.sqlite")) as store:
+        return [json.loads(text) for (text,) in store.execute("SELECT completion FROM completions")]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_half_an_answer_with_the_reason_error_is_called_again_and_kept_nowhere(
+    suite, tmp_path, stream
+):
+    """``finish_reason: "error"`` comes with a status of 200, and with SQL that would be scored."""
+    logs = []
+    for name, faults in [("clean", {}), ("broken", {"broken_off": 0.4})]:
+        with serve(tmp_path, answers_for(suite), faults=faults) as server:
+            finished = run_on(
+                server, suite, tmp_path / name, episodes=8, stream=stream, retries=12,
+                answer_seconds=60.0, first_token_seconds=60.0,
+            )  # fmt: skip
+            stats = server.stats
+        assert finished.failed == []
+        logs.append((tmp_path / name / "episodes.jsonl").read_bytes())
+        stored = stored_in(tmp_path / name)
+        assert len(stored) == stats["finished"] == sum(e.model_calls for e in finished.log)
+        assert all(kept["finish_reason"] == "stop" for kept in stored)
+    assert logs[0] == logs[1]
+    assert stats["broken_off"] >= 3
+    failures = [call["failure"] for call in finished.calls() if call["failure"] is not None]
+    assert len(failures) == stats["broken_off"]
+
+
+def test_what_always_breaks_off_is_a_model_error_and_never_wrong_sql(suite, tmp_path):
+    with serve(tmp_path, answers_for(suite), faults={"broken_off": 1.0}) as server:
+        finished = run_on(server, suite, tmp_path / "run", episodes=3, retries=1)
+        assert server.stats["broken_off"] == 6
+    assert finished.log == [] and len(finished.failed) == 3
+    assert {f["error_class"] for f in finished.failed} == {"model_error"}
+    assert all("the provider broke off" in f["message"] for f in finished.failed)
+    assert stored_in(tmp_path / "run") == []
 
 
 def test_an_episode_whose_model_fails_for_good_is_counted_beside_the_rates(suite, tmp_path):

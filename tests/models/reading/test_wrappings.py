@@ -1,11 +1,13 @@
 """Real SQL comes out whole from every wrapping that models give it."""
 
 import random
+import re
 
 import pytest
-from wrapped_sql import WRAPPINGS, as_taken, mutated, parses, real_statements, take_all
+from wrapped_sql import QUOTES, WRAPPINGS, as_taken, mutated, parses, real_statements, take_all
 
 from sqlbench.models import extract_sql
+from sqlbench.suites import load_suite
 
 
 @pytest.mark.slow
@@ -43,6 +45,39 @@ def test_a_changed_statement_still_parses():
     changed = {mutated(sql, rng) for _ in range(50)}
     assert len(changed) > 40
     assert all(parses(c) for c in changed)
+
+
+def test_names_are_quoted_in_each_manner_and_types_and_functions_never():
+    rng = random.Random(3)
+    sql = (
+        "WITH x AS MATERIALIZED (SELECT 1 AS one) SELECT T1.name AS who, CAST(T1 . age AS INTEGER),"
+        " count(T1.id) FROM singer AS T1 JOIN x AS T2 ON T1.id = T2.one"
+    )
+    changed = [mutated(sql, rng) for _ in range(300)]
+    assert all(parses(c) for c in changed)
+    for name in ("name", "who", "age", "T1", "T2", "one"):
+        for quoted in (f'"{name}"', f"[{name}]", f"`{name}`"):
+            assert any(quoted in c for c in changed), quoted
+    never = ("MATERIALIZED", "INTEGER", "count", "SELECT", "FROM", "ON", "JOIN", "singer", "AS")
+    assert not [w for w in never for c in changed if re.search(rf'["`\[]{w}["`\]]', c, re.I)]
+
+
+@pytest.mark.parametrize("quotes", QUOTES)
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_quoted_names_at_a_statements_end_come_out_whole(wrapping, quotes):
+    name, who = quotes.format("name"), quotes.format("who is it")
+    for sql in (
+        f"SELECT T1.{name} FROM singer AS {quotes.format('T1')}",
+        f"SELECT {quotes.format('T1')} . {name} AS {who} FROM singer AS T1 ORDER BY {who}",
+        f"SELECT T1.name\nFROM singer AS T1\nORDER BY T1.\n{name}",
+    ):
+        assert extract_sql(WRAPPINGS[wrapping](sql)).replace("\r", "") == sql
+
+
+def test_every_gold_of_the_marketplace_still_parses_when_it_is_changed():
+    rng = random.Random(4)
+    for question in load_suite("marketplace").questions():
+        assert parses(changed := mutated(question.gold, rng)), changed
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,18 @@ def test_every_class_is_proposed_in_postgres_too(error_class: ErrorClass) -> Non
             assert node.parent is not None and node.arg_key is not None
             held = node.parent.args[node.arg_key]
             assert node is held or any(node is item for item in held), "a node lost its parent"
+
+
+@pytest.mark.parametrize("error_class", list(EDITS))
+def test_a_fault_in_a_comma_join_keeps_its_plan(error_class: ErrorClass) -> None:
+    """SQLite joins a CROSS JOIN in the order in which it stands, however slow that is."""
+    gold = SHOP_GOLD.replace(" JOIN orders AS o ON", ", orders AS o WHERE").replace(
+        "\nWHERE", "\nAND"
+    )
+    query = Query(gold, replace(SHOP, dialect="sqlite"))
+    proposals = list(EDITS[error_class](query))
+    assert proposals and query.tree is not None
+    assert not [sql for sql in (query.sql, *proposals) if "CROSS" in sql.upper()]
 
 
 def test_a_join_too_many_makes_a_column_ambiguous() -> None:
