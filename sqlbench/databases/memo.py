@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from sqlbench.databases.base import Outcome, QueryError
 
@@ -47,9 +47,19 @@ class Memo(Generic[V]):
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self.max_bytes, self.bytes = max_bytes, 0
+        self.max_bytes = max_bytes
+        self._renew()
+
+    def _renew(self) -> None:
+        self.bytes = 0
         self._kept: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def of_process(self) -> Self:
+        """Let a fork begin with an empty one: another thread may hold the lock at that moment."""
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+        return self
 
     def get(self, key: Hashable) -> V | None:
         """Return what was kept, if anything."""
@@ -95,11 +105,8 @@ class Outcomes(Memo[Outcome]):
         self.put(key, outcome, _size(key, outcome))
 
 
-MEMO = Outcomes()
+MEMO = Outcomes().of_process()
 """The process's own: every database of every run asks it."""
-if hasattr(os, "register_at_fork"):
-    # Another thread may have held the lock when this process was forked.
-    os.register_at_fork(after_in_child=MEMO.__init__)  # type: ignore[misc]
 
 
 def may_be_kept(sql: str) -> bool:

@@ -7,6 +7,7 @@ whoever graded it.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -50,8 +51,12 @@ def grade_all(make: Callable[[], Grader], work: Sequence[Work], workers: int) ->
                 try:
                     yield from there.result()
                     continue
-                except BrokenExecutor:  # the process was killed: what it had is graded here
-                    pass
+                except BrokenExecutor:
+                    warnings.warn(
+                        "A process that graded was ended from outside (is memory short?): what it "
+                        "had is graded by those that are left.",
+                        stacklevel=2,
+                    )
             for one in part:
                 yield grader.grade(*one)
 

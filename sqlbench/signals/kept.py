@@ -6,7 +6,6 @@ has touched is not kept, and nothing is where the memo of statements is switched
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable
 
 from sqlbench.databases.base import Outcome, QueryError
@@ -15,10 +14,7 @@ from sqlbench.signals.base import Diagnosis
 from sqlbench.signals.catalogue import Catalogue
 from sqlbench.signals.reading import READ_ROWS
 
-_KEPT: Memo[Diagnosis] = Memo(32 * 2**20)
-if hasattr(os, "register_at_fork"):
-    # Another thread may have held the lock when this process was forked.
-    os.register_at_fork(after_in_child=lambda: Memo.__init__(_KEPT, _KEPT.max_bytes))
+_KEPT = Memo[Diagnosis](32 * 2**20).of_process()
 _SIGNAL = 240  # bytes that Python needs for one, beside its sentence
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sqlite3
 
 import pytest
@@ -136,3 +137,14 @@ def test_a_run_has_the_same_bytes_with_and_without_memo(tmp_path, monkeypatch):
     for name in ("episodes.jsonl", "summary.json", "run.json", "policy.npz"):
         assert (with_memo / name).read_bytes() == (without / name).read_bytes(), name
     assert len(MEMO) > 0
+
+
+def test_a_fork_does_not_wait_for_a_lock_that_another_thread_held() -> None:
+    with MEMO._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # ends a child that waits
+            MEMO.get("nothing")
+            os._exit(len(MEMO))
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -70,7 +70,8 @@ def test_what_a_killed_process_had_is_graded_here(
 ) -> None:
     alone = verdicts(files, "alone", 1)
     monkeypatch.setattr(parallel, "_grade", is_killed)
-    assert verdicts(files, "killed", 2) == alone
+    with pytest.warns(UserWarning, match="was ended from outside"):
+        assert verdicts(files, "killed", 2) == alone
 
 
 def test_an_error_of_another_process_is_raised_here(
