@@ -181,12 +181,16 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     if not ahead.feed(dot):
         return False
     i, seen, last_dot = dot.end, 0, dot.start
-    sql = names = False
+    sql = names = sole = False
     keyword = _first_word(text, start)
     while i < len(text) and seen < AHEAD:
         token = token_at(text, i)
         waits = ahead.last.dotted and sql and _is_named(text, start, last_dot)
-        if token.text == ";" or (token.kind == "line" and names and not waits):
+        if token.text == ";":
+            break
+        if token.kind == "line" and names and not waits:
+            if _begins_with_operator(text, i):
+                return True
             break
         if token.text == ".":
             last_dot = i
@@ -194,6 +198,8 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
             return sql
         if token.kind not in BLANKS:
             seen += 1
+            # One word on its own is no sentence where no language writes it so (order_id, t1).
+            sole = seen == 1 and re.search(r"[_\d]", token.text) is not None
             names = True
             upper = token.text.upper()
             if token.kind == "word" and upper in GOES_ON | NEUTRAL and seen > (dot.kind == "mark"):
@@ -204,11 +210,21 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
         i = token.end
     if ahead.last.dotted or sql:
         return not ahead.last.dotted
+    if sole and dot.kind == "mark":
+        return True
     if dot.kind == "number":
         return not names  # a name behind a number would be its alias
     if text[dot.start - 1].isspace() or (flow.frames[-1].clause == "list" and not flow.reached):
         return True
     return flow.frames[-1].clause != "from" and _is_named(text, start, dot.start)
+
+
+def _begins_with_operator(text: str, i: int) -> bool:
+    """Whether the next line with anything on it goes on with a comparison or a sum."""
+    i = after_blanks(text, i)
+    if i >= len(text) or _MARKUP.match(text, i) or _BULLET.match(text, i) or _RULE.match(text, i):
+        return False
+    return token_at(text, i).kind == "operator"
 
 
 def _is_alias(text: str, dot: int) -> bool:
