@@ -22,7 +22,7 @@ def observe(
 ) -> SQLObservation | SQLAgentObservation:
     """Return what travels after a reset, or after a step with its reward."""
     if bench.config.agent:
-        return _observe_agent(bench, env, observation, reward)
+        return SQLAgentObservation(**agent_fields(bench, env, observation, reward))
     episode = env.episode
     assert episode is not None
     seen: dict[str, Any] = {
@@ -49,13 +49,16 @@ def observe(
     return SQLObservation(**seen)
 
 
-def _observe_agent(
-    bench: Workbench, env: SQLAgentEnv, observation: Observation, reward: RewardInfo | None
-) -> SQLAgentObservation:
+def agent_fields(
+    bench: Workbench,
+    env: SQLAgentEnv,
+    observation: Observation,
+    reward: RewardInfo | None = None,
+) -> dict[str, Any]:
+    """Return the fields of an `SQLAgentObservation`; one that is not here holds its default."""
     episode = env.episode
     assert episode is not None
-    seen: dict[str, Any] = observation.model_dump(exclude={"schema_info", "current_sql", "signals"})
-    seen |= {"question_id": episode.question_id, "evidence": observation.signals}
+    seen = _known(observation, episode.question_id)
     if reward is None:  # the schema is nearly all of a prompt: it comes once
         question = env.question
         seen["schema_info"] = observation.schema_info
@@ -68,25 +71,36 @@ def _observe_agent(
             "task_score": reward.info["task_score"],
             "value": episode_value(episode.steps),
         }
-    return SQLAgentObservation(**seen)
+    return seen
 
 
-def observe_over(env: SQLAgentEnv) -> SQLAgentObservation:
+def over_fields(env: SQLAgentEnv) -> dict[str, Any]:
     """Return what an agent sees that steps on after the end: nothing more is to be had."""
     observation, _ = env.last_result()
     assert env.episode is not None
-    return SQLAgentObservation(
-        **observation.model_dump(
-            exclude={"schema_info", "current_sql", "error_message", "signals"}
-        ),
-        evidence=observation.signals,
-        question_id=env.episode.question_id,
-        error_message=OVER,
-        reward=0.0,
-        done=True,
-        success=env.episode.success,
-        value=episode_value(env.episode.steps),
-    )
+    return _known(observation, env.episode.question_id) | {
+        "error_message": OVER,
+        "reward": 0.0,
+        "done": True,
+        "success": env.episode.success,
+        "value": episode_value(env.episode.steps),
+    }
+
+
+def _known(observation: Observation, question_id: str) -> dict[str, Any]:
+    return {
+        "question": observation.question,
+        "question_id": question_id,
+        "task_id": observation.task_id,
+        "task_difficulty": observation.task_difficulty,
+        "attempt_number": observation.attempt_number,
+        "max_attempts": observation.max_attempts,
+        "error_class": observation.error_class,
+        "error_message": observation.error_message,
+        "doubt": observation.doubt,
+        "facts": list(observation.facts),
+        "evidence": list(observation.signals),
+    }
 
 
 def _result(reward: RewardInfo) -> dict[str, Any]:
