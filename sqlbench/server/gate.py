@@ -29,6 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 512 * 1024
 DRAIN_SECONDS = 5.0
+LOOK_SECONDS = 0.02  # how long a step is under way before its client's end is looked for
 _FRAMES = {"reset": {"type", "data"}, "step": {"type", "data"}, "state": {"type"}}
 _FRAMES |= {"close": {"type"}, "mcp": {"type", "data"}}
 
@@ -160,7 +161,7 @@ class Gate:
         """
         ahead: asyncio.Future[Message] | None = None
         busy = gone = False
-        short_way = ShortWay()
+        loop, short_way = asyncio.get_running_loop(), ShortWay()
         SHORT_WAY.set(short_way)
 
         def look(future: asyncio.Future[Message]) -> None:
@@ -169,6 +170,11 @@ class Gate:
             if lost and busy and future.result()["type"] == "websocket.disconnect":
                 gone = True
                 session.cancel()
+
+        def look_ahead() -> None:
+            nonlocal ahead
+            ahead = asyncio.ensure_future(receive())
+            ahead.add_done_callback(look)
 
         async def next_frame() -> Message:
             nonlocal ahead, busy
@@ -183,11 +189,15 @@ class Gate:
                     await send({"type": "websocket.send", "text": json.dumps(wrong)})
                     continue
                 busy = True
-                ahead = asyncio.ensure_future(receive())
-                ahead.add_done_callback(look)
                 if plain is None:
+                    look_ahead()
                     return message
-                await send({"type": "websocket.send", "text": await short_way.answer(plain)})
+                soon = loop.call_later(LOOK_SECONDS, look_ahead)  # most are answered sooner
+                try:
+                    answer = await short_way.answer(plain)
+                finally:
+                    soon.cancel()
+                await send({"type": "websocket.send", "text": answer})
 
         session = asyncio.ensure_future(self.app(scope, next_frame, send))
         try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sqlbench.databases.base import QueryResult
 from sqlbench.environment.environment import Observation, RewardInfo, SQLAgentEnv
+from sqlbench.environment.exchange import SHOWN_ROWS
 from sqlbench.environment.wire import SQLAgentObservation, SQLObservation
+from sqlbench.episodes.episode import Step
 from sqlbench.episodes.returns import episode_value, paid
 from sqlbench.server.bench import Workbench
 
@@ -22,7 +25,7 @@ def observe(
 ) -> SQLObservation | SQLAgentObservation:
     """Return what travels after a reset, or after a step with its reward."""
     if bench.config.agent:
-        return SQLAgentObservation(**agent_fields(bench, env, observation, reward))
+        return SQLAgentObservation(**agent_fields(bench, env))
     episode = env.episode
     assert episode is not None
     seen: dict[str, Any] = {
@@ -33,7 +36,7 @@ def observe(
     }
     if reward is not None:
         step, info, suggestion = episode.steps[-1], reward.info, env.suggestion
-        seen |= _result(reward) | {
+        seen |= _result(env.result, step) | {
             "reward": paid(episode.steps, episode.done, bench.config.reward),
             "done": reward.done,
             "action": step.action,
@@ -49,36 +52,30 @@ def observe(
     return SQLObservation(**seen)
 
 
-def agent_fields(
-    bench: Workbench,
-    env: SQLAgentEnv,
-    observation: Observation,
-    reward: RewardInfo | None = None,
-) -> dict[str, Any]:
+def agent_fields(bench: Workbench, env: SQLAgentEnv) -> dict[str, Any]:
     """Return the fields of an `SQLAgentObservation`; one that is not here holds its default."""
-    episode = env.episode
+    episode, question = env.episode, env.question
     assert episode is not None
-    seen = _known(observation, episode.question_id)
-    if reward is None:  # the schema is nearly all of a prompt: it comes once
-        question = env.question
-        seen["schema_info"] = observation.schema_info
-        seen["dialect"] = env.suite.database(question).dialect
-        seen["hint"] = question.evidence or None
-    else:
-        seen |= _result(reward) | {
-            "reward": paid(episode.steps, episode.done, bench.config.reward),
-            "done": reward.done,
-            "task_score": reward.info["task_score"],
-            "value": episode_value(episode.steps),
+    if not episode.steps:  # the schema is nearly all of a prompt: it comes once
+        return _standing(env) | {
+            "schema_info": env.suite.schema_text(question),
+            "dialect": env.suite.database(question).dialect,
+            "hint": question.evidence or None,
         }
-    return seen
+    step = episode.steps[-1]
+    return _standing(env) | {
+        **_result(env.result, step),
+        "reward": paid(episode.steps, episode.done, bench.config.reward),
+        "done": episode.done,
+        "task_score": step.score,
+        "value": episode_value(episode.steps),
+    }
 
 
 def over_fields(env: SQLAgentEnv) -> dict[str, Any]:
     """Return what an agent sees that steps on after the end: nothing more is to be had."""
-    observation, _ = env.last_result()
     assert env.episode is not None
-    return _known(observation, env.episode.question_id) | {
+    return _standing(env) | {
         "error_message": OVER,
         "reward": 0.0,
         "done": True,
@@ -87,29 +84,34 @@ def over_fields(env: SQLAgentEnv) -> dict[str, Any]:
     }
 
 
-def _known(observation: Observation, question_id: str) -> dict[str, Any]:
+def _standing(env: SQLAgentEnv) -> dict[str, Any]:
+    """Return what an agent sees after a reset and after a step."""
+    episode, question = env.episode, env.question
+    assert episode is not None
+    known = episode.steps[-1].known if episode.steps else None
+    message, error_class = env.told
     return {
-        "question": observation.question,
-        "question_id": question_id,
-        "task_id": observation.task_id,
-        "task_difficulty": observation.task_difficulty,
-        "attempt_number": observation.attempt_number,
-        "max_attempts": observation.max_attempts,
-        "error_class": observation.error_class,
-        "error_message": observation.error_message,
-        "doubt": observation.doubt,
-        "facts": list(observation.facts),
-        "evidence": list(observation.signals),
+        "question": question.text,
+        "question_id": question.id,
+        "task_id": episode.task_id,
+        "task_difficulty": env.suite.task(episode.task_id).difficulty,
+        "attempt_number": len(episode.steps),
+        "max_attempts": env.max_attempts,
+        "error_class": error_class,
+        "error_message": message,
+        "doubt": known.doubt if known else None,
+        "facts": list(known.facts) if known else [],
+        "evidence": list(known.evidence) if known else [],
     }
 
 
-def _result(reward: RewardInfo) -> dict[str, Any]:
-    info = reward.info
+def _result(result: QueryResult | None, step: Step) -> dict[str, Any]:
+    rows = result.rows[:SHOWN_ROWS] if result else []
     return {
-        "success": reward.success,
-        "columns": info["columns"],
-        "rows": [[cell(value) for value in row] for row in info["rows"]],
-        "row_count": info["row_count"],
+        "success": step.success,
+        "columns": list(result.columns) if result else [],
+        "rows": [[cell(value) for value in row] for row in rows],
+        "row_count": step.row_count,
     }
 
 

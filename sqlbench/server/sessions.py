@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import sqlbench
 from sqlbench.environment.agent import AgentSQL
-from sqlbench.environment.environment import Action, Observation, RewardInfo, SQLAgentEnv
+from sqlbench.environment.environment import Action, Observation, SQLAgentEnv
 from sqlbench.environment.wire import (
     MAX_NAME_CHARS,
     SQLAction,
@@ -107,7 +107,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
 
     async def reset_fields(self, **asked: Any) -> dict[str, Any]:
         """Do as `reset_async`, and return the fields of an agent's observation."""
-        return agent_fields(self.bench, self.env, await self._reset(**asked))
+        await self._reset(**asked)
+        return agent_fields(self.bench, self.env)
 
     async def _reset(self, **given: Any) -> Observation:
         self._check_open()
@@ -135,20 +136,17 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             If the action does not exist or is not possible now.
         """
         asked = getattr(action, "timeout_s", None) or timeout_s or math.inf
-        made = await self._step(to_env(action), asked)
-        if made is None:
-            return SQLAgentObservation(**over_fields(self.env))
-        return observe(self.bench, self.env, *made)
+        if await self._step(to_env(action), asked):
+            return observe(self.bench, self.env, *self.env.last_result())
+        return SQLAgentObservation(**over_fields(self.env))
 
     async def step_fields(self, sql: str) -> dict[str, Any]:
         """Do as `step_async`, and return the fields of an agent's observation."""
         made = await self._step(sql)
-        return over_fields(self.env) if made is None else agent_fields(self.bench, self.env, *made)
+        return agent_fields(self.bench, self.env) if made else over_fields(self.env)
 
-    async def _step(
-        self, action: Action | AgentSQL | str, limit: float = math.inf
-    ) -> tuple[Observation, RewardInfo] | None:
-        """Make one attempt; None where an agent steps on after the end."""
+    async def _step(self, action: Action | AgentSQL | str, limit: float = math.inf) -> bool:
+        """Make one attempt; False where an agent steps on after the end."""
         self._check_open()
         if self.env.episode is None:
             raise SessionError(
@@ -157,12 +155,12 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
                 "session ends with its connection: a client that has connected again has a new one."
             )
         if self.bench.config.agent and self.env.episode.done:
-            return None
+            return False
         limit = min(limit, self.bench.config.session_timeout)
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                made = await self.env.step(action)
+                await self.env.attempt(action)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -176,7 +174,7 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             raise SessionError(f"{error} The attempt is not counted; step again.") from None
         self._check_open()
         finish(self.bench, self.env)
-        return made
+        return True
 
     @property
     def state(self) -> SQLState:
