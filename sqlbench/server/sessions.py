@@ -261,7 +261,8 @@ def start(
 ) -> Observation:
     """Start an episode, and learn from the one that it closes."""
     open_episode = env.episode if env.episode is not None and not env.episode.done else None
-    env.policy = bench.policy(policy)
+    if policy is not None or not bench.config.agent:  # nobody asks an agent's for a repair
+        env.policy = bench.policy(policy)
     observation = env.reset_with_question(question.task_id, question.id)
     if open_episode is not None and open_episode.steps:
         bench.learn(open_episode)

@@ -9,6 +9,7 @@ sessions; and what is sent is the same, which `tests/server/test_short_way.py` s
 from __future__ import annotations
 
 import json
+import math
 import time
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
@@ -51,7 +52,7 @@ class ShortWay:
 
     def __init__(self) -> None:
         self.session: Session | None = None
-        self._seen = -SEEN_SECONDS
+        self._seen = -math.inf
 
     def read(self, text: str | None) -> Plain | None:
         """Return what a frame asks for; None if it is not for the short way."""

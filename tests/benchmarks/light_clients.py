@@ -1,0 +1,93 @@
+"""Clients of a WebSocket server that do no more than they must: a benchmark is not to measure them.
+
+One thread and one selector drive all of them. Their frames are made once, and of an answer only
+its length and its beginning are read. The handshake is a library's: they come in as any client.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.uri import parse_uri
+
+
+def frame(kind: str, data: dict[str, Any]) -> bytes:
+    """Return a text frame, masked as a client's must be: with zeros, which change nothing."""
+    body = json.dumps({"type": kind, "data": data}).encode()
+    length = len(body)
+    size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + body
+
+
+def connected(url: str) -> socket.socket:
+    """Return a socket after the handshake."""
+    parts = urlsplit(url)
+    made = socket.create_connection((parts.hostname, parts.port))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    protocol = ClientProtocol(parse_uri(url))
+    protocol.send_request(protocol.connect())
+    made.sendall(b"".join(protocol.data_to_send()))
+    while not protocol.events_received():
+        protocol.receive_data(made.recv(65536))
+    if protocol.handshake_exc is not None:
+        raise protocol.handshake_exc
+    return made
+
+
+class Client:
+    """One session: whole episodes of some attempts, one frame after another."""
+
+    def __init__(self, url: str, frames: list[bytes]) -> None:
+        self.socket, self._frames, self._next = connected(url), frames, 0
+        self._received, self.size = b"", 0
+
+    def send(self) -> bool:
+        """Send the next frame; False if there is none."""
+        if self._next == len(self._frames):
+            return False
+        self.socket.sendall(self._frames[self._next])
+        self._next += 1
+        return True
+
+    def answered(self) -> bool:
+        """Take in what has come; whether it is the whole answer."""
+        self._received += self.socket.recv(65536)
+        received = self._received
+        if len(received) < 4:
+            return False
+        length, at = received[1], 2
+        if length > 125:
+            at = 4 if length == 126 else 10
+            length = int.from_bytes(received[2:at], "big")
+        if len(received) < at + length:
+            return False
+        assert received[0] == 0x81 and b'"observation"' in received[at : at + 40], received[:300]
+        assert len(received) == at + length, "two answers to one frame"
+        self._received, self.size = b"", length
+        return True
+
+
+def play(
+    url: str, action: dict[str, Any], *, clients: int, episodes: int, attempts: int
+) -> tuple[float, int]:
+    """Return the steps a second of so many clients at once, and the size of an answer in bytes."""
+    frames = ([frame("reset", {})] + [frame("step", action)] * attempts) * episodes
+    with selectors.DefaultSelector() as selector:
+        made = [Client(url, frames) for _ in range(clients)]
+        for one in made:
+            selector.register(one.socket, selectors.EVENT_READ, one)
+        started, busy = time.perf_counter(), sum(one.send() for one in made)
+        while busy:
+            for key, _ in selector.select(timeout=60):
+                if key.data.answered():
+                    busy -= not key.data.send()
+        seconds = time.perf_counter() - started
+        for one in made:
+            one.socket.close()
+    return clients * episodes * attempts / seconds, made[0].size
