@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count, repeat
 from pathlib import Path
 
 from light_clients import play
@@ -79,9 +80,11 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def compare(here: tuple[str, int], there: tuple[str, int] | None) -> None:
+def compare(
+    here: tuple[str, int], there: tuple[str, int] | None, what: str, sqls: Iterator[str]
+) -> None:
     """Take turns with another server; the clients' own processor time is told, too."""
-    old, new = {"custom_sql": SQL}, {"sql": SQL}
+    new, old = ({"sql": sql} for sql in sqls), ({"custom_sql": sql} for sql in sqls)
     rates: dict[str, list[float]] = {"here": [], "there": []}
     spent: dict[str, list[float]] = {"here": [], "there": []}
     sizes: dict[str, int] = {}
@@ -89,18 +92,18 @@ def compare(here: tuple[str, int], there: tuple[str, int] | None) -> None:
     steps = CLIENTS * PLAYED * ATTEMPTS
     for number in range(ROUNDS + 1):  # the first warms up
         turns = {"here": (here, new)} | ({"there": (there, old)} if there else {})
-        for name, ((url, pid), action) in turns.items():
+        for name, ((url, pid), actions) in turns.items():
             before, own = processor_seconds(pid), time.process_time()
             rate, sizes[name] = play(
-                url, action, clients=CLIENTS, episodes=PLAYED, attempts=ATTEMPTS
+                url, actions, clients=CLIENTS, episodes=PLAYED, attempts=ATTEMPTS
             )
             if number:
                 rates[name].append(rate)
                 spent[name].append((processor_seconds(pid) - before) / steps)
                 clients += (time.process_time() - own) / (steps * ROUNDS * len(turns))
     print(
-        f"over the WebSocket, {CLIENTS} clients: {statistics.median(rates['here']):,.0f} steps a "
-        f"second (best {max(rates['here']):,.0f}), {sizes['here']:,} bytes and "
+        f"over the WebSocket, {CLIENTS} clients, {what}: {statistics.median(rates['here']):,.0f} "
+        f"steps a second (best {max(rates['here']):,.0f}), {sizes['here']:,} bytes and "
         f"{statistics.median(spent['here']) * 1e6:,.0f} µs of the server's processor time a step, "
         f"and {clients * 1e6:,.0f} µs of the clients'"
     )
@@ -125,7 +128,9 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(serving(peer)) if peer else None
         here = stack.enter_context(serving(ROOT, "--agent"))
-        compare(here, there)
+        compare(here, there, "one statement", repeat(SQL))
+        # What a process ran before it need not run again; here it never did.
+        compare(here, there, "ever another", (f"{SQL} OR email = '{n}'" for n in count()))
 
 
 if __name__ == "__main__":

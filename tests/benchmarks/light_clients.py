@@ -10,6 +10,8 @@ import json
 import selectors
 import socket
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,12 +76,17 @@ class Client:
 
 
 def play(
-    url: str, action: dict[str, Any], *, clients: int, episodes: int, attempts: int
+    url: str, actions: Iterator[dict[str, Any]], *, clients: int, episodes: int, attempts: int
 ) -> tuple[float, int]:
     """Return the steps a second of so many clients at once, and the size of an answer in bytes."""
-    frames = ([frame("reset", {})] + [frame("step", action)] * attempts) * episodes
+    reset = frame("reset", {})
+
+    def frames() -> list[bytes]:
+        steps = (frame("step", action) for action in actions)
+        return [f for _ in range(episodes) for f in (reset, *islice(steps, attempts))]
+
     with selectors.DefaultSelector() as selector:
-        made = [Client(url, frames) for _ in range(clients)]
+        made = [Client(url, frames()) for _ in range(clients)]
         for one in made:
             selector.register(one.socket, selectors.EVENT_READ, one)
         started, busy = time.perf_counter(), sum(one.send() for one in made)
