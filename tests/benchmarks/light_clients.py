@@ -19,12 +19,15 @@ from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
 
+TEXT, PING, PONG = 0x81, 0x89, 0x8A
+
+
 def frame(kind: str, data: dict[str, Any]) -> bytes:
     """Return a text frame, masked as a client's must be: with zeros, which change nothing."""
     body = json.dumps({"type": kind, "data": data}).encode()
     length = len(body)
     size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
-    return b"\x81" + size + bytes(4) + body
+    return bytes([TEXT]) + size + bytes(4) + body
 
 
 def connected(url: str) -> socket.socket:
@@ -60,6 +63,9 @@ class Client:
     def answered(self) -> bool:
         """Take in what has come; whether it is the whole answer."""
         self._received += self.socket.recv(65536)
+        return self._taken()
+
+    def _taken(self) -> bool:
         received = self._received
         if len(received) < 4:
             return False
@@ -69,9 +75,13 @@ class Client:
             length = int.from_bytes(received[2:at], "big")
         if len(received) < at + length:
             return False
-        assert received[0] == 0x81 and b'"observation"' in received[at : at + 40], received[:300]
-        assert len(received) == at + length, "two answers to one frame"
-        self._received, self.size = b"", length
+        body, self._received = received[at : at + length], received[at + length :]
+        if received[0] == PING:
+            self.socket.sendall(bytes([PONG, 0x80 | length]) + bytes(4) + body)
+            return bool(self._received) and self._taken()
+        assert received[0] == TEXT and b'"observation"' in body[:40], received[:300]
+        assert not self._received, "two answers to one frame"
+        self.size = length
         return True
 
 
