@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
-
 TEXT, PING, PONG = 0x81, 0x89, 0x8A
 
 
