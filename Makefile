@@ -98,15 +98,20 @@ install: .venv/installed
 	touch $@
 
 # An environment for each trainer: their needs exclude each other's. uv keeps what it has fetched.
-# Their versions are pyproject.toml's. The auditor still loads verifiers before 0.2.
-integrations: .venv/verifiers/ready .venv/inspect/ready .venv/rlenv-audit/ready
+# Their versions are pyproject.toml's. One auditor still loads verifiers before 0.2; the other needs
+# nothing but what it looks at, and sees the environment that is there.
+integrations: $(addprefix .venv/,$(addsuffix /ready,verifiers inspect rlenv-audit falsepass))
 
 .venv/verifiers/ready: INSTALL = --editable ".[verifiers]"
 .venv/inspect/ready: INSTALL = --editable ".[inspect]"
 .venv/rlenv-audit/ready: INSTALL = --group rlenv-audit --editable .
+.venv/falsepass/ready: INSTALL = --group falsepass
+.venv/falsepass/ready: SEES = import sysconfig as s; \
+	print("import site; site.addsitedir(%r)" % s.get_path("purelib"))
 .venv/%/ready: .venv/dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/$*
 	$(BIN)/uv pip install --quiet --python .venv/$* $(INSTALL)
+	$(if $(SEES),$(BIN)/python -c '$(SEES)' > "$$(echo .venv/$*/lib/python*/site-packages)/seen.pth")
 	touch $@
 
 # Complete the folder that an OpenEnv image is built from: see README, "Publish".

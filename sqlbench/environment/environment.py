@@ -203,9 +203,13 @@ class SQLAgentEnv(UnderWay):
         ModelError
             If the model gives no usable answer: the attempt is not counted.
         """
+        await self.attempt(action)
+        return self.last_result()
+
+    async def attempt(self, action: Action | AgentSQL | str = AUTO) -> None:
+        """Do as `step`, for those who read the episode itself or ask for `last_result`."""
         async for _ in self._attempt(action, streamed=False):
             pass
-        return self.last_result()
 
     async def step_streaming(
         self, action: Action | AgentSQL | str = AUTO

@@ -126,7 +126,7 @@ def observe(
     schema: str,
     difficulty: str,
     max_attempts: int,
-    failure: tuple[str, ErrorClass | None] | None,
+    told: tuple[str | None, ErrorClass | None],
 ) -> Observation:
     """Return what the agent sees of an episode.
 
@@ -140,11 +140,11 @@ def observe(
         Of the question's database and task.
     max_attempts : int
         How many there may be.
-    failure : (str, ErrorClass or None) or None
-        What the agent is told of its last attempt, where there is anything to tell.
+    told : (str or None, ErrorClass or None)
+        What the agent is told of its last attempt.
     """
     last = episode.steps[-1] if episode.steps else None
-    message, error_class = failure or (None, None)
+    message, error_class = told
     known = last.known if last else None
     return Observation(
         question=question.text,

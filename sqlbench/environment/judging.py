@@ -88,7 +88,9 @@ def judge(
         error_class = classify_error(outcome)
         return Judgement(verdict, 0.0, error_class, outcome.message, error_class)
     right = float(verdict.match)
-    score = right if gold is None else task_score(gold.result, outcome, verdict.match)
+    score = right
+    if gold is not None and not verdict.match:
+        score = task_score(gold.result, outcome, False, gold.bag)
     if not outcome.rows:
         told = "The query ran and returned no rows."
         logged = None if verdict.match else ErrorClass.EMPTY_RESULT

@@ -75,6 +75,11 @@ class UnderWay:
         return self._result if self.episode is not None and self.episode.steps else None
 
     @property
+    def told(self) -> tuple[str | None, ErrorClass | None]:
+        """What the agent is told of its last attempt, and its class; nothing of a right one."""
+        return (self._told[-1].message, self._history[-1][1]) if self._failing() else (None, None)
+
+    @property
     def next_action(self) -> str | None:
         """What ``auto`` would do next; None before attempt 1 and when the episode is over."""
         return str(self.suggestion.action) if self.suggestion else None
@@ -166,5 +171,5 @@ class UnderWay:
             self._schema,
             self.suite.task(self.episode.task_id).difficulty,
             self.max_attempts,
-            (self._told[-1].message, self._history[-1][1]) if self._failing() else None,
+            self.told,
         )

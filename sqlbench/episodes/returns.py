@@ -120,7 +120,9 @@ def check_reward(name: str) -> None:
 
 
 def _gain(attempts: Sequence[Attempt], done: bool) -> float:
-    return round(episode_value(attempts) - episode_value(attempts[:-1]), 10)
+    before, last = episode_value(attempts[:-1]), attempts[-1]
+    value = attempt_value(last.success, last.score, len(attempts))
+    return round(max(value - before, 0.0), 10)
 
 
 def _final(attempts: Sequence[Attempt], done: bool) -> float:

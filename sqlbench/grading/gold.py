@@ -8,6 +8,7 @@ from functools import cached_property
 from sqlbench.databases.base import Database, QueryError, QueryResult
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.grading.determined import cuts_tie, is_ordered
+from sqlbench.grading.score import Bag, bag_of
 
 
 class InvalidGoldError(SQLBenchError):
@@ -48,6 +49,11 @@ class Gold:
         None where that cannot be told.
         """
         return cuts_tie(self.sql, self.database, len(self.result.columns))
+
+    @cached_property
+    def bag(self) -> Bag:
+        """The rows as `task_score` compares them: every wrong answer is held against them."""
+        return bag_of(self.result.rows)
 
 
 def run_gold(sql: str, database: Database) -> Gold:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from sqlbench.databases.base import QueryResult, Row
 
 WRONG_RESULT_WEIGHT = 0.75
+Bag = Counter[frozenset[object]]
 
 
-def task_score(gold: QueryResult, pred: QueryResult | None, match: bool) -> float:
+def task_score(
+    gold: QueryResult, pred: QueryResult | None, match: bool, bag: Bag | None = None
+) -> float:
     """Score a prediction: 1 for a match, 0 for an error, else 0.75 × F1 of the rows.
 
     A row counts as the multiset of its cells, so that the order of columns does not matter; rows
@@ -23,6 +27,8 @@ def task_score(gold: QueryResult, pred: QueryResult | None, match: bool) -> floa
         The prediction's rows; None if it did not run.
     match : bool
         The verdict.
+    bag : Counter, optional
+        What `bag_of` makes of the gold's rows, where it is kept.
 
     Returns
     -------
@@ -33,9 +39,16 @@ def task_score(gold: QueryResult, pred: QueryResult | None, match: bool) -> floa
         return 1.0
     if pred is None or not gold.rows or not pred.rows:
         return 0.0
-    want, got = Counter(map(_cells, gold.rows)), Counter(map(_cells, pred.rows))
-    shared = (want & got).total()
-    return WRONG_RESULT_WEIGHT * 2 * shared / (want.total() + got.total())
+    want, got = bag if bag is not None else bag_of(gold.rows), bag_of(pred.rows)
+    if len(want) < len(got):  # the shorter is looked up in the longer
+        want, got = got, want
+    shared = sum(min(often, want[cells]) for cells, often in got.items() if cells in want)
+    return WRONG_RESULT_WEIGHT * 2 * shared / (len(gold.rows) + len(pred.rows))
+
+
+def bag_of(rows: Iterable[Row]) -> Bag:
+    """Count rows, each as the multiset of its cells."""
+    return Counter(map(_cells, rows))
 
 
 def _cells(row: Row) -> frozenset[object]:

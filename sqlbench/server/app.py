@@ -26,6 +26,7 @@ from openenv.core.env_server.types import ConcurrencyConfig  # isort: skip
 from sqlbench.exceptions import SQLBenchError
 from sqlbench.server.gate import Gate
 from sqlbench.server.sessions import ENV_NAME, SessionError, SQLEnvironment
+from sqlbench.server.short_way import SEEN_SECONDS
 from sqlbench.server.streaming import add_stream_route
 
 # The page's own script and style, its own requests, and nothing from anywhere else.
@@ -57,7 +58,8 @@ def create_app(config: ServerConfig | None = None) -> Gate:
         env_name=ENV_NAME,
         state_cls=SQLState,
         concurrency_config=ConcurrencyConfig(
-            max_concurrent_envs=config.max_sessions, session_timeout=config.session_timeout
+            max_concurrent_envs=config.max_sessions,
+            session_timeout=config.session_timeout + SEEN_SECONDS,
         ),
     )
     app.add_exception_handler(SQLBenchError, _refuse)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from sqlbench.environment.wire import SQLAction, sentence
+from sqlbench.server.short_way import SHORT_WAY, ShortWay
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -28,6 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 512 * 1024
 DRAIN_SECONDS = 5.0
+LOOK_SECONDS = 0.02  # how long a step is under way before its client's end is looked for
 _FRAMES = {"reset": {"type", "data"}, "step": {"type", "data"}, "state": {"type"}}
 _FRAMES |= {"close": {"type"}, "mcp": {"type", "data"}}
 
@@ -154,10 +156,13 @@ class Gate:
         """Pass frames on, one ahead, so that a client lost in mid-step frees its session at once.
 
         What openenv answers with a closed session (a frame that is no JSON object, binary, or of a
-        form that its own error message cannot carry) is answered here, and the session goes on.
+        form that its own error message cannot carry) is answered here, and the session goes on. So
+        is a plain frame of an agent's session (`ShortWay`).
         """
         ahead: asyncio.Future[Message] | None = None
         busy = gone = False
+        loop, short_way = asyncio.get_running_loop(), ShortWay()
+        SHORT_WAY.set(short_way)
 
         def look(future: asyncio.Future[Message]) -> None:
             nonlocal gone
@@ -166,20 +171,33 @@ class Gate:
                 gone = True
                 session.cancel()
 
+        def look_ahead() -> None:
+            nonlocal ahead
+            ahead = asyncio.ensure_future(receive())
+            ahead.add_done_callback(look)
+
         async def next_frame() -> Message:
             nonlocal ahead, busy
-            busy = False
-            message = await (ahead if ahead is not None else receive())
-            while message["type"] == "websocket.receive" and (
-                wrong := _wrong(message, self._action)
-            ):
-                await send({"type": "websocket.send", "text": json.dumps(wrong)})
-                message = await receive()
-            if message["type"] == "websocket.receive":
+            while True:
+                busy = False
+                message = await (ahead if ahead is not None else receive())
+                ahead = None
+                if message["type"] != "websocket.receive":
+                    return message
+                plain = short_way.read(message.get("text"))
+                if plain is None and (wrong := _wrong(message, self._action)):
+                    await send({"type": "websocket.send", "text": json.dumps(wrong)})
+                    continue
                 busy = True
-                ahead = asyncio.ensure_future(receive())
-                ahead.add_done_callback(look)
-            return message
+                if plain is None:
+                    look_ahead()
+                    return message
+                soon = loop.call_later(LOOK_SECONDS, look_ahead)  # most are answered sooner
+                try:
+                    answer = await short_way.answer(plain)
+                finally:
+                    soon.cancel()
+                await send({"type": "websocket.send", "text": answer})
 
         session = asyncio.ensure_future(self.app(scope, next_frame, send))
         try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sqlbench.databases.base import QueryResult
 from sqlbench.environment.environment import Observation, RewardInfo, SQLAgentEnv
+from sqlbench.environment.exchange import SHOWN_ROWS
 from sqlbench.environment.wire import SQLAgentObservation, SQLObservation
+from sqlbench.episodes.episode import Step
 from sqlbench.episodes.returns import episode_value, paid
 from sqlbench.server.bench import Workbench
 
@@ -22,7 +25,7 @@ def observe(
 ) -> SQLObservation | SQLAgentObservation:
     """Return what travels after a reset, or after a step with its reward."""
     if bench.config.agent:
-        return _observe_agent(bench, env, observation, reward)
+        return SQLAgentObservation(**agent_fields(bench, env))
     episode = env.episode
     assert episode is not None
     seen: dict[str, Any] = {
@@ -33,7 +36,7 @@ def observe(
     }
     if reward is not None:
         step, info, suggestion = episode.steps[-1], reward.info, env.suggestion
-        seen |= _result(reward) | {
+        seen |= _result(env.result, step) | {
             "reward": paid(episode.steps, episode.done, bench.config.reward),
             "done": reward.done,
             "action": step.action,
@@ -49,53 +52,66 @@ def observe(
     return SQLObservation(**seen)
 
 
-def _observe_agent(
-    bench: Workbench, env: SQLAgentEnv, observation: Observation, reward: RewardInfo | None
-) -> SQLAgentObservation:
-    episode = env.episode
+def agent_fields(bench: Workbench, env: SQLAgentEnv) -> dict[str, Any]:
+    """Return the fields of an `SQLAgentObservation`; one that is not here holds its default."""
+    episode, question = env.episode, env.question
     assert episode is not None
-    seen: dict[str, Any] = observation.model_dump(exclude={"schema_info", "current_sql", "signals"})
-    seen |= {"question_id": episode.question_id, "evidence": observation.signals}
-    if reward is None:  # the schema is nearly all of a prompt: it comes once
-        question = env.question
-        seen["schema_info"] = observation.schema_info
-        seen["dialect"] = env.suite.database(question).dialect
-        seen["hint"] = question.evidence or None
-    else:
-        seen |= _result(reward) | {
-            "reward": paid(episode.steps, episode.done, bench.config.reward),
-            "done": reward.done,
-            "task_score": reward.info["task_score"],
-            "value": episode_value(episode.steps),
+    if not episode.steps:  # the schema is nearly all of a prompt: it comes once
+        return _standing(env) | {
+            "schema_info": env.suite.schema_text(question),
+            "dialect": env.suite.database(question).dialect,
+            "hint": question.evidence or None,
         }
-    return SQLAgentObservation(**seen)
+    step = episode.steps[-1]
+    return _standing(env) | {
+        **_result(env.result, step),
+        "reward": paid(episode.steps, episode.done, bench.config.reward),
+        "done": episode.done,
+        "task_score": step.score,
+        "value": episode_value(episode.steps),
+    }
 
 
-def observe_over(env: SQLAgentEnv) -> SQLAgentObservation:
+def over_fields(env: SQLAgentEnv) -> dict[str, Any]:
     """Return what an agent sees that steps on after the end: nothing more is to be had."""
-    observation, _ = env.last_result()
     assert env.episode is not None
-    return SQLAgentObservation(
-        **observation.model_dump(
-            exclude={"schema_info", "current_sql", "error_message", "signals"}
-        ),
-        evidence=observation.signals,
-        question_id=env.episode.question_id,
-        error_message=OVER,
-        reward=0.0,
-        done=True,
-        success=env.episode.success,
-        value=episode_value(env.episode.steps),
-    )
+    return _standing(env) | {
+        "error_message": OVER,
+        "reward": 0.0,
+        "done": True,
+        "success": env.episode.success,
+        "value": episode_value(env.episode.steps),
+    }
 
 
-def _result(reward: RewardInfo) -> dict[str, Any]:
-    info = reward.info
+def _standing(env: SQLAgentEnv) -> dict[str, Any]:
+    """Return what an agent sees after a reset and after a step."""
+    episode, question = env.episode, env.question
+    assert episode is not None
+    known = episode.steps[-1].known if episode.steps else None
+    message, error_class = env.told
     return {
-        "success": reward.success,
-        "columns": info["columns"],
-        "rows": [[cell(value) for value in row] for row in info["rows"]],
-        "row_count": info["row_count"],
+        "question": question.text,
+        "question_id": question.id,
+        "task_id": episode.task_id,
+        "task_difficulty": env.suite.task(episode.task_id).difficulty,
+        "attempt_number": len(episode.steps),
+        "max_attempts": env.max_attempts,
+        "error_class": error_class,
+        "error_message": message,
+        "doubt": known.doubt if known else None,
+        "facts": list(known.facts) if known else [],
+        "evidence": list(known.evidence) if known else [],
+    }
+
+
+def _result(result: QueryResult | None, step: Step) -> dict[str, Any]:
+    rows = result.rows[:SHOWN_ROWS] if result else []
+    return {
+        "success": step.success,
+        "columns": list(result.columns) if result else [],
+        "rows": [[cell(value) for value in row] for row in rows],
+        "row_count": step.row_count,
     }
 
 

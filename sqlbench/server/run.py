@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import socket
 import sys
@@ -74,6 +75,7 @@ def serve(config: ServerConfig, host: str = "127.0.0.1", port: int = 8000) -> No
             timeout_graceful_shutdown=5,
         )
     )
+    gc.freeze()  # what was loaded stays: no collection need look through it again
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it anew once all is closed
         server.run(sockets=[listener])
     print("Stopped.", file=sys.stderr)

@@ -26,7 +26,8 @@ from sqlbench.environment.wire import (
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SQLBenchError
 from sqlbench.models import ModelError
 from sqlbench.server.bench import Workbench
-from sqlbench.server.observing import observe, observe_over
+from sqlbench.server.observing import agent_fields, observe, over_fields
+from sqlbench.server.short_way import SHORT_WAY
 from sqlbench.suites import Question
 
 ENV_NAME = "sqlbench"
@@ -98,16 +99,28 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         SQLBenchError
             If a name or value will not do, or the session is closed.
         """
+        observation = await self._reset(seed=seed, episode_id=episode_id, **kwargs)
+        short_way = SHORT_WAY.get()
+        if short_way is not None and self.bench.config.agent:
+            short_way.session = self  # from now on its frames may come by it
+        return observe(self.bench, self.env, observation)
+
+    async def reset_fields(self, **asked: Any) -> dict[str, Any]:
+        """Do as `reset_async`, and return the fields of an agent's observation."""
+        await self._reset(**asked)
+        return agent_fields(self.bench, self.env)
+
+    async def _reset(self, **given: Any) -> Observation:
         self._check_open()
         try:
-            asked = _Reset(seed=seed, episode_id=episode_id, **kwargs)
+            asked = _Reset(**given)
         except ValidationError as error:
             raise ConfigError(sentence(error, "reset()")) from None
         question = self._question(asked)
         await self.bench.prepare(question)
         observation = start(self.bench, self.env, question)
-        self._episode_id = episode_id or str(uuid4())
-        return observe(self.bench, self.env, observation)
+        self._episode_id = asked.episode_id or str(uuid4())
+        return observation
 
     async def step_async(
         self, action: SQLAction | SQLAgentAction, timeout_s: float | None = None, **kwargs: Any
@@ -122,6 +135,18 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         SQLBenchError
             If the action does not exist or is not possible now.
         """
+        asked = getattr(action, "timeout_s", None) or timeout_s or math.inf
+        if await self._step(to_env(action), asked):
+            return observe(self.bench, self.env, *self.env.last_result())
+        return SQLAgentObservation(**over_fields(self.env))
+
+    async def step_fields(self, sql: str) -> dict[str, Any]:
+        """Do as `step_async`, and return the fields of an agent's observation."""
+        made = await self._step(sql)
+        return agent_fields(self.bench, self.env) if made else over_fields(self.env)
+
+    async def _step(self, action: Action | AgentSQL | str, limit: float = math.inf) -> bool:
+        """Make one attempt; False where an agent steps on after the end."""
         self._check_open()
         if self.env.episode is None:
             raise SessionError(
@@ -130,13 +155,12 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
                 "session ends with its connection: a client that has connected again has a new one."
             )
         if self.bench.config.agent and self.env.episode.done:
-            return observe_over(self.env)
-        asked = getattr(action, "timeout_s", None) or timeout_s or math.inf
-        limit = min(asked, self.bench.config.session_timeout)
+            return False
+        limit = min(limit, self.bench.config.session_timeout)
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                observation, reward = await self.env.step(to_env(action))
+                await self.env.attempt(action)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -150,7 +174,7 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             raise SessionError(f"{error} The attempt is not counted; step again.") from None
         self._check_open()
         finish(self.bench, self.env)
-        return observe(self.bench, self.env, observation, reward)
+        return True
 
     @property
     def state(self) -> SQLState:
@@ -237,7 +261,8 @@ def start(
 ) -> Observation:
     """Start an episode, and learn from the one that it closes."""
     open_episode = env.episode if env.episode is not None and not env.episode.done else None
-    env.policy = bench.policy(policy)
+    if policy is not None or not bench.config.agent:  # nobody asks an agent's for a repair
+        env.policy = bench.policy(policy)
     observation = env.reset_with_question(question.task_id, question.id)
     if open_episode is not None and open_episode.steps:
         bench.learn(open_episode)

@@ -10,26 +10,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count, repeat
 from pathlib import Path
-from typing import Any
 
-from websockets.asyncio.client import connect
+from light_clients import play
 
 import sqlbench as sb
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUNDS, EPISODES, ATTEMPTS, AT_ONCE, CLIENTS = 5, 40, 5, 64, 16
+ROUNDS, EPISODES, ATTEMPTS, AT_ONCE = 9, 40, 5, 64
+CLIENTS, PLAYED = 16, 10  # episodes a client and turn: a second or two
 SQL = "SELECT name FROM customers WHERE customer_id = 3"
 
 
-async def play(env: sb.SQLAgentEnv, episodes: int) -> None:
+async def play_in_process(env: sb.SQLAgentEnv, episodes: int) -> None:
     for _ in range(episodes):
         env.reset()
         for _ in range(ATTEMPTS):
@@ -41,15 +41,15 @@ async def in_process() -> None:
     suite = sb.load_suite("marketplace")
     first = sb.SQLAgentEnv(suite, None)
     many = [sb.SQLAgentEnv(suite, None, golds=first.golds) for _ in range(AT_ONCE)]
-    await play(first, 4)
+    await play_in_process(first, 4)
     alone, together, cpu = [], [], []
     for _ in range(ROUNDS):
         started, processor = time.perf_counter(), time.process_time()
-        await play(first, EPISODES)
+        await play_in_process(first, EPISODES)
         alone.append(EPISODES * ATTEMPTS / (time.perf_counter() - started))
         cpu.append((time.process_time() - processor) / (EPISODES * ATTEMPTS))
         started = time.perf_counter()
-        await asyncio.gather(*(play(env, 2) for env in many))
+        await asyncio.gather(*(play_in_process(env, 2) for env in many))
         together.append(AT_ONCE * 2 * ATTEMPTS / (time.perf_counter() - started))
     one, all_ = statistics.median(alone), statistics.median(together)
     share = statistics.median(t / a for t, a in zip(together, alone, strict=True))
@@ -75,58 +75,48 @@ def serving(root: Path, *options: str) -> Iterator[tuple[str, int]]:
         process.wait()
 
 
-async def client(url: str, action: dict[str, Any], episodes: int) -> int:
-    size = 0
-    async with connect(url, proxy=None, max_size=None, compression=None) as ws:
-        for _ in range(episodes):
-            for frame in [{"type": "reset", "data": {}}] + [
-                {"type": "step", "data": action}
-            ] * ATTEMPTS:
-                await ws.send(json.dumps(frame))
-                answer = await ws.recv()
-                assert '"observation"' in answer[:40], answer
-            size = len(answer)
-    return size
-
-
-async def over_the_wire(url: str, action: dict[str, Any], episodes: int) -> tuple[float, int]:
-    started = time.perf_counter()
-    sizes = await asyncio.gather(*(client(url, action, episodes) for _ in range(CLIENTS)))
-    return CLIENTS * episodes * ATTEMPTS / (time.perf_counter() - started), sizes[0]
-
-
 def processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def compare(here: tuple[str, int], there: tuple[str, int] | None) -> None:
-    old, new = {"custom_sql": SQL}, {"sql": SQL}
+def compare(
+    here: tuple[str, int], there: tuple[str, int] | None, what: str, sqls: Iterator[str]
+) -> None:
+    """Take turns with another server; the clients' own processor time is told, too."""
+    new, old = ({"sql": sql} for sql in sqls), ({"custom_sql": sql} for sql in sqls)
     rates: dict[str, list[float]] = {"here": [], "there": []}
+    spent: dict[str, list[float]] = {"here": [], "there": []}
     sizes: dict[str, int] = {}
-    spent = {"here": 0.0, "there": 0.0}
+    clients = 0.0
+    steps = CLIENTS * PLAYED * ATTEMPTS
     for number in range(ROUNDS + 1):  # the first warms up
         turns = {"here": (here, new)} | ({"there": (there, old)} if there else {})
-        for name, ((url, pid), action) in turns.items():
-            before = processor_seconds(pid)
-            rate, sizes[name] = await over_the_wire(url, action, 2)
+        for name, ((url, pid), actions) in turns.items():
+            before, own = processor_seconds(pid), time.process_time()
+            rate, sizes[name] = play(
+                url, actions, clients=CLIENTS, episodes=PLAYED, attempts=ATTEMPTS
+            )
             if number:
                 rates[name].append(rate)
-                spent[name] += processor_seconds(pid) - before
-    steps = ROUNDS * CLIENTS * 2 * ATTEMPTS
-    micro = {name: seconds / steps * 1e6 for name, seconds in spent.items()}
+                spent[name].append((processor_seconds(pid) - before) / steps)
+                clients += (time.process_time() - own) / (steps * ROUNDS * len(turns))
     print(
-        f"over the WebSocket, {CLIENTS} clients: {statistics.median(rates['here']):,.0f} steps a "
-        f"second, {sizes['here']:,} characters and {micro['here']:,.0f} µs of the server's "
-        "processor time a step"
+        f"over the WebSocket, {CLIENTS} clients, {what}: {statistics.median(rates['here']):,.0f} "
+        f"steps a second (best {max(rates['here']):,.0f}), {sizes['here']:,} bytes and "
+        f"{statistics.median(spent['here']) * 1e6:,.0f} µs of the server's processor time a step, "
+        f"and {clients * 1e6:,.0f} µs of the clients'"
     )
     if there:
-        ratios = [h / t for h, t in zip(rates["here"], rates["there"], strict=True)]
+        wall = [h / t for h, t in zip(rates["here"], rates["there"], strict=True)]
+        work = [t / h for h, t in zip(spent["here"], spent["there"], strict=True)]
         print(
-            f"the other checkout: {statistics.median(rates['there']):,.0f}, {sizes['there']:,} "
-            f"characters, {micro['there']:,.0f} µs; {statistics.median(ratios):.2f} times as many "
-            f"steps a second here ({min(ratios):.2f} to {max(ratios):.2f}), "
-            f"{micro['there'] / micro['here']:.2f} times as many by processor time"
+            f"the other checkout: {statistics.median(rates['there']):,.0f} (best "
+            f"{max(rates['there']):,.0f}), {sizes['there']:,} bytes, "
+            f"{statistics.median(spent['there']) * 1e6:,.0f} µs; here "
+            f"{statistics.median(wall):.2f} times as many steps a second ({min(wall):.2f} to "
+            f"{max(wall):.2f}), and {statistics.median(work):.2f} times as many a second of the "
+            f"server's processor time ({min(work):.2f} to {max(work):.2f})"
         )
 
 
@@ -138,7 +128,9 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(serving(peer)) if peer else None
         here = stack.enter_context(serving(ROOT, "--agent"))
-        asyncio.run(compare(here, there))
+        compare(here, there, "one statement", repeat(SQL))
+        # What a process ran before it need not run again; here it never did.
+        compare(here, there, "ever another", (f"{SQL} AND name <> '{n}'" for n in count()))
 
 
 if __name__ == "__main__":
