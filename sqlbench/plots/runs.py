@@ -289,7 +289,9 @@ def arm_estimates(run: Run, bins: int = 15) -> Figure:
     axes = figure.subplots(2, 4, sharex=True, sharey=True)
     for arm, ax in zip(ARMS, axes.flat, strict=True):
         arm_estimate(estimates, str(arm), ax)
-    axes[0, 0].xaxis.set_major_locator(MaxNLocator(3, integer=True))  # which all of them share
+    length = analysis.span(run)
+    axes[0, 0].set_xlim(-0.04 * length, length)  # which all of them share
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.supxlabel("episode", fontsize=10)
     figure.supylabel("estimated reward", fontsize=10)
     title += ": mean, and ± α × width"

@@ -38,7 +38,7 @@ _STYLE = (
 _REPORT_STYLE = (
     ".jp-InputPrompt,.jp-OutputPrompt,.jp-OutputArea-prompt{display:none}"
     ".contents,.code{margin-left:10px}.jp-RenderedMarkdown,.jp-RenderedText{padding-left:10px}"
-    ".jp-RenderedHTML,.jp-RenderedImage{margin-left:10px}"
+    ".jp-RenderedHTML{padding-left:10px}.jp-RenderedImage{margin-left:10px}"
     ".jp-OutputArea-output pre{white-space:pre-wrap;overflow-wrap:break-word;word-break:normal}"
 )
 # A report is read for its figures: the code that made them unfolds with a click.
