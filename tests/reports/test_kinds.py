@@ -89,7 +89,7 @@ SAYS = {
     "one_attempt": ("No episode was repaired", "pass@3", "With one attempt nothing is repaired"),
     "interrupted": ("stopped before its end", "The run stopped after 9 of 60"),
     "stopped": ("stopped before its end", "The run stopped after"),
-    "budget": ("stopped before its end", "The run stopped after", "half of 9 episodes"),
+    "budget": ("stopped before its end", "The run stopped after", "in the first half of"),
     "twelve": ("12 of 12 episodes", "Never solved"),
     "none": ("0 of 12 episodes", "There is no attempt"),
     "failed": ("Episodes that the model or the database failed", "as failure_rate asks"),
