@@ -2,13 +2,15 @@
 
 Run: python tests/integrations/trl_two_steps.py FOLDER
 Needs the extra ``trl`` and nothing from a hub: the model (a Qwen3 of two thin layers) and its
-tokenizer are made here, so it writes noise: this proves the path and no learning. So that the
-tool is called at all, it first learns the form of a call from transcripts made here.
+tokenizer are made here, and know nothing: this proves the path, and no learning. So that the tool
+is called at all, the model first learns the form of a call from transcripts made here, with two
+queries on a small database of which one is a near miss and the other is wrong.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -23,6 +25,26 @@ import sqlbench as sb
 from sqlbench.doors.trl import SQLTool, rows
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"]
+# On three rows, so that a prompt is short and a step takes seconds.
+SETUP = """
+CREATE TABLE products (product_id INTEGER PRIMARY KEY, title TEXT, price REAL);
+CREATE TABLE sales (sale_id INTEGER PRIMARY KEY, product_id INTEGER, pieces INTEGER);
+INSERT INTO products VALUES (1, 'tea', 3.5), (2, 'milk', 1.2), (3, 'rye', 4.0);
+INSERT INTO sales VALUES (1, 1, 4), (2, 2, 9), (3, 3, 2);
+"""
+SUITE = """
+database: shop.sqlite
+tasks:
+  - id: prices
+    difficulty: easy
+    questions:
+      - {id: dearest, text: "All products, the dearest first.",
+         gold: "SELECT title FROM products ORDER BY price DESC"}
+      - {id: cheapest, text: "All products, the cheapest first.",
+         gold: "SELECT title FROM products ORDER BY price"}
+"""
+QUERIES = ("SELECT title FROM products", "SELECT count(*) FROM sales")
+STEPS = 300
 TEMPLATE = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
 
 
@@ -42,27 +64,39 @@ def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     return fast
 
 
-def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: list) -> None:
-    """Teach the model the form of a call in some seconds: two queries that run.
+def make_suite(folder: Path) -> str:
+    """Write the database and the suite; return its file."""
+    (folder / "shop.sqlite").unlink(missing_ok=True)
+    with sqlite3.connect(folder / "shop.sqlite") as shop:
+        shop.executescript(SETUP)
+    (folder / "shop.yaml").write_text(SUITE)
+    return str(folder / "shop.yaml")
 
-    Plain next-token training on transcripts made here; no gold query is among them.
-    """
-    queries = ["SELECT count(*) FROM customers", "SELECT name FROM products"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    tool = tools()
-    for step in range(40):
-        row, sql = data[step % len(data)], queries[step % 2]
-        call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
-        turn = [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
-        ids = tokenizer.apply_chat_template(turn, tools=tool, return_tensors="pt", return_dict=True)
-        tokens = ids["input_ids"][:, -512:]
+
+def transcript(row: dict, sql: str) -> list[dict]:
+    """Return a conversation in which the tool is called with a query."""
+    call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
+    return [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
+
+
+def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: list) -> None:
+    """Teach the model the form of a call: plain next-token training, and no gold query in it."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(STEPS):
+        turns = transcript(data[step % 2], QUERIES[step // 2 % 2])
+        tokens, answer = (
+            tokenizer.apply_chat_template(
+                turns[:end], tools=tools(), return_tensors="pt", return_dict=True,
+                add_generation_prompt=end == -1,
+            )["input_ids"] for end in (None, -1)
+        )  # fmt: skip
         labels = tokens.clone()
-        labels[:, :-64] = -100  # the call, and not the schema
+        labels[:, : answer.shape[1]] = -100  # the call, and not the schema
         loss = model(input_ids=tokens, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    print(f"warm-up: loss {loss.item():.3f}", flush=True)
+    print(f"warm-up: loss {loss.item():.3f}, prompts of {answer.shape[1]} tokens", flush=True)
 
 
 def tools() -> list[dict]:
@@ -75,9 +109,11 @@ def main(folder: Path) -> None:
     torch.set_num_threads(2)
     set_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
-    data = rows(split="train")[:2]
+    kept = make_suite(folder)
+    data = rows(kept, split=None)
     texts = [m["content"] for row in data for m in row["prompt"]]
-    tokenizer = make_tokenizer([*texts, TEMPLATE.read_text(), '{"name": "run_sql"}'])
+    calls = [json.dumps({"name": "run_sql", "arguments": {"sql": q}}) for q in QUERIES]
+    tokenizer = make_tokenizer([*texts, TEMPLATE.read_text(), *calls])
     model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer), hidden_size=96, intermediate_size=192, num_hidden_layers=2,
@@ -90,6 +126,7 @@ def main(folder: Path) -> None:
     warm_up(model, tokenizer, data)
 
     class Logged(SQLTool):
+        suite = kept
         log = str(folder / "episodes")
 
     trainer = GRPOTrainer(
@@ -100,8 +137,8 @@ def main(folder: Path) -> None:
         args=GRPOConfig(
             output_dir=str(folder / "trainer"), max_steps=2, num_generations=4,
             per_device_train_batch_size=4, max_completion_length=96, use_cpu=True,
-            max_tool_calling_iterations=3, learning_rate=1e-4, logging_steps=1, report_to=[],
-            save_strategy="no", seed=0, disable_tqdm=True, temperature=0.7,
+            max_tool_calling_iterations=2, learning_rate=1e-4, logging_steps=1, report_to=[],
+            save_strategy="no", seed=0, disable_tqdm=True, temperature=1.0,
         ),
     )  # fmt: skip
     before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
