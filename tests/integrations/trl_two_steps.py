@@ -44,7 +44,7 @@ tasks:
          gold: "SELECT title FROM products ORDER BY price"}
 """
 QUERIES = ("SELECT title FROM products", "SELECT count(*) FROM sales")
-STEPS = 300
+STEPS = 200
 TEMPLATE = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
 
 
@@ -79,24 +79,28 @@ def transcript(row: dict, sql: str) -> list[dict]:
     return [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
 
 
+def lesson(tokenizer: PreTrainedTokenizerFast, row: dict, sql: str) -> dict[str, torch.Tensor]:
+    """Return a transcript as tokens, with the call as what is to be learned, and not the schema."""
+    options = {"tools": tools(), "return_tensors": "pt", "return_dict": True}
+    turns = transcript(row, sql)
+    asked = tokenizer.apply_chat_template(turns[:-1], add_generation_prompt=True, **options)
+    tokens = tokenizer.apply_chat_template(turns, **options)["input_ids"]
+    labels = tokens.clone()
+    labels[:, : asked["input_ids"].shape[1]] = -100
+    return {"input_ids": tokens, "labels": labels}
+
+
 def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: list) -> None:
     """Teach the model the form of a call: plain next-token training, and no gold query in it."""
+    lessons = [lesson(tokenizer, row, sql) for sql in QUERIES for row in data]
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(STEPS):
-        turns = transcript(data[step % 2], QUERIES[step // 2 % 2])
-        tokens, answer = (
-            tokenizer.apply_chat_template(
-                turns[:end], tools=tools(), return_tensors="pt", return_dict=True,
-                add_generation_prompt=end == -1,
-            )["input_ids"] for end in (None, -1)
-        )  # fmt: skip
-        labels = tokens.clone()
-        labels[:, : answer.shape[1]] = -100  # the call, and not the schema
-        loss = model(input_ids=tokens, labels=labels).loss
+        loss = model(**lessons[step % len(lessons)]).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    print(f"warm-up: loss {loss.item():.3f}, prompts of {answer.shape[1]} tokens", flush=True)
+    tokens = lessons[0]["input_ids"].shape[1]
+    print(f"warm-up: loss {loss.item():.3f} after {STEPS} steps of {tokens} tokens", flush=True)
 
 
 def tools() -> list[dict]:
