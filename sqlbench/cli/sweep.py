@@ -67,7 +67,8 @@ def sweep(
     else:
         cluster = connect(dask, configs, out)
         where = "the sweep's folder" if cluster.shared else "folders of their own"
-        print(f"{counted(cluster.workers, 'worker')}, writing to {where}. Dashboard: {cluster.dashboard}")
+        workers = counted(cluster.workers, "worker")
+        print(f"{workers}, writing to {where}. Dashboard: {cluster.dashboard}")
         pool = cluster.executors(calling)
     with stoppable(), live_table() as watch:
         table = run_sweep(configs, out, workers=pool, calling=calling, progress=False, watch=watch)

@@ -110,7 +110,8 @@ def test_there_is_a_report_of_every_kind_of_run(kind, tmp_path, monkeypatch):
     title = re.search(r"<h1[^>]*>(.*?)<a", page).group(1)
     assert opened.config.suite in title and opened.config.policy in title
     assert re.search(r"\d{4}-\d\d-\d\d · ", page)
-    explained = "how far it lets itself be tempted" in re.sub(r"<details.*?</details>", "", page, flags=re.S)
+    shown = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
+    explained = "how far it lets itself be tempted" in shown
     assert explained == (opened.config.policy == "linucb")
     # Folded away, once, and no warning in red.
     assert page.count("<summary>Parameters</summary>") == 1
