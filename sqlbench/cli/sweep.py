@@ -67,8 +67,8 @@ def sweep(
     else:
         cluster = connect(dask, configs, out)
         where = "the sweep's folder" if cluster.shared else "folders of their own"
-        workers = counted(cluster.workers, "worker")
-        print(f"{workers}, writing to {where}. Dashboard: {cluster.dashboard}")
+        found = counted(cluster.workers, "worker")
+        print(f"{found}, writing to {where}. Dashboard: {cluster.dashboard}")
         pool = cluster.executors(calling)
     with stoppable(), live_table() as watch:
         table = run_sweep(configs, out, workers=pool, calling=calling, progress=False, watch=watch)
