@@ -16,9 +16,9 @@ run: install
 		--seed 0 --out results/first-run
 	$(BIN)/sqlbench report results/first-run
 
-# JupyterLab, opened on the tour.
+# JupyterLab, opened on the tour: also by the link that it prints where there is no browser.
 lab: install
-	$(BIN)/jupyter lab notebooks/00_tour.ipynb
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb
 
 # The first notebook on six easy questions, answered by a real 135M model on this machine: real
 # calls, and no claim about accuracy. The server is stopped whatever happens.

@@ -70,12 +70,23 @@ def learning_curve(run: Run, window: int = 100) -> pd.DataFrame:
     return curve
 
 
-def bin_size(run: Run, bins: int) -> int:
-    """Return how many episodes a bin has, so that there are at most so many bins."""
-    return max(1, math.ceil(run.config.episodes / bins))
+def span(run: Run, *, planned: bool = False) -> int:
+    """Return how many episodes a figure of a run covers.
+
+    Of a run that stopped before its end, those up to the last that there is; ``planned`` covers all
+    that it was to have, as the picture of a run under way does.
+    """
+    if planned or len(run.log) + len(run.failed) >= run.config.episodes:
+        return run.config.episodes
+    return max((e.index for e in run.log), default=0) + 1
 
 
-def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
+def bin_size(run: Run, bins: int, *, planned: bool = False) -> int:
+    """Return how many episodes a bin has, so that there are at most so many bins in its `span`."""
+    return max(1, math.ceil(span(run, planned=planned) / bins))
+
+
+def reward_curve(run: Run, bins: int = 15, *, planned: bool = False) -> pd.DataFrame:
     """Return the mean of each reward component and of the reward, in bins of episodes.
 
     Index: the first episode of each bin. Columns: the four components, reward, and the 95% interval
@@ -90,7 +101,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     from scipy.special import stdtrit
 
     steps = run.steps
-    size = bin_size(run, bins)
+    size = bin_size(run, bins, planned=planned)
     start = (steps["episode"] // size) * size
     groups = steps.groupby(start)[[*COMPONENTS, "reward"]]
     means = groups.mean()
@@ -104,7 +115,7 @@ def reward_curve(run: Run, bins: int = 15) -> pd.DataFrame:
     return means.assign(low=means["reward"] - half, high=means["reward"] + half)
 
 
-def arm_shares(run: Run, bins: int = 15) -> pd.DataFrame:
+def arm_shares(run: Run, bins: int = 15, *, planned: bool = False) -> pd.DataFrame:
     """Return the share of each arm among the repairs, in bins of episodes.
 
     Index: the first episode of each bin; a column for each arm. Rows sum to 1; a bin without a
@@ -114,10 +125,10 @@ def arm_shares(run: Run, bins: int = 15) -> pd.DataFrame:
 
     steps = run.steps
     repairs = steps[steps["action"].isin([str(a) for a in ARMS])]
-    size = bin_size(run, bins)
+    size = bin_size(run, bins, planned=planned)
     starts = (repairs["episode"] // size) * size
     counts = pd.crosstab(starts, repairs["action"].astype(str))
-    index = pd.Index(range(0, run.config.episodes, size), name="episode")
+    index = pd.Index(range(0, span(run, planned=planned), size), name="episode")
     counts = counts.reindex(index=index, columns=[str(a) for a in ARMS], fill_value=0)
     return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0)
 
@@ -238,11 +249,12 @@ class Halves:
 def halves(run: Run) -> Halves | None:
     """Compare the first half of a run with the second, which shows whether the policy learned.
 
-    None where a half has no failure: nothing can be said of it.
+    The halves are of the episodes that there are. None where a half has no failure: nothing can be
+    said of it.
     """
     frame = run.episodes
     failed = frame[~frame["first"].astype(bool)]
-    early = failed["episode"] < run.config.episodes / 2
+    early = failed["episode"] < span(run) / 2
     if early.all() or not early.any():
         return None
     return Halves(

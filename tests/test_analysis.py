@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 import sqlbench as sb
 from sqlbench import analysis, plots, stats
 from sqlbench.exceptions import ConfigError
+from sqlbench.reports.claims import check_claims
 from sqlbench.runs.experiment import run_experiment
 
 FIGURES = (
@@ -82,6 +83,16 @@ def test_always_feedback_tells_fixed_from_broken(suite):
     found = analysis.rates(run_of(suite, episodes=60, feedback="always"))
     assert found["fixed"].n + found["broken"].n == 60
     assert "repaired" not in found
+
+
+def test_with_one_attempt_nothing_is_said_to_be_repaired(suite):
+    for options in ({}, {"samples": 2}):
+        run = run_of(suite, episodes=30, max_attempts=1, **options)
+        assert not run.episodes["first"].all()
+        assert str(analysis.rates(run)["repaired"]) == "—"
+        assert "| repaired " in analysis.run_table(run)
+        assert run.summary["rates"]["repaired"]["rate"] is None
+        assert "With one attempt nothing is repaired." in check_claims(run)[-1]
 
 
 def test_clustered_intervals_are_wider_than_independent_ones_for_clustered_data():

@@ -11,6 +11,7 @@ import typer
 from sqlbench.cli.calling import with_calling
 from sqlbench.cli.stopping import stoppable
 from sqlbench.models.calling.options import Calling
+from sqlbench.words import counted
 
 
 @with_calling
@@ -66,7 +67,8 @@ def sweep(
     else:
         cluster = connect(dask, configs, out)
         where = "the sweep's folder" if cluster.shared else "folders of their own"
-        print(f"{cluster.workers} workers, writing to {where}. Dashboard: {cluster.dashboard}")
+        found = counted(cluster.workers, "worker")
+        print(f"{found}, writing to {where}. Dashboard: {cluster.dashboard}")
         pool = cluster.executors(calling)
     with stoppable(), live_table() as watch:
         table = run_sweep(configs, out, workers=pool, calling=calling, progress=False, watch=watch)

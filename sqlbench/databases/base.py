@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlbench.html import Card, Grid, Shown
+from sqlbench.words import counted
 
 Row = tuple[Any, ...]
 NAN = float("nan")
@@ -144,7 +145,7 @@ class Schema(Shown):
         """Return what a notebook shows of it: a table of columns for each table."""
         many = len(self.tables) > 3
         grids = [_table_grid(table, opened=not many) for table in self.tables]
-        return Card(f"{self.db_id} ({self.dialect}): {len(self.tables)} tables", grids)
+        return Card(f"{self.db_id} ({self.dialect}): {counted(len(self.tables), 'table')}", grids)
 
     def prompt(self, samples: int = 3) -> str:
         """Return the schema as a model reads it: CREATE TABLE statements with sample values.

@@ -82,7 +82,9 @@ def paired_grid(comparison: Comparison) -> Grid:
         cells += ["—" if tokens is None else f"{tokens:,.0f}"]
         cells += ["—" if cost is None else f"{cost:.4f}"]
         names = ", ".join(alone[:NAMED]) + (", …" if len(alone) > NAMED else "")
-        rows.append([comparison.label(name), *cells, f"{len(alone)} ({names})" if alone else "0"])
+        gets = f"{len(alone)} ({names})" if alone else "0"
+        gets = gets if len(comparison.names) > 1 else "—"  # one variant has no others
+        rows.append([comparison.label(name), *cells, gets])
     if not any(row[-2] != "—" for row in rows):  # nobody knows a price
         header.pop(-2)
         rows = [[*row[:-2], row[-1]] for row in rows]

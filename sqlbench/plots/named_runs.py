@@ -66,11 +66,6 @@ class NamedRuns(dict[str, Run]):
         alike = len({run.caveat for run in self.values()}) == 1
         return {name: name if alike else f"{name}{run.mark}" for name, run in self.items()}
 
-    @property
-    def episodes(self) -> int:
-        """The length of the longest."""
-        return max(run.config.episodes for run in self.values())
-
 
 def _names(runs: Sequence[Run]) -> list[str]:
     configs = [dict(run.config) for run in runs]

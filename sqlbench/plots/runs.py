@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sqlbench import analysis
@@ -73,7 +74,8 @@ def rates(runs: Runs, ax: Axes | None = None) -> Axes:
             above = len(named) == 1
             ax.annotate(
                 f"{r.rate:.1%}  ({r.count} of {r.n})" if above else f"{r.rate:.1%}",
-                (r.rate if above else r.high, y),
+                # Above its point, and inside the axis.
+                (min(max(r.rate, 0.1), 0.94) if above else r.high, y),
                 xytext=(0, 8) if above else (5, 0),
                 textcoords="offset points",
                 ha="center" if above else "left",
@@ -92,8 +94,22 @@ def rates(runs: Runs, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def learning_curve(runs: Runs, ax: Axes | None = None, window: int = 100) -> Axes:
-    """Draw the share of failures that were repaired, over a moving window of failures."""
+def learning_curve(
+    runs: Runs, ax: Axes | None = None, window: int = 100, *, planned: bool = False
+) -> Axes:
+    """Draw the share of failures that were repaired, over a moving window of failures.
+
+    Parameters
+    ----------
+    runs : Run, sequence of Run, or mapping of str to Run
+        What to draw.
+    ax : Axes or None
+        Where to draw.
+    window : int
+        How many failures a point looks back on.
+    planned : bool
+        Whether the axis covers all episodes that were asked for, and not only those that there are.
+    """
     named = NamedRuns(runs)
     ax = new_axes(ax)
     curves = {name: analysis.learning_curve(run, window) for name, run in named.items()}
@@ -108,9 +124,8 @@ def learning_curve(runs: Runs, ax: Axes | None = None, window: int = 100) -> Axe
         line(ax, x, curve["rate"], look, named.labels[name], marked=len(named) > 1)
         band(ax, x, curve["low"], curve["high"], look)
     ax.set_ylim(0, 1.02)
-    ax.set_xlim(0, named.episodes)
     percent(ax.yaxis)
-    ax.set_xlabel("episode")
+    _count_episodes(ax, named, planned=planned)
     ax.set_ylabel("failures repaired")
     if len(named) > 1:
         legend_beside(ax)
@@ -129,11 +144,14 @@ def _no_curve(named: NamedRuns, curves: Iterable[pd.DataFrame], most: int) -> st
 
 
 @styled
-def reward_breakdown(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes:
+def reward_breakdown(
+    runs: Runs, ax: Axes | None = None, bins: int = 15, *, planned: bool = False
+) -> Axes:
     """Draw the four components of the reward as they evolve, stacked, with their sum.
 
     The sum has its 95% interval, clustered by question, where that says anything (see
-    `sqlbench.analysis.reward_curve`). Several runs have a strip each.
+    `sqlbench.analysis.reward_curve`). Several runs have a strip each. ``planned`` is that of
+    `learning_curve`.
     """
     named = NamedRuns(runs)
     ax = new_axes(ax, _strip_size(named))
@@ -141,17 +159,17 @@ def reward_breakdown(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes
         _say(ax, "no episode has finished")
         return titled(ax, "Reward breakdown over episodes", named.caveat)
     known = False
-    for strip, run in _strips(ax, named):
-        known |= _draw_rewards(strip, run, bins)
+    for strip, run in _strips(ax, named, planned=planned):
+        known |= _draw_rewards(strip, run, bins, planned=planned)
         strip.set_ylabel("mean reward of an attempt" if len(named) == 1 else "mean reward")
     title = "Reward breakdown over episodes" + (", sum with 95% interval" if known else "")
     return titled(ax, title, named.caveat)
 
 
-def _draw_rewards(ax: Axes, run: Run, bins: int) -> bool:
+def _draw_rewards(ax: Axes, run: Run, bins: int, *, planned: bool) -> bool:
     """Draw a run's rewards; return whether any interval of theirs is known."""
-    means = analysis.reward_curve(run, bins)
-    edges = _edges(means, run, bins)
+    means = analysis.reward_curve(run, bins, planned=planned)
+    edges = _edges(means, run, bins, planned=planned)
     means = means.reindex(edges[:-1])
     above, below = np.zeros(len(means)), np.zeros(len(means))
     for name, colour in COMPONENT_COLOURS.items():
@@ -168,16 +186,22 @@ def _draw_rewards(ax: Axes, run: Run, bins: int) -> bool:
 
 
 @styled
-def arm_selection(runs: Runs, ax: Axes | None = None, bins: int = 15) -> Axes:
-    """Draw the share of each arm among the repairs, over time; several runs have a strip each."""
+def arm_selection(
+    runs: Runs, ax: Axes | None = None, bins: int = 15, *, planned: bool = False
+) -> Axes:
+    """Draw the share of each arm among the repairs, over time; several runs have a strip each.
+
+    ``planned`` is that of `learning_curve`.
+    """
     named = NamedRuns(runs)
     ax = new_axes(ax, _strip_size(named))
-    found = {name: analysis.arm_shares(run, bins) for name, run in named.items()}
+    found = {name: analysis.arm_shares(run, bins, planned=planned) for name, run in named.items()}
     if not any(shares.notna().any(axis=None) for shares in found.values()):
-        _say(ax, "no repair was made")
+        _say(ax, _no_repair(named.values()))
         return titled(ax, "Arm selection over episodes", named.caveat)
-    for (strip, run), shares in zip(_strips(ax, named), found.values(), strict=True):
-        edges, bottom = _edges(shares, run, bins), np.zeros(len(shares))
+    strips = _strips(ax, named, planned=planned)
+    for (strip, run), shares in zip(strips, found.values(), strict=True):
+        edges, bottom = _edges(shares, run, bins, planned=planned), np.zeros(len(shares))
         for arm, colour in ARM_COLOURS.items():
             top = bottom + np.nan_to_num(shares[arm].to_numpy())
             strip.stairs(top, edges, baseline=bottom, fill=True, color=colour, label=arm)
@@ -196,7 +220,7 @@ def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     classes = [str(c) for c in ErrorClass if str(c) in set(table["error_class"])]
     arms = [str(a) for a in ARMS]
     if not classes:
-        _say(ax, "no repair was made")
+        _say(ax, _no_repair([run]))
         return titled(ax, "What repairs what", run.caveat)
     rate, chosen = (
         table.pivot(index="error_class", columns="action", values=v)
@@ -256,15 +280,21 @@ def arm_estimates(run: Run, bins: int = 15) -> Figure:
     """
     estimates = analysis.arm_estimates(run, bins)
     figure = Figure(figsize=(9, 4.4), layout="constrained")
+    title = "LinUCB's estimate of each arm where it chose it"
     if not len(estimates):
-        _say(figure.subplots(), "no repair was made: no arm has an estimate")
+        ax = figure.subplots()
+        _say(ax, f"{_no_repair([run])}: no arm has an estimate")
+        titled(ax, title, run.caveat)
         return figure
     axes = figure.subplots(2, 4, sharex=True, sharey=True)
     for arm, ax in zip(ARMS, axes.flat, strict=True):
         arm_estimate(estimates, str(arm), ax)
+    length = analysis.span(run)
+    axes[0, 0].set_xlim(-0.04 * length, length)  # which all of them share
+    axes[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.supxlabel("episode", fontsize=10)
     figure.supylabel("estimated reward", fontsize=10)
-    title = "LinUCB's estimate of each arm where it chose it: mean, and ± α × width"
+    title += ": mean, and ± α × width"
     figure.suptitle(
         f"{title}\n({run.caveat})" if run.caveat else title, x=0.01, ha="left", fontsize=12
     )
@@ -289,9 +319,10 @@ def overview(run: Run | None) -> Figure:
     top = (0.055, 0.56, 0.42, 0.32), (0.57, 0.56, 0.3, 0.32)
     bottom = (0.055, 0.13, 0.3, 0.32), (0.63, 0.13, 0.3, 0.32)
     axes = np.array([[figure.add_axes(place) for place in row] for row in (top, bottom)])
-    learning_curve(run, axes[0, 0])
-    arm_selection(run, axes[0, 1])
-    reward_breakdown(run, axes[1, 0])
+    # It may be under way: what is to come keeps its place.
+    learning_curve(run, axes[0, 0], planned=True)
+    arm_selection(run, axes[0, 1], planned=True)
+    reward_breakdown(run, axes[1, 0], planned=True)
     error_arm_heatmap(run, axes[1, 1])
     # The caveat once, for all four.
     for ax in axes.flat:
@@ -310,9 +341,18 @@ def _say(ax: Axes, text: str) -> None:
         figure.set_size_inches(figure.get_size_inches()[0], LINE)
 
 
-def _edges(binned: pd.DataFrame, run: Run, bins: int) -> NDArray[np.float64]:
+def _no_repair(runs: Iterable[Run]) -> str:
+    """Say why there is no repair prompt to show."""
+    if all(run.config.max_attempts == 1 for run in runs):
+        return "one attempt an episode: nothing is repaired"
+    if any(len(episode.steps) > 1 for run in runs for episode in run.log):
+        return "answers from scratch only: no repair was chosen"
+    return "no repair was made"
+
+
+def _edges(binned: pd.DataFrame, run: Run, bins: int, *, planned: bool) -> NDArray[np.float64]:
     """Return where the bins begin, gaps included, and where the last one ends."""
-    size = analysis.bin_size(run, bins)
+    size = analysis.bin_size(run, bins, planned=planned)
     last = int(binned.index.max()) if len(binned) else 0
     return np.arange(0, last + 2 * size, size, dtype=float)
 
@@ -321,7 +361,13 @@ def _strip_size(named: NamedRuns) -> tuple[float, float]:
     return (8, 4) if len(named) == 1 else (8, 1.3 + 1.7 * len(named))
 
 
-def _strips(ax: Axes, named: NamedRuns) -> Iterator[tuple[Axes, Run]]:
+def _count_episodes(ax: Axes, named: NamedRuns, *, planned: bool) -> None:
+    ax.set_xlim(0, max(analysis.span(run, planned=planned) for run in named.values()))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    ax.set_xlabel("episode")
+
+
+def _strips(ax: Axes, named: NamedRuns, *, planned: bool) -> Iterator[tuple[Axes, Run]]:
     """Yield an Axes for each run, one above the other on the same episodes, with one legend."""
     strips = [ax]
     if len(named) > 1:
@@ -333,10 +379,11 @@ def _strips(ax: Axes, named: NamedRuns) -> Iterator[tuple[Axes, Run]]:
             strip.set_title(label, fontsize=10, pad=3)
     for strip, run in zip(strips, named.values(), strict=True):
         yield strip, run
-        strip.set_xlim(0, named.episodes)
-        strip.tick_params(labelbottom=strip is strips[-1])
+        _count_episodes(strip, named, planned=planned)
+        if strip is not strips[-1]:
+            strip.tick_params(labelbottom=False)
+            strip.set_xlabel("")
     low, high = zip(*(strip.get_ylim() for strip in strips), strict=True)
     for strip in strips:
         strip.set_ylim(min(low), max(high))
-    strips[-1].set_xlabel("episode")
     legend_beside(strips[0])

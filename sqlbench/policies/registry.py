@@ -19,7 +19,7 @@ from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.models.base import ChatModel
 from sqlbench.plugins import declared, entry_point, import_path, is_path
 from sqlbench.policies.arms import ARM_NAMES
-from sqlbench.policies.base import Policy
+from sqlbench.policies.base import Policy, ScoredPolicy
 from sqlbench.policies.cost_aware import CostAwareLinUCBPolicy
 from sqlbench.policies.epsilon_greedy import EpsilonGreedyPolicy
 from sqlbench.policies.halving import HalvingPolicy
@@ -182,6 +182,11 @@ def make_policy(spec: str, model: ChatModel | None = None) -> Policy:
         raise ConfigError(
             f"The policy {name!r} is no sqlbench.policies.Policy: what its builder returned, "
             f"{policy!r}, lacks {', '.join(lacking)}."
+        )
+    if isinstance(policy, ScoredPolicy) and not hasattr(policy, "choices"):
+        raise ConfigError(
+            f"The policy {name!r} has an __init__ that does not call super().__init__(epsilon): "
+            "what a sqlbench.policies.ScoredPolicy chooses among is set there."
         )
     policy.spec = spec  # type: ignore[misc]
     return policy

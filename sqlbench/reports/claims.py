@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlbench.analysis import COMPONENTS, halves
 from sqlbench.runs.run import Run
 from sqlbench.runs.summary import rates
+from sqlbench.words import counted
 
 
 def check_claims(run: Run) -> list[str]:
@@ -61,10 +62,15 @@ def _are_probabilities(run: Run) -> str:
 
 def _learned(run: Run) -> str:
     c = run.config
+    if c.max_attempts == 1:
+        return "Not claimed: that the policy learned. With one attempt nothing is repaired."
     learned = halves(run)
     if learned is None:
-        return "Not claimed: that the policy learned. A half of the run has no failure to repair."
-    seen = f"{learned.early:.0%} of the failures in the first half, {learned.late:.0%} later"
+        return (
+            "Not claimed: that the policy learned. A half of the episodes has no failure to repair."
+        )
+    half = "half" if run.finished else f"half of {counted(len(run.log), 'episode')}"
+    seen = f"{learned.early:.0%} of the failures in the first {half}, {learned.late:.0%} later"
     # Of the run that the notebook shows it is known; of another nobody promised it.
     shown = (c.suite, c.model, c.policy, c.feedback, c.learner) == (
         "marketplace", "simulated", "linucb", "oracle", "standard",

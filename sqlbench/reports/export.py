@@ -123,14 +123,25 @@ def tables(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
 def latex_table(runs: Sequence[Run]) -> str:
     """Return the rates of runs with their 95% intervals as a LaTeX table (booktabs).
 
-    Pandas' Styler writes it, with every special sign escaped.
+    Beside suite, model, policy and seed a row has each other setting in which the runs differ, so
+    that no two rows of different runs are alike. Pandas' Styler writes it, with every special sign
+    escaped.
     """
     import pandas as pd
 
+    settings = [dict(run.config) for run in runs]
+    always = ("suite", "model", "policy", "seed")
+    differing = [
+        name
+        for name in settings[0]
+        if name not in always and len({str(s[name]) for s in settings}) > 1
+    ]
     rows = []
-    for run in runs:
-        c, found = run.config, rates(run)
-        row = {"suite": c.suite, "model": c.model + run.mark, "policy": c.policy, "seed": c.seed}
+    for run, setting in zip(runs, settings, strict=True):
+        found = rates(run)
+        row = {name: setting[name] for name in always} | {"model": run.config.model + run.mark}
+        row |= {n.replace("_", " "): "--" if setting[n] is None else setting[n] for n in differing}
+        row |= {} if run.finished else {"episodes": f"{len(run.log)} of {run.config.episodes}"}
         rows.append(row | {n: _cell(found[n]) for n in RATES if n in found})
     frame = pd.DataFrame(rows)
     shown = frame.style.hide(axis="index").format(escape="latex", na_rep="--")

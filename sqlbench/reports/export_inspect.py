@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ def write_inspect(run: Run, folder: Path) -> Path:
         results=log.EvalResults(
             total_samples=c.episodes, completed_samples=len(samples), scores=scores
         ),
-        stats=log.EvalStats(started_at=when, completed_at=when),
+        stats=log.EvalStats(
+            started_at=when, completed_at=when, model_usage=_usage(run.config.model, run.log)
+        ),
         samples=samples,
     )
     target = folder / f"{when[:19].replace(':', '-')}_{name}.eval"
@@ -97,14 +100,16 @@ def _sample(run: Run, suite: Suite | None, episode: Episode) -> Any:
                 episode.steps
             ],
         },
-        model_usage={
-            run.config.model: model.ModelUsage(
-                input_tokens=episode.tokens("prompt"),
-                output_tokens=episode.tokens("completion"),
-                total_tokens=episode.tokens("prompt") + episode.tokens("completion"),
-            )
-        },
+        model_usage=_usage(run.config.model, [episode]),
     )  # fmt: skip
+
+
+def _usage(name: str, episodes: Sequence[Episode]) -> dict[str, Any]:
+    from inspect_ai import model
+
+    sent, got = (sum(e.tokens(kind) for e in episodes) for kind in ("prompt", "completion"))
+    used = model.ModelUsage(input_tokens=sent, output_tokens=got, total_tokens=sent + got)
+    return {name: used}
 
 
 def _conversation(run: Run, suite: Suite | None, episode: Episode) -> list[Any]:

@@ -34,6 +34,13 @@ _STYLE = (
     "@media only screen and (max-width:760px){.code{margin-left:24px}}"
     "@media print{details.code{display:none}}"
 )
+# Without its prompts, of which a reader of folded code has nothing, a report has one left edge.
+_REPORT_STYLE = (
+    ".jp-InputPrompt,.jp-OutputPrompt,.jp-OutputArea-prompt{display:none}"
+    ".contents,.code{margin-left:10px}.jp-RenderedMarkdown,.jp-RenderedText{padding-left:10px}"
+    ".jp-RenderedHTML{padding-left:10px}.jp-RenderedImage{margin-left:10px}"
+    ".jp-OutputArea-output pre{white-space:pre-wrap;overflow-wrap:break-word;word-break:normal}"
+)
 # A report is read for its figures: the code that made them unfolds with a click.
 _FOLDED = """{%- extends 'lab/index.html.j2' -%}
 {%- block input_group -%}
@@ -92,8 +99,9 @@ def write_report(run_dir: str | Path) -> Path:
             progress_bar=False,
             kernel_name="python3",
             cwd=str(Path.cwd()),
-            # Without its warning of plain text on loopback, where it lives for this one notebook.
-            extra_arguments=["--log-level=ERROR"],
+            # Without its warning of plain text on loopback, where it lives for this one notebook,
+            # and without a word about the interrupt with which it is ended.
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except PapermillExecutionError as error:
         raise ConfigError(
@@ -135,11 +143,12 @@ def export_html(notebook: Path, title: str = "Notebook", head: str | None = None
     named = {"metadata": {"name": title}}
     body, _ = exporter.from_notebook_node(content, resources=named)
     target = notebook.with_suffix(".html")
-    target.write_text(_with_contents(body), encoding="utf-8")
+    style = _STYLE if head is None else _STYLE + _REPORT_STYLE
+    target.write_text(_with_contents(body, style), encoding="utf-8")
     return target
 
 
-def _with_contents(page: str) -> str:
+def _with_contents(page: str, style: str) -> str:
     """Put a list of the page's sections, with links, before its first cell."""
     sections = re.findall(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', page, re.DOTALL)
     if not sections:
@@ -147,7 +156,7 @@ def _with_contents(page: str) -> str:
     # Both come out of the page, where nbconvert has escaped them.
     items = "".join(f'<li><a href="#{id_}">{title}</a></li>' for id_, title in sections)
     contents = f'<nav class="contents"><b>Contents</b><ul>{items}</ul></nav>'
-    page = page.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
+    page = page.replace("</head>", f"<style>{style}</style></head>", 1)
     return re.sub(r"(<main[^>]*>)", lambda m: m.group(1) + contents, page, count=1)
 
 

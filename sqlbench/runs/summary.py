@@ -31,10 +31,10 @@ def rates(run: Run) -> dict[str, Rate]:
 
     ``first``: attempt 1 is right. ``field``: where an agent without an oracle stops. ``gated``:
     where one stops that goes by doubt, if the signals of every attempt were measured. ``any``: any
-    attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed. With
-    ``feedback="always"`` instead of that: ``fixed`` of the wrong first answers, ``broken`` of the
-    right ones, and, where the signals were measured, both if an audit by the doubts decides which
-    of the two answers is kept (`sqlbench.signals.audit`).
+    attempt is right. ``repaired``: the episode succeeds, given that attempt 1 failed; of no episode
+    where one attempt is all there is. With ``feedback="always"`` instead of that: ``fixed`` of the
+    wrong first answers, ``broken`` of the right ones, and, where the signals were measured, both if
+    an audit by the doubts decides which of the two answers is kept (`sqlbench.signals.audit`).
     """
     frame = run.episodes
     result = {
@@ -42,10 +42,12 @@ def rates(run: Run) -> dict[str, Rate]:
         for name in ("first", "field", "gated", "any")
         if name in frame
     }
-    wrong, right = frame[~frame["first"].astype(bool)], frame[frame["first"].astype(bool)]
+    right = frame["first"].astype(bool)
+    wrong = frame[~right] if run.config.max_attempts > 1 else frame.iloc[:0]
     repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
     if run.config.feedback == "always":
-        broken = rate(~right["success"].to_numpy(bool), right["question_id"].tolist())
+        kept = frame[right]
+        broken = rate(~kept["success"].to_numpy(bool), kept["question_id"].tolist())
         return result | {"fixed": repaired, "broken": broken} | _audited(run)
     return result | {"repaired": repaired}
 

@@ -39,7 +39,7 @@ class Learned:
 
         Parameters
         ----------
-        places : array of int, shape (columns,)
+        places : array of int, shape (inputs,)
             Which inputs the columns are that were learned from.
         """
         first = float(np.ravel(self.trees._baseline_prediction)[0])
@@ -55,7 +55,7 @@ def learn(read: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -
 
     Parameters
     ----------
-    read : array, shape (answers, columns)
+    read : array, shape (answers, inputs)
     wrong, weight : array, shape (answers,)
     seed : int
 

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from folders import DATA
+from folders import DATA, HELPERS, ROOT
 from sweeps import bytes_of
 
 from sqlbench.exceptions import (
@@ -88,6 +89,22 @@ def test_a_dask_sweep_that_loses_a_worker_gives_the_bytes_of_a_local_one(local, 
         connected.client.close()
     assert killed, "no worker was killed in mid-sweep"
     assert bytes_of(out) == bytes_of(local[0] / "out")
+
+
+@pytest.mark.slow
+def test_own_parts_named_by_their_path_give_the_same_bytes_on_a_cluster(tmp_path):
+    configs = make_grid({
+        "policy": ["own_policy:Restless?shy=2&epsilon=0.1", "random"],
+        "model": ["own_parts:Parrot?number=7", "simulated"],
+        "metric": "own_parts:short", "episodes": 6,
+    })  # fmt: skip
+    with cluster(tmp_path, 2, {"PYTHONPATH": f"{ROOT}:{HELPERS}"}) as (address, _):
+        connected = connect(address, configs, tmp_path / "out")
+        connected.client.wait_for_workers(2, timeout=180)
+        run_sweep(configs, tmp_path / "out", workers=connected.executors(), progress=False)
+        connected.client.close()
+    run_sweep(configs, tmp_path / "here", workers=lambda: ThreadPoolExecutor(1), progress=False)
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "here")
 
 
 @pytest.mark.slow

@@ -107,3 +107,12 @@ def test_the_tokens_a_solved_question_are_those_of_the_logs(compared):
         assert costs == {"solved": solved, "tokens": pytest.approx(tokens / solved), "cost": None}
         assert shown[name] == f"{tokens / solved:,.0f}"
     assert "cost a solved question" not in paired_grid(comparison).header, "nobody knows a price"
+
+
+def test_one_variant_alone_gets_nothing_that_others_do_not(tmp_path):
+    alone = compare(
+        {"random": RunConfig(policy="random", episodes=6)}, SEEDS, tmp_path,
+        workers=threads(), progress=False,
+    )  # fmt: skip
+    (row,) = paired_grid(alone).rows
+    assert row[-1] == "—" and row[1:6] == ["—"] * 5

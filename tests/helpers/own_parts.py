@@ -33,4 +33,8 @@ def strict(gold, pred):
     return "values"
 
 
+def short(gold, pred):
+    return "match" if len(pred.rows) < 9 else "row_count"
+
+
 NOT_CALLABLE = 3

@@ -22,6 +22,7 @@ from inspect_ai.log import list_eval_logs, read_eval_log
 (info,) = list_eval_logs("logs")
 log = read_eval_log(info)
 print(json.dumps({"samples": [s.id for s in log.samples],
+                  "tokens": sum(u.total_tokens for u in log.stats.model_usage.values()),
                   "scores": {s.name: s.metrics["accuracy"].value for s in log.results.scores}}))
 """
 
@@ -35,6 +36,7 @@ def test_inspect_view_lists_an_exported_run(run_in, tmp_path: Path):
     (path,) = (tmp_path / "logs").glob("*.eval")
     read = json.loads(run_in("inspect", "python", "-c", READ).stdout)
     assert sorted(read["samples"]) == sorted(e.question_id for e in run.log)
+    assert read["tokens"] == sum(e.tokens("prompt") + e.tokens("completion") for e in run.log) > 0
     assert abs(read["scores"]["any"] - run.summary["rates"]["any"]["rate"]) < 1e-9
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

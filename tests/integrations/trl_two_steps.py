@@ -2,13 +2,15 @@
 
 Run: python tests/integrations/trl_two_steps.py FOLDER
 Needs the extra ``trl`` and nothing from a hub: the model (a Qwen3 of two thin layers) and its
-tokenizer are made here, so it writes noise: this proves the path and no learning. So that the
-tool is called at all, it first learns the form of a call from transcripts made here.
+tokenizer are made here, and know nothing: this proves the path, and no learning. So that the tool
+is called at all, the model first learns the form of a call from transcripts made here, with two
+queries on a small database of which one is a near miss and the other is wrong.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -23,6 +25,27 @@ import sqlbench as sb
 from sqlbench.doors.trl import SQLTool, rows
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"]
+# On three rows, so that a prompt is short and a step takes seconds.
+SETUP = """
+CREATE TABLE products (product_id INTEGER PRIMARY KEY, title TEXT, price REAL);
+CREATE TABLE sales (sale_id INTEGER PRIMARY KEY, product_id INTEGER, pieces INTEGER);
+INSERT INTO products VALUES (1, 'tea', 3.5), (2, 'milk', 1.2), (3, 'rye', 4.0);
+INSERT INTO sales VALUES (1, 1, 4), (2, 2, 9), (3, 3, 2);
+"""
+SUITE = """
+database: shop.sqlite
+tasks:
+  - id: prices
+    difficulty: easy
+    questions:
+      - {id: dearest, text: "All products, the dearest first.",
+         gold: "SELECT title FROM products ORDER BY price DESC"}
+      - {id: cheapest, text: "All products, the cheapest first.",
+         gold: "SELECT title FROM products ORDER BY price"}
+"""
+QUERIES = ("SELECT title FROM products", "SELECT count(*) FROM sales")
+STEPS = 120
+SHOWN = ("loss", "grad_norm", "tools/call_frequency", "reward", "reward_std")
 TEMPLATE = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
 
 
@@ -42,27 +65,43 @@ def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     return fast
 
 
-def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: list) -> None:
-    """Teach the model the form of a call in some seconds: two queries that run.
+def make_suite(folder: Path) -> str:
+    """Write the database and the suite; return its file."""
+    (folder / "shop.sqlite").unlink(missing_ok=True)
+    with sqlite3.connect(folder / "shop.sqlite") as shop:
+        shop.executescript(SETUP)
+    (folder / "shop.yaml").write_text(SUITE)
+    return str(folder / "shop.yaml")
 
-    Plain next-token training on transcripts made here; no gold query is among them.
-    """
-    queries = ["SELECT count(*) FROM customers", "SELECT name FROM products"]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    tool = tools()
-    for step in range(40):
-        row, sql = data[step % len(data)], queries[step % 2]
-        call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
-        turn = [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
-        ids = tokenizer.apply_chat_template(turn, tools=tool, return_tensors="pt", return_dict=True)
-        tokens = ids["input_ids"][:, -512:]
-        labels = tokens.clone()
-        labels[:, :-64] = -100  # the call, and not the schema
-        loss = model(input_ids=tokens, labels=labels).loss
+
+def transcript(row: dict, sql: str) -> list[dict]:
+    """Return a conversation in which the tool is called with a query."""
+    call = {"type": "function", "function": {"name": "run_sql", "arguments": {"sql": sql}}}
+    return [*row["prompt"], {"role": "assistant", "content": "", "tool_calls": [call]}]
+
+
+def lesson(tokenizer: PreTrainedTokenizerFast, row: dict, sql: str) -> dict[str, torch.Tensor]:
+    """Return a transcript as tokens, with the call as what is to be learned, and not the schema."""
+    options = {"tools": tools(), "return_tensors": "pt", "return_dict": True}
+    turns = transcript(row, sql)
+    asked = tokenizer.apply_chat_template(turns[:-1], add_generation_prompt=True, **options)
+    tokens = tokenizer.apply_chat_template(turns, **options)["input_ids"]
+    labels = tokens.clone()
+    labels[:, : asked["input_ids"].shape[1]] = -100
+    return {"input_ids": tokens, "labels": labels}
+
+
+def warm_up(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, data: list) -> None:
+    """Teach the model the form of a call: plain next-token training, and no gold query in it."""
+    lessons = [lesson(tokenizer, row, sql) for sql in QUERIES for row in data]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(STEPS):
+        loss = model(**lessons[step % len(lessons)]).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    print(f"warm-up: loss {loss.item():.3f}", flush=True)
+    tokens = lessons[0]["input_ids"].shape[1]
+    print(f"warm-up: loss {loss.item():.3f} after {STEPS} steps of {tokens} tokens", flush=True)
 
 
 def tools() -> list[dict]:
@@ -72,12 +111,14 @@ def tools() -> list[dict]:
 
 
 def main(folder: Path) -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # threads wait for each other where others work, too
     set_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
-    data = rows(split="train")[:2]
+    kept = make_suite(folder)
+    data = rows(kept, split=None)
     texts = [m["content"] for row in data for m in row["prompt"]]
-    tokenizer = make_tokenizer([*texts, TEMPLATE.read_text(), '{"name": "run_sql"}'])
+    calls = [json.dumps({"name": "run_sql", "arguments": {"sql": q}}) for q in QUERIES]
+    tokenizer = make_tokenizer([*texts, TEMPLATE.read_text(), *calls])
     model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer), hidden_size=96, intermediate_size=192, num_hidden_layers=2,
@@ -90,6 +131,7 @@ def main(folder: Path) -> None:
     warm_up(model, tokenizer, data)
 
     class Logged(SQLTool):
+        suite = kept
         log = str(folder / "episodes")
 
     trainer = GRPOTrainer(
@@ -100,8 +142,8 @@ def main(folder: Path) -> None:
         args=GRPOConfig(
             output_dir=str(folder / "trainer"), max_steps=2, num_generations=4,
             per_device_train_batch_size=4, max_completion_length=96, use_cpu=True,
-            max_tool_calling_iterations=3, learning_rate=1e-4, logging_steps=1, report_to=[],
-            save_strategy="no", seed=0, disable_tqdm=True, temperature=0.7,
+            max_tool_calling_iterations=2, learning_rate=1e-4, logging_steps=1, report_to=[],
+            save_strategy="no", seed=0, disable_tqdm=True, temperature=1.0,
         ),
     )  # fmt: skip
     before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
@@ -110,15 +152,16 @@ def main(folder: Path) -> None:
         not torch.equal(before[name], p.detach()) for name, p in trainer.model.named_parameters()
     )
     for entry in trainer.state.log_history:
-        shown = {k: v for k, v in entry.items() if "reward" in k or "tool" in k or k == "loss"}
-        print(json.dumps(shown))
+        shown = {k: round(entry[k], 3) for k in SHOWN if k in entry}
+        if shown:
+            print(json.dumps(shown))
     print(f"GRPO steps: {trainer.state.global_step}; parameter tensors that moved: {moved}")
     shared = trainer.environments[0]._desk
     shared.log.close()
     run = sb.Run.open(folder / "episodes")
     print(f"episodes kept: {len(run.log)}, attempts {sum(len(e.steps) for e in run.log)}")
     print(run.label)
-    assert trainer.state.global_step == 2
+    assert trainer.state.global_step == 2 and moved and run.log
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from folders import NOTEBOOKS
+from folders import DATA, NOTEBOOKS
 from pictures import check_pictures
 
 REDUCED = {
@@ -23,6 +23,13 @@ REDUCED = {
     },
     "03_credit_and_hindsight.ipynb": {"seeds": "0,1", "episodes": 40, "full": False},
 }
+# What others hand in: any list of policies, any suite.
+OTHERS = {
+    "02_compare_policies.ipynb": {
+        "policies": "fixed:fix_column,linucb?alpha=0.5&epsilon=0.1", "seeds": "0,1", "episodes": 15,
+    },
+    "07_your_database_and_model.ipynb": {"questions": f"spider:{DATA / 'small_spider'}"},
+}  # fmt: skip
 SHORT = {
     "00_tour.ipynb": ({"episodes": 60}, 2),
     "06_live_dashboard.ipynb": ({"episodes": 60}, 1),
@@ -37,6 +44,18 @@ def test_a_long_notebook_runs_with_reduced_parameters(name, tmp_path, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
     execute(name, tmp_path, REDUCED[name] | {"out": str(tmp_path / "grid")})
     check_pictures(tmp_path / name, least=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_notebook_takes_what_others_hand_in(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the kernel's own leavings
+    out = {"out": str(tmp_path / "grid")} if "policies" in OTHERS[name] else {}
+    execute(name, tmp_path, OTHERS[name] | out)
+    said = (tmp_path / name).read_text()
+    assert ("are not claimed of this comparison" in said) == ("policies" in OTHERS[name])
+    check_pictures(tmp_path / name, least=1)
 
 
 @pytest.mark.slow

@@ -123,3 +123,62 @@ def test_bands_over_seeds_stay_within_0_and_100_per_cent(tmp_path):
     ends = np.concatenate(ends)
     ends = ends[np.isfinite(ends)]
     assert ends.min() >= 0 and ends.max() <= 1
+
+
+def stopped(run, episodes: int):
+    """The run as it is when it is stopped after so many of a hundred times as many episodes."""
+    short = cut(run, episodes)
+    short.config = run.config.model_copy(update={"episodes": 100 * episodes})
+    return short
+
+
+def test_a_stopped_run_is_drawn_as_far_as_it_came(run):
+    short = stopped(run, 120)
+    alike = cut(run, 120)
+    for draw in (plots.learning_curve, plots.reward_breakdown, plots.arm_selection):
+        assert draw(short).get_xlim() == draw(alike).get_xlim() == (0, 120)
+    assert len(analysis.reward_curve(short)) == len(analysis.reward_curve(alike)) == 15
+    assert analysis.arm_estimates(short).equals(analysis.arm_estimates(alike))
+    assert analysis.halves(short) == analysis.halves(alike)
+    both = plots.arm_selection({"long": run, "stopped": short})
+    assert {strip.get_xlim() for strip in both.child_axes[:2]} == {(0, 160)}
+
+
+def test_the_picture_of_a_run_under_way_keeps_room_for_what_is_to_come(run):
+    axes = plots.overview(stopped(run, 120)).axes[:3]
+    assert [ax.get_xlim() for ax in axes] == [(0, 12_000)] * 3
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 5, 12])
+def test_episodes_are_counted_in_whole_numbers(run, episodes):
+    short = cut(run, episodes)
+    axes = [plots.reward_breakdown(short), *plots.arm_estimates(short).axes]
+    for ax in axes:
+        FigureCanvasAgg(ax.figure).draw()
+        ticks = ax.get_xticks()
+        assert (ticks == np.round(ticks)).all()
+
+
+def test_what_stands_beside_a_point_stays_inside_the_axis(run):
+    for share in (0.0, 1.0):
+        one = copy.copy(run)
+        one._log = [e for e in run.log if e.first == bool(share)]
+        ax = plots.rates(one)
+        page = FigureCanvasAgg(ax.figure).get_renderer()
+        ax.figure.draw(page)
+        frame = ax.get_window_extent(page)
+        for text in ax.texts:
+            box = text.get_window_extent(page)
+            assert frame.x0 <= box.x0 and box.x1 <= ax.figure.bbox.x1, text.get_text()
+
+
+def test_a_picture_without_repairs_says_why(run):
+    def said(**options):
+        shown = asyncio.run(sb.run_experiment(episodes=6, progress=False, **options))
+        return {t.get_text() for t in plots.error_arm_heatmap(shown).texts}
+
+    assert said(max_attempts=1) == {"one attempt an episode: nothing is repaired"}
+    assert said(policy="resample") == {"answers from scratch only: no repair was chosen"}
+    nothing = cut(run, 0)
+    (notice,) = plots.arm_estimates(nothing).axes
+    assert notice.get_title(loc="left") and "no repair was made" in notice.texts[0].get_text()

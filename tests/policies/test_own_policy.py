@@ -94,3 +94,13 @@ def test_an_object_or_an_unknown_parameter_is_refused_by_name():
         sb.make_policy("restless?shi=1")
     with pytest.raises(UnknownNameError, match="Did you mean 'restless'"):
         sb.make_policy("restles")
+
+
+def test_a_policy_whose_init_forgets_its_parents_is_refused_by_name():
+    class Forgetful(Restless):
+        def __init__(self):
+            self.shy = 1.0
+
+    sb.register_policy("forgetful", Forgetful)
+    with pytest.raises(ConfigError, match=r"'forgetful' has an __init__ that does not call super"):
+        registry.make_policy("forgetful")

@@ -64,6 +64,17 @@ def test_the_latex_table_has_every_rate_with_its_interval_and_no_bare_sign(folde
     assert all(line.count("&") == 7 for line in body.splitlines() if "&" in line)
 
 
+def test_no_two_rows_of_the_latex_table_are_alike(folder, tmp_path):
+    given = {"policy": "linucb", "progress": False}
+    one = asyncio.run(run_experiment(episodes=20, max_attempts=1, **given))
+    two = asyncio.run(run_experiment(episodes=20, repair_model="simulated:measured", **given))
+    text = latex_table([Run.open(folder / "linucb"), one, two])
+    head, body = text[text.index("\\toprule") : text.index("\\bottomrule")].split("\\midrule")
+    assert "repair model & max attempts & first" in head
+    rows = [[c.strip() for c in line.split("&")] for line in body.splitlines() if "&" in line]
+    assert [row[4:6] for row in rows] == [["--", "5"], ["--", "1"], ["simulated:measured", "5"]]
+
+
 def test_the_latex_table_compiles(folder, tmp_path):
     if shutil.which("pdflatex") is None or not _has_booktabs():
         pytest.skip("needs pdflatex and booktabs (texlive-latex-recommended)")
@@ -122,7 +133,8 @@ def test_a_sweeps_folder_is_exported_run_by_run(tmp_path):
 
 
 def test_mlflow_has_parameters_metrics_and_the_report(folder, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (folder / "linucb" / "report.html").write_text("<html></html>")
