@@ -27,7 +27,8 @@ SWITCH = "SQLBENCH_MEMO"  # in the environment, so that worker processes are swi
 _CELL = 64  # bytes that Python needs for a cell, beside its letters
 _LARGEST = 2**20  # of one outcome: a few such would push out thousands of small ones
 _CLOCK = re.compile(
-    r"now|current_|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)|\bstrftime\s*\([^,()]*\)"
+    r"now|subsec|current_|\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)"
+    r"|\bstrftime\s*\([^,()]*\)"
     r"|\btoday\b|\blocaltime|\btransaction_timestamp\b|\bag[eo]\s*\(",  # DuckDB's
     re.IGNORECASE,
 )
@@ -111,9 +112,12 @@ MEMO = Outcomes().of_process()
 
 def may_be_kept(sql: str) -> bool:
     """Whether a statement gives the same again, and the memo is switched on."""
-    if _SWITCHED_OFF.get() or os.environ.get(SWITCH) == "off":
-        return False
-    return not _asks_for_the_time(sql)
+    return not is_switched_off() and not _asks_for_the_time(sql)
+
+
+def is_switched_off() -> bool:
+    """Whether nothing is to be kept here."""
+    return _SWITCHED_OFF.get() or os.environ.get(SWITCH) == "off"
 
 
 @lru_cache(maxsize=4096)

@@ -291,11 +291,12 @@ class SQLAgentEnv(UnderWay):
     ) -> None:
         assert self.episode is not None
         outcome: QueryResult | QueryError
+        ran: str | None
         if refusal is None:
-            outcome = await run_aside(self._database, sql, self.metric)
+            ran, outcome = await run_aside(self._database, sql, self.metric)
         else:
-            outcome = QueryError(refusal)
-        judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
+            ran, outcome = None, QueryError(refusal)
+        judged = await judge_aside(self._gold, outcome, self.metric, self.feedback, ran)
         right, message = judged.verdict.match, judged.message
         known = None
         if self._measured:
