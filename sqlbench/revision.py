@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import sqlbench
 
 
 @cache
-def revision_of(*parts: str) -> str:
-    """Return a hash of parts of the package, of their data files, and of Python's version.
+def revision_of(*parts: str, packages: tuple[str, ...] = ()) -> str:
+    """Return a hash of parts of the package, their data files, and the versions of what they use.
 
     Parameters
     ----------
     *parts : str
         Files or folders below ``sqlbench``; a folder with all that is in it.
+    packages : tuple of str
+        Whose versions count, beside Python's and SQLite's.
     """
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    versions = [sys.version_info[:2], sqlite3.sqlite_version, *map(version, packages)]
+    digest = hashlib.sha256(repr(versions).encode())
     root = Path(sqlbench.__file__).parent
     for part in parts:
         found = root / part

@@ -112,7 +112,7 @@ MEMO = Outcomes().of_process()
 
 def may_be_kept(sql: str) -> bool:
     """Whether a statement gives the same again, and the memo is switched on."""
-    return not is_switched_off() and not _asks_for_the_time(sql)
+    return not is_switched_off() and not asks_for_the_time(sql)
 
 
 def is_switched_off() -> bool:
@@ -120,8 +120,14 @@ def is_switched_off() -> bool:
     return _SWITCHED_OFF.get() or os.environ.get(SWITCH) == "off"
 
 
+def is_suspended() -> bool:
+    """Whether this is within `no_memo`."""
+    return _SWITCHED_OFF.get()
+
+
 @lru_cache(maxsize=4096)
-def _asks_for_the_time(sql: str) -> bool:
+def asks_for_the_time(sql: str) -> bool:
+    """Whether a statement may give something else on another day."""
     return _CLOCK.search(sql) is not None
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from sqlbench.databases.memo import is_switched_off, may_be_kept
+from sqlbench.databases.memo import is_suspended, is_switched_off, may_be_kept
 
 # A word that means "now" may be put together where no rule sees it: on another day it means another
 # day, and a shelf lasts. So a statement that asks for a time and builds texts is not for a shelf.
@@ -45,19 +44,23 @@ class Shelf(Protocol):
         ...
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _IN_USE: ContextVar[Shelf | None] = ContextVar("shelf", default=None)
 
 
 def shelf_in_use() -> Shelf | None:
-    """Return the shelf of whoever runs here, unless there is none or nothing is to be kept."""
+    """Return the shelf of whoever runs here; None if there is none, or nothing is to be kept."""
     found = _IN_USE.get()
-    return None if found is None or is_switched_off() else found
+    return None if found is None or is_suspended() else found
 
 
 @contextmanager
 def on_shelf(shelf: Shelf | None) -> Iterator[None]:
-    """Use a shelf, or none, for all that is done in here, in threads and tasks too."""
-    token = _IN_USE.set(shelf)
+    """Use a shelf, or none, for all that is done in here, in threads and tasks too.
+
+    Where the memo is switched off there is none.
+    """
+    token = _IN_USE.set(None if is_switched_off() else shelf)
     try:
         yield
     finally:
@@ -77,7 +80,7 @@ def shelf_key(kind: str, *parts: object) -> bytes:
     kind : str
         What it is.
     *parts : of JSON's kinds
-        What it depends on, beside SQLite's version.
+        What it depends on; the code that made it is one of them (`sqlbench.revision`).
     """
-    text = json.dumps([kind, sqlite3.sqlite_version, *parts], separators=(",", ":"))
+    text = _encode([kind, *parts])
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

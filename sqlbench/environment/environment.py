@@ -172,6 +172,19 @@ class SQLAgentEnv(UnderWay):
         InvalidGoldError
             If the question's gold query fails.
         """
+        self.begin(task_id, question_id, index=index, repeat=repeat, progress=progress)
+        return self._observation()
+
+    def begin(
+        self,
+        task_id: str,
+        question_id: str,
+        *,
+        index: int = 0,
+        repeat: int | None = None,
+        progress: float = 0.0,
+    ) -> None:
+        """Do as `reset_with_question` for those who read no observation."""
         question = self.suite.question(question_id, task_id)
         gold = self.golds.get(question)
         if self.episode is not None and not self.episode.done:
@@ -189,7 +202,6 @@ class SQLAgentEnv(UnderWay):
         self._known: Known | None = None
         self._context: Context | None = None
         self._next: Decision | None = None
-        return self._observation()
 
     async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
@@ -203,9 +215,13 @@ class SQLAgentEnv(UnderWay):
         ModelError
             If the model gives no usable answer: the attempt is not counted.
         """
+        await self.advance(action)
+        return self.last_result()
+
+    async def advance(self, action: Action | AgentSQL | str = AUTO) -> None:
+        """Do as `step` for those who read no observation."""
         async for _ in self._attempt(action, streamed=False):
             pass
-        return self.last_result()
 
     async def step_streaming(
         self, action: Action | AgentSQL | str = AUTO

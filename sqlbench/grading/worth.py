@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import Any
 
 from sqlbench.databases.base import Outcome, QueryError
-from sqlbench.databases.memo import Memo, may_be_kept
+from sqlbench.databases.memo import Memo, asks_for_the_time, may_be_kept
 from sqlbench.databases.outcomes import is_lasting
 from sqlbench.databases.shelf import Shelf, may_lie_there, shelf_in_use, shelf_key
 from sqlbench.grading.compare import Verdict, compare, failed
@@ -95,7 +94,7 @@ def _key(gold: Gold, sql: str, outcome: Outcome, metric: str) -> Hashable | None
     """Return the key in this process; None where another worth might come of the same."""
     if gold.content is None or metric not in METRICS or not is_lasting(outcome):
         return None
-    if not may_be_kept(sql) or not may_be_kept(gold.sql):
+    if asks_for_the_time(gold.sql) or not may_be_kept(sql):
         return None
     content: Hashable = gold.content
     return None if content_of(gold.database) != content else (content, gold.sql, sql, metric)
@@ -106,8 +105,8 @@ def _place(gold: Gold, sql: str, metric: str) -> bytes | None:
     lasting = getattr(gold.database, "lasting_content", lambda: None)()
     if lasting is None or not may_lie_there(sql) or not may_lie_there(gold.sql):
         return None
-    code = revision_of("databases", "grading"), version("sqlglot")
-    return shelf_key("worth", *code, lasting, gold.sql, sql, metric)
+    code = revision_of("databases", "grading", packages=("sqlglot",))
+    return shelf_key("worth", code, lasting, gold.sql, sql, metric)
 
 
 def _put(shelf: Shelf, key: Hashable, place: bytes, found: Worth) -> None:

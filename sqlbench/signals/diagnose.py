@@ -125,6 +125,13 @@ async def adiagnose(
     catalogue = catalogue_at_hand(database) if weights is None else None
     key = None if catalogue is None else key_of(catalogue, question, sql, outcome)
     before = None if key is None else kept(key)
-    if before is not None and key is not None and is_noted(key):
-        return before
+    if catalogue is not None and key is not None:
+        if before is not None and is_noted(key):
+            return before
+        if before is None and (place := place_of(catalogue, database, question, sql, outcome)):
+            lying = find(place)
+            if lying is not None:
+                keep(key, lying)
+                note(key)
+                return lying
     return await asyncio.to_thread(diagnose, question, sql, database, outcome, weights=weights)

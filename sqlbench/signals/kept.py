@@ -8,7 +8,6 @@ time has touched is not kept, and nothing is where the memo of statements is swi
 from __future__ import annotations
 
 from collections.abc import Hashable
-from importlib.metadata import version
 
 from sqlbench.databases.base import Database, Outcome, QueryError
 from sqlbench.databases.memo import Memo, may_be_kept
@@ -61,8 +60,8 @@ def place_of(
     gave = _gave(outcome)
     if lasting is None or gave is None or not may_lie_there(sql):
         return None
-    code = revision_of("databases", "signals", "episodes"), version("sqlglot"), version("numpy")
-    return shelf_key("diagnosis", *code, lasting, catalogue.schema_hash, question, sql, gave)
+    code = revision_of("databases", "signals", packages=("sqlglot", "numpy"))
+    return shelf_key("diagnosis", code, lasting, catalogue.schema_hash, question, sql, gave)
 
 
 def find(place: bytes) -> Diagnosis | None:

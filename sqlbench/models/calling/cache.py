@@ -26,6 +26,7 @@ from sqlbench.models.calling.shelf import StoreShelf, merge_shelves, store_uri
 from sqlbench.paths import located, shown
 
 T = TypeVar("T")
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 VERSION = 1
 LOCK_SECONDS = 60.0
 # How long calls that are already paid for are waited for when a run is stopped.
@@ -251,7 +252,7 @@ def request_key(model: ChatModel, request: ModelRequest) -> str:
         "asked": asked,
         "sample": request.repeat,
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = _encode(content)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

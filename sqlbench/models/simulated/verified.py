@@ -13,7 +13,6 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from sqlbench.episodes.errors import ErrorClass
@@ -86,8 +85,7 @@ class KeptFaults:
 @cache
 def _name() -> str:
     """Return the name of the file for this SQLite, this sqlglot and this code."""
-    made_by = f"{sqlite3.sqlite_version} {version('sqlglot')} {revision_of(*_CODE)}"
-    return f"{hashlib.sha256(made_by.encode()).hexdigest()[:24]}.sqlite"
+    return f"{revision_of(*_CODE, packages=('sqlglot',))[:24]}.sqlite"
 
 
 def _file() -> Path:
