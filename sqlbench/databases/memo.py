@@ -84,6 +84,12 @@ class Memo(Generic[V]):
                 _, (_, gone) = self._kept.popitem(last=False)
                 self.bytes -= gone
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self.bytes = 0
+            self._kept.clear()
+
     def __len__(self) -> int:
         return len(self._kept)
 
