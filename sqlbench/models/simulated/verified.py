@@ -12,7 +12,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from sqlbench.episodes.errors import ErrorClass
@@ -82,7 +81,6 @@ class KeptFaults:
             db.execute("INSERT OR REPLACE INTO fault VALUES (?, ?, ?)", row)
 
 
-@cache
 def _name() -> str:
     """Return the name of the file for this SQLite, this sqlglot and this code."""
     return f"{revision_of(*_CODE, packages=('sqlglot',))[:24]}.sqlite"
