@@ -20,6 +20,9 @@ from sqlbench.suites import Question
 Ground = Literal["on", "off"]
 GROUNDS: tuple[str, ...] = get_args(Ground)
 _SENTENCES = 5  # of each kind that a prompt tells and a log keeps
+_MOST = 4_096
+# Of diagnoses that are said again and again, by their id: each is kept with it, and so is its id.
+_KNOWN: dict[int, tuple[Diagnosis, Known]] = {}
 _READS = {definition.name: definition.reads for definition in SIGNALS}
 # Each feature, with the kind of signal that it tells of, if it does.
 _FEATURE_KINDS = [
@@ -59,7 +62,15 @@ async def know(
     question: Question, sql: str, database: Database, outcome: QueryResult | QueryError
 ) -> Known:
     """Ask the signals about an attempt; no gold is in their reach."""
-    return known_of(await adiagnose(question.asked, sql, database, outcome))
+    found = await adiagnose(question.asked, sql, database, outcome)
+    before = _KNOWN.get(id(found))
+    if before is not None and before[0] is found:
+        return before[1]
+    known = known_of(found)
+    if len(_KNOWN) >= _MOST:
+        _KNOWN.clear()
+    _KNOWN[id(found)] = found, known
+    return known
 
 
 def known_of(found: Diagnosis) -> Known:

@@ -201,7 +201,7 @@ class Prompts:
             {"facts": _listed(facts), "signals": _listed(signals)} if self.grounded else _NOTHING
         )
         frame = Template(self.texts["repair"])
-        placed = {"facts", "signals"} & {*frame.get_identifiers()}
+        placed = _places_grounding(frame.template)
         grounding = "" if placed or not any(known.values()) else self._grounding(known)
         user = frame.substitute(
             dialect=dialect_name,
@@ -235,6 +235,11 @@ class Prompts:
 @lru_cache(maxsize=256)  # the same for all questions on a database
 def _filled(template: str, **values: str) -> str:
     return Template(template).substitute(values)
+
+
+@lru_cache(maxsize=16)
+def _places_grounding(template: str) -> bool:
+    return not {"facts", "signals"}.isdisjoint(Template(template).get_identifiers())
 
 
 def _listed(sentences: Sequence[str]) -> str:
