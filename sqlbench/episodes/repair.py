@@ -219,7 +219,7 @@ class Prompts:
         notes = _DIALECT_NOTES.get(dialect, "")
         suffix = _filled(self.texts[action], dialect=dialect_name, dialect_notes=notes)
         return (
-            {"role": "system", "content": f"{self._system(dialect_name, schema)}\n\n{suffix}"},
+            {"role": "system", "content": _joined(self._system(dialect_name, schema), suffix)},
             {"role": "user", "content": user},
         )
 
@@ -240,6 +240,11 @@ def _filled(template: str, **values: str) -> str:
 @lru_cache(maxsize=16)
 def _places_grounding(template: str) -> bool:
     return not {"facts", "signals"}.isdisjoint(Template(template).get_identifiers())
+
+
+@lru_cache(maxsize=256)  # one object: its hash is kept with it
+def _joined(system: str, suffix: str) -> str:
+    return f"{system}\n\n{suffix}"
 
 
 def _listed(sentences: Sequence[str]) -> str:

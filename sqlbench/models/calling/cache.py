@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -26,6 +27,8 @@ from sqlbench.models.calling.shelf import StoreShelf, merge_shelves, store_uri
 from sqlbench.paths import located, shown
 
 T = TypeVar("T")
+_GAP = "(the text of a message)"
+_LONG = 1_000  # letters of a message that is likely to begin with a schema, and to come again
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 VERSION = 1
 LOCK_SECONDS = 60.0
@@ -252,8 +255,32 @@ def request_key(model: ChatModel, request: ModelRequest) -> str:
         "asked": asked,
         "sample": request.repeat,
     }
-    text = _encode(content)
+    text = _as_json(content, asked.get("messages"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_json(content: dict[str, Any], messages: Any) -> str:
+    """Return the JSON text of what a key is made of.
+
+    Nearly all of it is the schema, which stands in every request: that is encoded once.
+    """
+    texts = [message["content"] for message in messages or ()]
+    content["asked"] = content["asked"] | {
+        "messages": [message | {"content": _GAP} for message in messages or ()]
+    }
+    parts = _encode(content).split(f'"{_GAP}"')
+    if not texts or len(parts) != len(texts) + 1:  # a name of a model, say, that is the mark
+        content["asked"] |= {"messages": messages}
+        return _encode(content)
+    made = [parts[0]]
+    for text, part in zip(texts, parts[1:], strict=True):
+        made += (_quoted(text) if len(text) > _LONG else _encode(text)), part
+    return "".join(made)
+
+
+@lru_cache(maxsize=256)
+def _quoted(text: str) -> str:
+    return _encode(text)
 
 
 def answering(model: ChatModel, request: ModelRequest) -> ChatModel:
