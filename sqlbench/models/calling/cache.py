@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlbench.exceptions import StoreError, UnseenRequestError
 from sqlbench.models.base import ChatModel, Completion, ModelRequest, Usage
+from sqlbench.models.calling.keys import answering, request_key
 from sqlbench.models.calling.options import CacheMode
 from sqlbench.models.calling.shelf import StoreShelf, merge_shelves, store_uri
 from sqlbench.paths import located, shown
 
 T = TypeVar("T")
-_GAP = "(the text of a message)"
-_LONG = 1_000  # letters of a message that is likely to begin with a schema, and to come again
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 VERSION = 1
 LOCK_SECONDS = 60.0
 # How long calls that are already paid for are waited for when a run is stopped.
@@ -237,56 +233,6 @@ class ResponseStore:
 
     def _explained(self, error: Exception) -> StoreError:
         return StoreError(f"The response store {str(self.path)!r} cannot be used: {error}.")
-
-
-def request_key(model: ChatModel, request: ModelRequest) -> str:
-    """Return the hash under which a request's completion is kept.
-
-    A model behind an endpoint says what it sends (`OpenAIModel.sent`); any other model's answer
-    may depend on the whole request.
-    """
-    model = answering(model, request)
-    sent = getattr(model, "sent", None)
-    asked = sent(request) if sent is not None else asdict(request)
-    content = {
-        "model": model.spec,
-        "fingerprint": model.fingerprint,
-        "endpoint": getattr(model, "address", ""),
-        "asked": asked,
-        "sample": request.repeat,
-    }
-    text = _as_json(content, asked.get("messages"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _as_json(content: dict[str, Any], messages: Any) -> str:
-    """Return the JSON text of what a key is made of.
-
-    Nearly all of it is the schema, which stands in every request: that is encoded once.
-    """
-    texts = [message["content"] for message in messages or ()]
-    content["asked"] = content["asked"] | {
-        "messages": [message | {"content": _GAP} for message in messages or ()]
-    }
-    parts = _encode(content).split(f'"{_GAP}"')
-    if not texts or len(parts) != len(texts) + 1:  # a name of a model, say, that is the mark
-        content["asked"] |= {"messages": messages}
-        return _encode(content)
-    made = [parts[0]]
-    for text, part in zip(texts, parts[1:], strict=True):
-        made += (_quoted(text) if len(text) > _LONG else _encode(text)), part
-    return "".join(made)
-
-
-@lru_cache(maxsize=256)
-def _quoted(text: str) -> str:
-    return _encode(text)
-
-
-def answering(model: ChatModel, request: ModelRequest) -> ChatModel:
-    """Return the model that answers a request, where one stands for several (`TwoModels`)."""
-    route = getattr(model, "answering", None)
-    return model if route is None else cast(ChatModel, route(request))
 
 
 class CachedModel:

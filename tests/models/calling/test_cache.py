@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import multiprocessing
 import shutil
 import sqlite3
@@ -17,7 +15,8 @@ from served import answers_for, run_on, serve
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, StoreError, UnseenRequestError
 from sqlbench.models import Calling, Completion, ModelError, Usage
-from sqlbench.models.calling.cache import CachedModel, ResponseStore, request_key
+from sqlbench.models.calling.cache import CachedModel, ResponseStore
+from sqlbench.models.calling.keys import request_key
 from sqlbench.models.endpoint.openai import OpenAIModel
 from sqlbench.runs.experiment import run_experiment
 
@@ -71,22 +70,6 @@ def test_a_replay_needs_no_key_and_names_what_it_lacks(suite, tmp_path):
     message = str(caught.value)
     assert f"attempt 1 (generate) at question '{question}'" in message
     assert "elsewhere.example" in message and server.url in message
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [["a"], ['"é" \\ \ud800', "s" * 3_000], ["(the text of a message)"] * 2, []],
-)
-@pytest.mark.parametrize("name", ["m", "(the text of a message)"])
-def test_a_key_is_the_hash_of_all_that_is_asked_however_it_is_put_together(texts, name):
-    model = OpenAIModel(name, {"OPENAI_BASE_URL": "http://a.example/v1", "OPENAI_API_KEY": "k"})
-    asked = replace(request(), messages=tuple({"role": "user", "content": t} for t in texts))
-    content = {
-        "model": model.spec, "fingerprint": model.fingerprint, "endpoint": model.address,
-        "asked": model.sent(asked), "sample": asked.repeat,
-    }  # fmt: skip
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    assert request_key(model, asked) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_an_interrupted_run_is_not_paid_for_twice(suite, tmp_path):
