@@ -193,8 +193,8 @@ async def collect(
         for question in questions:
             if question.gold is None:
                 raise ConfigError(
-                    f"A repair table holds right and wrong outcomes, and question {question.id!r} of "
-                    f"{loaded.spec!r} has no gold query to judge by."
+                    "A repair table holds right and wrong outcomes, and question "
+                    f"{question.id!r} of {loaded.spec!r} has no gold query to judge by."
                 )
         arms = (*(str(a) for a in ARMS), RESAMPLE)
         config: dict[str, Any] = {
