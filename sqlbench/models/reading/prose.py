@@ -57,7 +57,7 @@ def is_prose(text: str, i: int, flow: Flow, start: int, gap: int, block: bool) -
         i = after_blanks(text, rule.end())
         if i >= len(text):
             return True
-    if i >= len(text) or _MARKUP.match(text, i):
+    if i >= len(text) or (_MARKUP.match(text, i) and not _is_bracketed(text, i, flow, start)):
         return True
     i = after_blanks(text, i)
     if i >= len(text):
@@ -66,10 +66,8 @@ def is_prose(text: str, i: int, flow: Flow, start: int, gap: int, block: bool) -
     if first.text in (",", ")", ";"):
         return False
     wants = flow.waits
-    if first.kind == "word" and first.text.upper() in GOES_ON:
-        written = _first_word(text, start)
-        if first.text.isupper() == written.isupper() and first.text.islower() == written.islower():
-            return False
+    if _continues(text, first, start):
+        return False
     bullet = _BULLET.match(text, i)
     if _SAYS.match(text, bullet.end() if bullet else i) and not wants:
         return _failure(text, i, flow) is not None or bullet is not None or gap > 1
@@ -77,6 +75,26 @@ def is_prose(text: str, i: int, flow: Flow, start: int, gap: int, block: bool) -
     if failure is not None:
         return not (wants and gap == 1 and first.kind != "word") and not _says_sql(text, i, failure)
     return not wants and _is_lone_word(text, first, start)
+
+
+def _is_bracketed(text: str, i: int, flow: Flow, start: int) -> bool:
+    """Whether what looks like a tag ("[SQL]") is a name: "[S].a", "[S] WHERE", or waited for."""
+    name = token_at(text, i)
+    if name.kind != "name":
+        return False
+    following = after_blanks(text, name.end)
+    if flow.waits or following >= len(text):
+        return flow.waits
+    token = token_at(text, following)
+    return token.text == "." or _continues(text, token, start)
+
+
+def _continues(text: str, token: Token, start: int) -> bool:
+    """Whether a keyword goes on with the statement, and is written as its first word is."""
+    if token.kind != "word" or token.text.upper() not in GOES_ON:
+        return False
+    written = _first_word(text, start)
+    return token.text.isupper() == written.isupper() and token.text.islower() == written.islower()
 
 
 def _first_word(text: str, start: int) -> str:
@@ -163,12 +181,16 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     if not ahead.feed(dot):
         return False
     i, seen, last_dot = dot.end, 0, dot.start
-    sql = names = False
+    sql = names = sole = False
     keyword = _first_word(text, start)
     while i < len(text) and seen < AHEAD:
         token = token_at(text, i)
         waits = ahead.last.dotted and sql and _is_named(text, start, last_dot)
-        if token.text == ";" or (token.kind == "line" and names and not waits):
+        if token.text == ";":
+            break
+        if token.kind == "line" and names and not waits:
+            if _begins_with_operator(text, i):
+                return True
             break
         if token.text == ".":
             last_dot = i
@@ -176,6 +198,8 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
             return sql
         if token.kind not in BLANKS:
             seen += 1
+            # One word on its own is no sentence where no language writes it so (order_id, t1).
+            sole = seen == 1 and re.search(r"[_\d]", token.text) is not None
             names = True
             upper = token.text.upper()
             if token.kind == "word" and upper in GOES_ON | NEUTRAL and seen > (dot.kind == "mark"):
@@ -186,11 +210,21 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
         i = token.end
     if ahead.last.dotted or sql:
         return not ahead.last.dotted
+    if sole and dot.kind == "mark":
+        return True
     if dot.kind == "number":
         return not names  # a name behind a number would be its alias
     if text[dot.start - 1].isspace() or (flow.frames[-1].clause == "list" and not flow.reached):
         return True
     return flow.frames[-1].clause != "from" and _is_named(text, start, dot.start)
+
+
+def _begins_with_operator(text: str, i: int) -> bool:
+    """Whether the next line with anything on it goes on with a comparison or a sum."""
+    i = after_blanks(text, i)
+    if i >= len(text) or _MARKUP.match(text, i) or _BULLET.match(text, i) or _RULE.match(text, i):
+        return False
+    return token_at(text, i).kind == "operator"
 
 
 def _is_alias(text: str, dot: int) -> bool:
