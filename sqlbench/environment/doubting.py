@@ -20,7 +20,7 @@ from sqlbench.suites import Question
 Ground = Literal["on", "off"]
 GROUNDS: tuple[str, ...] = get_args(Ground)
 _SENTENCES = 5  # of each kind that a prompt tells and a log keeps
-_MOST = 4_096
+_MOST = 1_024
 # Of diagnoses that are said again and again, by their id: each is kept with it, and so is its id.
 _KNOWN: dict[int, tuple[Diagnosis, Known]] = {}
 _READS = {definition.name: definition.reads for definition in SIGNALS}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 256 * 2**10  # bytes of one value: it is read while others wait
+MOST_NOTED = 200_000
 MAX_BYTES = 512 * 2**20  # of all: what comes then is not put there
 
 _TABLES = """
@@ -24,6 +25,15 @@ CREATE TABLE IF NOT EXISTS shelf_size (bytes INTEGER NOT NULL);
 INSERT INTO shelf_size SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM shelf_size);
 """
 _CHECK = 8  # bytes of the hash in front of a value
+
+
+class _Noted(set[int]):
+    """Hashes of what is known to lie there; when there are many, all are forgotten."""
+
+    def add(self, noted: int) -> None:
+        if len(self) >= MOST_NOTED:
+            self.clear()
+        super().add(noted)
 
 
 class StoreShelf:
@@ -44,7 +54,7 @@ class StoreShelf:
 
     def __init__(self, path: Path, *, readonly: bool = False, max_bytes: int = MAX_BYTES) -> None:
         self.path, self.readonly, self.max_bytes = path, readonly, max_bytes
-        self.noted: set[int] = set()
+        self.noted: set[int] = _Noted()
         self._lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
         self._closed = False

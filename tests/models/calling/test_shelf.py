@@ -16,6 +16,7 @@ from sqlbench.databases.memo import SWITCH
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 from sqlbench.environment import judging
 from sqlbench.models import Calling, extract
+from sqlbench.models.calling import shelf as shelves
 from sqlbench.models.calling.cache import ResponseStore
 from sqlbench.models.calling.shelf import LARGEST, StoreShelf
 from sqlbench.models.endpoint.openai import OpenAIModel
@@ -152,6 +153,14 @@ def test_it_holds_no_more_than_its_bytes_and_lets_large_values_go(tmp_path):
     assert lies == list(range(18)) and again.find(b"l" * 16) is None
     again.close()
     assert again.find(bytes(16)) is None
+
+
+def test_what_it_notes_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(shelves, "MOST_NOTED", 3)
+    noted = StoreShelf(tmp_path / "store.sqlite").noted
+    for i in range(10):
+        noted.add(i)
+        assert i in noted and len(noted) <= 3
 
 
 def test_stores_are_merged_with_their_shelves(tmp_path):
