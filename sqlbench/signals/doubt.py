@@ -1,9 +1,9 @@
 """From signals to a probability that the answer is wrong, by weights that were learned before.
 
 The weights are arrays: phrases to skeletons (a linear model, `sqlbench.signals.skeleton`), then
-small trees over the signals (gradient boosting, Friedman 2001), then a straight line on the
-logit (Platt 1999). NumPy applies them; scikit-learn is needed to learn them only
-(`sqlbench.signals.train`).
+small trees over the signals (gradient boosting, Friedman 2001) and beside them a line
+(`sqlbench.signals.line`), whose logits are added up, then a calibration (Platt 1999). NumPy
+applies them; scikit-learn is needed to learn them only (`sqlbench.signals.train`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.paths import located
+from sqlbench.signals.line import Line
 from sqlbench.signals.skeleton import ELEMENTS, phrases
 
-WEIGHTS_VERSION = 1
+WEIGHTS_VERSION = 2
 FITS = 3  # of `fit_of`: how well the whole skeleton fits
 DEFAULT = Path(__file__).with_name("weights.npz")
 
@@ -50,6 +51,8 @@ class Weights:
         the threshold.
     leaf : array, shape (trees, leaves)
         What each leaf adds to the logit.
+    line : Line
+        What is added beside the trees.
     start, slope, offset : float
         The logit before any tree; the calibration, slope · logit + offset.
     about : dict
@@ -64,6 +67,7 @@ class Weights:
     threshold: NDArray[np.float32]
     missing_left: NDArray[np.bool_]
     leaf: NDArray[np.float32]
+    line: Line
     start: float
     slope: float
     offset: float
@@ -112,7 +116,7 @@ class Weights:
             node = 2 * node + np.where(left, 1, 2)
             inner //= 2
         leaf = self.leaf[trees, node - self.feature.shape[1]]
-        logit = self.start + leaf.sum(axis=1, dtype=np.float64)
+        logit = self.start + leaf.sum(axis=1, dtype=np.float64) + self.line.logit(inputs)
         return _sigmoid(self.slope * logit + self.offset)
 
 
@@ -173,7 +177,9 @@ def _load(path: Path) -> Weights:
             f"{str(path)!r} holds weights of version {about.get('version')!r}, and this sqlbench "
             f"reads version {WEIGHTS_VERSION}: train them again by `sqlbench signals train`."
         )
+    line = Line(*(arrays.pop(f"line_{name}") for name in Line._fields))
     return Weights(
+        line=line,
         signals=tuple(about["signals"]),
         phrases={p: i for i, p in enumerate(about["phrases"])},
         start=about["start"],
@@ -191,6 +197,7 @@ def save_weights(weights: Weights, path: str | Path) -> None:
     about |= {"slope": weights.slope, "offset": weights.offset}
     names = ("table", "scale", "feature", "threshold", "missing_left", "leaf")
     arrays: dict[str, Any] = {name: getattr(weights, name) for name in names}
+    arrays |= {f"line_{name}": array for name, array in weights.line._asdict().items()}
     arrays["about"] = np.array(json.dumps(about, sort_keys=True))
     # As `np.savez_compressed`, but for the time of writing, which that puts into the file.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:

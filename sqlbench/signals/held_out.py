@@ -8,16 +8,9 @@ import numpy as np
 
 from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.signals.doubt import FITS, Floats
+from sqlbench.signals.learner import learn
 from sqlbench.signals.registry import SIGNALS
-from sqlbench.signals.train import (
-    Answers,
-    boosted,
-    cross_fitted,
-    folds_of,
-    one_thread,
-    platt,
-    trees_read,
-)
+from sqlbench.signals.train import Answers, cross_fitted, folds_of, platt, trees_read
 
 KINDS: tuple[str, ...] = (*dict.fromkeys(d.reads for d in SIGNALS), "skeleton")
 """The kinds of what the trees read: what a signal reads, and how well the whole skeleton fits."""
@@ -80,9 +73,8 @@ class HeldOut:
         groups = sorted(set(self._folds.tolist()))
         for group in groups:
             test = self._folds == group
-            model = boosted(read[~test], wrong[~test], weight[~test], self.seed)
-            with one_thread():
-                logit[test] = model.decision_function(read[test])
+            model = learn(read[~test], wrong[~test], weight[~test], self.seed)
+            logit[test] = model.logit(read[test])
         doubt = np.zeros(len(wrong))
         for group in groups:
             test = self._folds == group

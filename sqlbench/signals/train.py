@@ -1,4 +1,4 @@
-"""Learn the doubt's weights from graded answers; scikit-learn is needed here, and nowhere else."""
+"""Learn the doubt's weights from graded answers, by what `sqlbench.signals.learner` learns."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sqlbench.databases.base import Database, Outcome
-from sqlbench.exceptions import ConfigError, MissingExtraError
+from sqlbench.exceptions import ConfigError
 from sqlbench.signals.doubt import FITS, Weights, fit_of
+from sqlbench.signals.learner import DEPTH, learn
+from sqlbench.signals.line import no_line
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import NAMES, measure
 from sqlbench.signals.skeleton import ELEMENTS, elements
 from sqlbench.signals.skeleton_fit import fit_skeletons
 
 Floats = NDArray[np.float64]
-DEPTH = 4  # of a tree
 _FOLDS = 10  # of the cross-fitting, by database where there are several
 
 
@@ -151,8 +152,9 @@ def gather(
 def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = None) -> Weights:
     """Learn weights from graded answers.
 
-    The skeleton's model learns from the right answers. The trees learn from its predictions on
-    questions of databases that it did not see, and are calibrated on such databases in turn.
+    The skeleton's model learns from the right answers. The trees and the line learn from its
+    predictions on questions of databases that it did not see, and are calibrated on such databases
+    in turn.
 
     Parameters
     ----------
@@ -180,12 +182,11 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
     held_out = np.zeros(len(answers.wrong))
     for fold in sorted(set(folds)):
         test = folds == fold
-        model = boosted(read[~test], answers.wrong[~test], answers.weight[~test], seed)
-        held_out[test] = model.decision_function(read[test])
+        model = learn(read[~test], answers.wrong[~test], answers.weight[~test], seed)
+        held_out[test] = model.logit(read[test])
     slope, offset = platt(held_out, answers.wrong, answers.weight)
-    final = boosted(read, answers.wrong, answers.weight, seed)
+    final = learn(read, answers.wrong, answers.weight, seed)
     skeleton = skeletons(answers)
-    trees = _export(final, answers.values.shape[1])
     notes: dict[str, Any] = {
         "answers": len(answers.wrong),
         "given": float(answers.weight.sum()),
@@ -203,11 +204,10 @@ def train(answers: Answers, *, seed: int = 0, about: dict[str, Any] | None = Non
         phrases={p: i for i, p in enumerate(skeleton.phrases)},
         table=skeleton.table,
         scale=skeleton.scale,
-        start=float(np.ravel(final._baseline_prediction)[0]),
         slope=slope,
         offset=offset,
         about={**notes, **(about or {})},
-        **trees,
+        **final.exported(read_places(answers.values.shape[1])),
     )
 
 
@@ -276,30 +276,9 @@ def expecting(model: Any) -> Weights:
     return Weights(
         signals=NAMES, phrases={p: i for i, p in enumerate(model.phrases)}, table=model.table,
         scale=model.scale, feature=none.astype(np.int16), threshold=none.astype(np.float32),
-        missing_left=none.astype(bool), leaf=np.zeros((0, 2**DEPTH), np.float32),
+        missing_left=none.astype(bool), leaf=np.zeros((0, 2**DEPTH), np.float32), line=no_line(),
         start=0.0, slope=1.0, offset=0.0, about={},
     )  # fmt: skip
-
-
-def boosted(x: NDArray[np.float32], wrong: Floats, weight: Floats, seed: int) -> Any:
-    """Learn boosted trees (scikit-learn's) from what `trees_read` gives."""
-    try:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-    except ImportError:
-        raise MissingExtraError("Training the signals' weights", "signals") from None
-    model = HistGradientBoostingClassifier(
-        max_depth=DEPTH, max_iter=200, learning_rate=0.07, l2_regularization=5.0,
-        min_samples_leaf=100, early_stopping=False, random_state=seed,
-    )  # fmt: skip
-    with one_thread():
-        return model.fit(x, wrong, sample_weight=weight)
-
-
-def one_thread() -> Any:
-    """Return a context of one thread: several spin in wait for each other on a busy machine."""
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
-
-    return threadpool_limits(1)
 
 
 def trees_read(inputs: Floats) -> NDArray[np.float32]:
@@ -314,51 +293,36 @@ def trees_read(inputs: Floats) -> NDArray[np.float32]:
 
 def columns_read(inputs: Floats) -> NDArray[np.float32]:
     """Return the same of answers that are judged: there a signal may be unknown of all."""
-    skipped = inputs.shape[1] - len(ELEMENTS) - FITS
-    return np.hstack([inputs[:, :skipped], inputs[:, -FITS:]]).astype(np.float32)
+    signals = inputs.shape[1] - len(ELEMENTS) - FITS
+    return inputs[:, read_places(signals)].astype(np.float32)
 
 
-def _export(model: Any, signals: int) -> dict[str, Any]:
-    """Return a boosted model's trees as complete trees of `DEPTH`."""
-    inner = 2**DEPTH - 1
-    count = len(model._predictors)
-    feature = np.zeros((count, inner), np.int16)
-    threshold = np.full((count, inner), np.inf, np.float32)
-    missing = np.ones((count, inner), bool)
-    leaf = np.zeros((count, inner + 1), np.float32)
-
-    for t, (predictor,) in enumerate(model._predictors):
-        nodes = predictor.nodes
-
-        def place(node: int, at: int, t: int = t, nodes: Any = nodes) -> None:
-            n = nodes[node]
-            if at >= inner:
-                leaf[t, at - inner] = n["value"]
-            elif n["is_leaf"]:  # whatever is read, both ways end in this leaf
-                place(node, 2 * at + 1)
-                place(node, 2 * at + 2)
-            else:
-                index = int(n["feature_idx"])
-                feature[t, at] = index if index < signals else index + len(ELEMENTS)
-                threshold[t, at] = n["num_threshold"]
-                missing[t, at] = bool(n["missing_go_to_left"])
-                place(int(n["left"]), 2 * at + 1)
-                place(int(n["right"]), 2 * at + 2)
-
-        place(0, 0)
-    return {"feature": feature, "threshold": threshold, "missing_left": missing, "leaf": leaf}
+def read_places(signals: int) -> NDArray[np.intp]:
+    """Return the places of what is read among the inputs: all but the skeleton's elements."""
+    behind = signals + len(ELEMENTS)
+    return np.concatenate([np.arange(signals), np.arange(behind, behind + FITS)])
 
 
 def platt(logit: Floats, wrong: Floats, weight: Floats) -> tuple[float, float]:
-    """Return slope and offset that make logits probabilities (Platt 1999), by Newton's method."""
+    """Return slope and offset that make logits probabilities (Platt 1999), by Newton's method.
+
+    A step that would raise the loss is halved: from far away a whole one may lead away for good.
+    """
     x = np.column_stack([logit, np.ones(len(logit))])
-    w = np.array([1.0, 0.0])
+
+    def loss(w: Floats) -> float:
+        line = x @ w
+        return float(weight @ (np.logaddexp(0.0, line) - wrong * line))
+
+    w, now = np.zeros(2), loss(np.zeros(2))
     for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
         slope = x.T @ (weight * (p - wrong))
         curve = (x * (weight * p * (1 - p))[:, None]).T @ x + 1e-9 * np.eye(2)
         step = np.linalg.solve(curve, slope)
-        w = w - step
+        while (then := loss(w - step)) > now and np.abs(step).max() > 1e-9:
+            step = step / 2
+        w, now = w - step, then
         if np.abs(step).max() < 1e-9:
             break
     return float(w[0]), float(w[1])

@@ -184,7 +184,7 @@ def main() -> None:
         workers=options.workers, cache=options.cache,
     )  # fmt: skip
     taught = {str(s["source"]) for s in rows_of(own)}
-    inputs, doubts = held_out(
+    inputs, _, doubts = held_out(
         stored, families=False, folds=options.folds, seed=options.seed, workers=options.workers,
         cache=options.cache,
     )  # fmt: skip

@@ -116,7 +116,7 @@ def of_systems(lines: Lines, args: argparse.Namespace) -> None:
         flush=True,
     )
     families = not args.no_families
-    inputs, doubts = held_out(
+    inputs, logits, doubts = held_out(
         stored,
         families=families,
         folds=args.folds,
@@ -127,13 +127,14 @@ def of_systems(lines: Lines, args: argparse.Namespace) -> None:
     database, wrong = stored.answers.database, stored.answers.wrong
     of_doubts(
         lines, "databases held out", doubts[:, 0], wrong, judged, stored.with_rows, database,
-        args.seed,
+        args.seed, logit=logits[:, 0],
     )  # fmt: skip
     if families:  # one row for each answer and family that gave it
         rows, columns = np.nonzero(stored.judged)
         of_doubts(
             lines, "databases and families held out", doubts[rows, columns + 1], wrong[rows],
             stored.judged[rows, columns], stored.with_rows[rows], database[rows], args.seed,
+            logit=logits[rows, columns + 1],
         )  # fmt: skip
     for name, place, value, text in facts_figures(Cases(args.suite, [args.systems]).found):
         aim = {"columns": (0.9, 0.97), "tables": (0.95, None), "values": (None, 0.6)}
@@ -163,24 +164,34 @@ def of_systems(lines: Lines, args: argparse.Namespace) -> None:
 def of_doubts(
     lines: Lines, title: str, doubt: Array, wrong: Array, weight: Array, rows: Array,
     group: Array, seed: int, aims: Sequence[float | None] = (0.87, 0.78, 0.78, 0.05, 0.45),
+    logit: Array | None = None,
 ) -> None:  # fmt: skip
-    """Add the lines of some doubts; an answer without weight is not looked at."""
+    """Add the lines of some doubts; an answer without weight is not looked at.
+
+    Areas are of the logits where these are given (see `held_out`), and of the doubts beside them.
+    """
     kept = weight > 0
-    doubt, wrong, weight, rows, group = (x[kept] for x in (doubt, wrong, weight, rows, group))
+    score = doubt if logit is None else logit
+    doubt, wrong, weight, rows, group, score = (
+        x[kept] for x in (doubt, wrong, weight, rows, group, score)
+    )
     members = [np.flatnonzero(group == g) for g in sorted(set(group.tolist()))]
     rng = np.random.default_rng(seed)
     draws = [np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
              for _ in range(DRAWS)]  # fmt: skip
     everything = np.ones(len(doubt), bool)
-    figures: list[tuple[str, Callable[..., float], Array, float | None, bool]] = [
-        ("AUC, all answers", area, everything, aims[0], False),
-        ("AUC, answers with rows", area, rows, aims[1], False),
-        ("calibration error", calibration_error, everything, aims[3], True),
-        ("precision at 20% flagged", precision, everything, aims[4], False),
+    figures: list[tuple[str, Callable[..., float], Array, Array, float | None, bool]] = [
+        ("AUC, all answers", area, score, everything, aims[0], False),
+        ("AUC, answers with rows", area, score, rows, aims[1], False),
+        ("calibration error", calibration_error, doubt, everything, aims[3], True),
+        ("precision at 20% flagged", precision, doubt, everything, aims[4], False),
     ]
-    for name, figure, part, aim, most in figures:
-        value = figure(wrong[part], doubt[part], weight[part])
-        spread = [figure(wrong[d], doubt[d], weight[d]) for draw in draws
+    if logit is not None:
+        figures.insert(2, ("AUC of calibrated doubts, all answers", area, doubt, everything, None,
+                           False))  # fmt: skip
+    for name, figure, said, part, aim, most in figures:
+        value = figure(wrong[part], said[part], weight[part])
+        spread = [figure(wrong[d], said[d], weight[d]) for draw in draws
                   if len(d := draw[part[draw]])]  # fmt: skip
         low, high = np.nanpercentile(spread, [2.5, 97.5])
         text = f"{value:.3f} [{low:.3f}, {high:.3f}]"

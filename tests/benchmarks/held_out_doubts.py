@@ -25,18 +25,17 @@ from sqlbench.databases.base import Outcome, QueryError
 from sqlbench.exceptions import ConfigError
 from sqlbench.signals.choice import agreement
 from sqlbench.signals.doubt import FITS
+from sqlbench.signals.learner import learn, one_thread
 from sqlbench.signals.registry import NAMES
 from sqlbench.signals.skeleton import ELEMENTS
 from sqlbench.signals.train import (
     Answers,
-    boosted,
     columns_read,
     cross_fitted,
     expecting,
     folds_of,
     gather,
     inputs_of_answers,
-    one_thread,
     platt,
     skeletons,
     trees_read,
@@ -172,8 +171,8 @@ def held_out(
     seed: int = 0,
     workers: int = 2,
     cache: Path | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the trees read of all answers, and their doubts.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the trees read of all answers, their logits, and their doubts.
 
     Parameters
     ----------
@@ -190,8 +189,11 @@ def held_out(
     Returns
     -------
     inputs : array, shape (answers, inputs)
-    doubts : array, shape (answers, 1 + families)
-        By weights of the other databases; then by those without each family as well.
+    logits, doubts : array, shape (answers, 1 + families)
+        By weights of the other databases; then by those without each family as well. The doubts are
+        calibrated on the other databases, whose answers differ with the database that is held out:
+        where that one's answers are worse than most, the others' are better, and its doubts come
+        out lower than they would from one calibration. So ranks over all databases are the logits'.
     """
     global _SHARED
     answers = stored.answers
@@ -223,7 +225,7 @@ def held_out(
             slope, offset = platt(logits[kept, j], answers.wrong[kept], weight[kept])
             line = np.clip(slope * logits[test, j] + offset, -30, 30)
             doubts[test, j] = 1 / (1 + np.exp(-line))
-    return inputs, doubts
+    return inputs, logits, doubts
 
 
 _SHARED: tuple[Answers, list[np.ndarray], int, Path | None]
@@ -257,9 +259,8 @@ def _of_group(group: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
 
             def judged(weight: np.ndarray = weight) -> np.ndarray:
                 used = weight[kept] > 0
-                model = boosted(read[used], base.wrong[used], weight[kept][used], seed)
-                found: np.ndarray = model.decision_function(columns_read(rows))
-                return found
+                model = learn(read[used], base.wrong[used], weight[kept][used], seed)
+                return model.logit(columns_read(rows))
 
             digest_j = digest.copy()
             digest_j.update(np.ascontiguousarray(weight).tobytes())

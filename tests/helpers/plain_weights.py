@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sqlbench.signals.doubt import Weights, save_weights
+from sqlbench.signals.line import no_line
 from sqlbench.signals.registry import NAMES
 from sqlbench.signals.skeleton import ELEMENTS
 
@@ -30,6 +31,7 @@ def plain_weights() -> Weights:
         threshold=threshold,
         missing_left=np.ones((2, INNER), bool),
         leaf=leaf,
+        line=no_line(),
         start=-2.0,
         slope=1.0,
         offset=0.0,

@@ -49,7 +49,7 @@ def test_weights_of_another_version_are_refused(tmp_path):
         arrays = dict(file)
     about = json.loads(str(arrays["about"])) | {"version": 99}
     np.savez(path, **(arrays | {"about": np.array(json.dumps(about))}))
-    with pytest.raises(ConfigError, match=r"version 99.*version 1.*signals train"):
+    with pytest.raises(ConfigError, match=r"version 99.*version 2.*signals train"):
         load_weights(path)
 
 
