@@ -121,7 +121,8 @@ class DuckDBDatabase(PooledDatabase[DuckDBProcess]):
     def __repr__(self) -> str:
         return f"DuckDBDatabase({str(self.path)!r}, {self.db_id!r})"
 
-    def _content(self) -> Hashable:
+    def content(self) -> Hashable:
+        """Return the files as they are now, and the limits; None where they cannot be found."""
         try:
             return self.source.stamp(), self.limits
         except SuiteError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -11,8 +12,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from sqlbench.databases.base import QueryError, QueryResult, cancelled, out_of_time
+from sqlbench.databases.base import Outcome, QueryError, QueryResult, cancelled, out_of_time
 from sqlbench.databases.memo import MEMO, may_be_kept
+from sqlbench.databases.outcomes import find_outcome, keep_outcome
+from sqlbench.databases.shelf import shelf_in_use
 from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.databases.workers import Worker, Workers
 
@@ -109,7 +112,10 @@ class PooledDatabase(Generic[C]):
                 loop.call_soon_threadsafe(result.cancel)
 
         ticket.answer = answer
-        self._workers.submit(lambda worker: self._serve(sql, ticket, loop, result, worker))
+        here = contextvars.copy_context()
+        self._workers.submit(
+            lambda worker: here.run(self._serve, sql, ticket, loop, result, worker)
+        )
         try:
             return await result
         except asyncio.CancelledError:
@@ -162,13 +168,14 @@ class PooledDatabase(Generic[C]):
         ticket, over = Ticket(), threading.Lock()
         outcomes: list[QueryResult | BaseException] = []
         over.acquire()
+        here = contextvars.copy_context()
 
         def answer() -> None:
             with contextlib.suppress(RuntimeError):  # the other of the two was faster
                 over.release()
 
         def work(worker: Worker) -> None:
-            outcomes.append(self._outcome(sql, ticket, self._callers, worker))
+            outcomes.append(here.run(self._outcome, sql, ticket, self._callers, worker))
             answer()
 
         ticket.answer = answer
@@ -198,25 +205,48 @@ class PooledDatabase(Generic[C]):
         error.elapsed = time.monotonic() - ticket.deadline + self._wall_clock
         return error
 
-    def _content(self) -> Hashable:
+    def content(self) -> Hashable:
         """Return what stands for the content of the database; None where it may change."""
+        return None
+
+    def lasting_content(self) -> str | None:
+        """Return what stands for content and limits on any machine; None if that is unknown."""
         return None
 
     def _kept(self, sql: str) -> QueryResult | None:
         """Return what the statement gave before, if that is kept; raises the error that it gave."""
         self._check_open()
-        content = self._content()
+        content = self.content()
         if content is None or not may_be_kept(sql):
             return None
-        outcome = MEMO.get((content, sql))
+        key = (content, sql)
+        outcome = MEMO.get(key)
+        if (shelf := shelf_in_use()) is not None and hash(key) not in shelf.noted:
+            outcome = self._shelved(key, sql, outcome)
         if isinstance(outcome, QueryError):
             raise outcome
         return outcome
 
+    def _shelved(self, key: Hashable, sql: str, outcome: Outcome | None) -> Outcome | None:
+        """Put what the memo knows on the shelf in use, or look there for what it does not know."""
+        shelf, content = shelf_in_use(), self.lasting_content()
+        if shelf is None or content is None:
+            return outcome
+        if outcome is not None:
+            keep_outcome(shelf, content, sql, outcome)
+        else:
+            outcome = find_outcome(shelf, content, sql)
+            if outcome is None:
+                return None  # it is run now, and then put there
+            MEMO.keep(key, outcome)
+        shelf.noted.add(hash(key))
+        return outcome
+
     def _keep(self, sql: str, outcome: QueryResult | QueryError) -> None:
-        content = self._content()
+        content = self.content()
         if content is not None and may_be_kept(sql):
             MEMO.keep((content, sql), outcome)
+            self._shelved((content, sql), sql, outcome)
 
     def _serve(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
+from sqlbench.databases.file_hash import file_stamp, hash_at_hand
 from sqlbench.databases.pool import PooledDatabase
 from sqlbench.databases.sqlite_file import open_readonly
 from sqlbench.databases.sqlite_limits import Limits
@@ -55,6 +56,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         workers: int = 2,
     ) -> None:
         self.path = located(path)
+        self._file = str(self.path)
         self.limits = limits if limits is not None else Limits()
         self._schema: Schema | None = None
         self._reading = threading.Lock()
@@ -94,13 +96,20 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
             limits, lambda: SQLiteDatabase(self.path, self.db_id, limits=limits, workers=1)
         )
 
-    def _content(self) -> Hashable:
+    def content(self) -> Hashable:
         """Return the file as it is now, and the limits: they decide what a statement gives."""
         try:
-            found = self.path.stat()
+            return (*file_stamp(self._file), self.limits)
         except OSError:
             return None  # the sandbox says what is wrong with it
-        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, self.limits)
+
+    def lasting_content(self) -> str | None:
+        """Return what stands for the file's content and the limits on any machine, if at hand."""
+        try:
+            found = hash_at_hand(file_stamp(self._file))
+        except OSError:
+            return None
+        return None if found is None else f"{found} {self.limits}"
 
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"

@@ -20,6 +20,14 @@ from sqlbench.suites import Question
 Ground = Literal["on", "off"]
 GROUNDS: tuple[str, ...] = get_args(Ground)
 _SENTENCES = 5  # of each kind that a prompt tells and a log keeps
+_MOST = 1_024
+# Of diagnoses that are said again and again, by their id: each is kept with it, and so is its id.
+_KNOWN: dict[int, tuple[Diagnosis, Known]] = {}
+_READS = {definition.name: definition.reads for definition in SIGNALS}
+# Each feature, with the kind of signal that it tells of, if it does.
+_FEATURE_KINDS = [
+    (n, n.partition("=")[2] if n.startswith("speaks=") else None) for n in SIGNAL_FEATURES
+]
 
 
 def check_doubting(ground: Ground | None, max_doubt: float) -> None:
@@ -54,7 +62,15 @@ async def know(
     question: Question, sql: str, database: Database, outcome: QueryResult | QueryError
 ) -> Known:
     """Ask the signals about an attempt; no gold is in their reach."""
-    return known_of(await adiagnose(question.asked, sql, database, outcome))
+    found = await adiagnose(question.asked, sql, database, outcome)
+    before = _KNOWN.get(id(found))
+    if before is not None and before[0] is found:
+        return before[1]
+    known = known_of(found)
+    if len(_KNOWN) >= _MOST:
+        _KNOWN.clear()
+    _KNOWN[id(found)] = found, known
+    return known
 
 
 def known_of(found: Diagnosis) -> Known:
@@ -69,19 +85,15 @@ def known_of(found: Diagnosis) -> Known:
 
 def context_features(found: Diagnosis) -> tuple[float, ...]:
     """Return a policy's block ``signals``, in the order of `SIGNAL_FEATURES`."""
-    reads = {definition.name: definition.reads for definition in SIGNALS}
-    speaking = {reads[s.name] for s in found.signals if s.evidence}
-    facts = {
-        "names": found.facts.names,
-        "values": found.facts.values,
-        "paths": found.facts.paths,
-        "emptied": found.facts.emptied,
+    speaking = {_READS[s.name] for s in found.signals if s.evidence}
+    facts = found.facts
+    values = {
+        "doubt": round(found.doubt, 4),
+        "fact=names": float(bool(facts.names)),
+        "fact=values": float(bool(facts.values)),
+        "fact=paths": float(bool(facts.paths)),
+        "fact=emptied": float(bool(facts.emptied)),
     }
-    values = {"doubt": round(found.doubt, 4)}
-    values |= {f"speaks={kind}": float(kind in speaking) for kind in _kinds()}
-    values |= {f"fact={kind}": float(bool(held)) for kind, held in facts.items()}
-    return tuple(values[name] for name in SIGNAL_FEATURES)
-
-
-def _kinds() -> list[str]:
-    return [n.partition("=")[2] for n in SIGNAL_FEATURES if n.startswith("speaks=")]
+    return tuple(
+        [values[name] if kind is None else float(kind in speaking) for name, kind in _FEATURE_KINDS]
+    )

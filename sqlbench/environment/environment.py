@@ -172,6 +172,19 @@ class SQLAgentEnv(UnderWay):
         InvalidGoldError
             If the question's gold query fails.
         """
+        self.begin(task_id, question_id, index=index, repeat=repeat, progress=progress)
+        return self._observation()
+
+    def begin(
+        self,
+        task_id: str,
+        question_id: str,
+        *,
+        index: int = 0,
+        repeat: int | None = None,
+        progress: float = 0.0,
+    ) -> None:
+        """Do as `reset_with_question` for those who read no observation."""
         question = self.suite.question(question_id, task_id)
         gold = self.golds.get(question)
         if self.episode is not None and not self.episode.done:
@@ -189,7 +202,6 @@ class SQLAgentEnv(UnderWay):
         self._known: Known | None = None
         self._context: Context | None = None
         self._next: Decision | None = None
-        return self._observation()
 
     async def step(self, action: Action | AgentSQL | str = AUTO) -> tuple[Observation, RewardInfo]:
         """Make one attempt.
@@ -295,11 +307,12 @@ class SQLAgentEnv(UnderWay):
     ) -> None:
         assert self.episode is not None
         outcome: QueryResult | QueryError
+        ran: str | None
         if refusal is None:
-            outcome = await run_aside(self._database, sql, self.metric)
+            ran, outcome = await run_aside(self._database, sql, self.metric)
         else:
-            outcome = QueryError(refusal)
-        judged = await judge_aside(self._gold, outcome, self.metric, self.feedback)
+            ran, outcome = None, QueryError(refusal)
+        judged = await judge_aside(self._gold, outcome, self.metric, self.feedback, ran)
         right, message = judged.verdict.match, judged.message
         known = None
         if self._measured:

@@ -15,7 +15,8 @@ from sqlbench.databases.base import QueryError, QueryResult
 from sqlbench.episodes.context import MAX_ATTEMPTS
 from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.grading import Gold, Verdict, compare, failed, find_metric, task_score
+from sqlbench.grading import Gold, Verdict, find_metric
+from sqlbench.grading.worth import Worth, find_worth, worth_of
 
 Feedback = Literal["oracle", "execution", "always", "signals"]
 FEEDBACKS: tuple[str, ...] = get_args(Feedback)
@@ -68,7 +69,12 @@ class Judgement:
 
 
 def judge(
-    gold: Gold | None, outcome: QueryResult | QueryError, metric: str, feedback: Feedback
+    gold: Gold | None,
+    outcome: QueryResult | QueryError,
+    metric: str,
+    feedback: Feedback,
+    sql: str | None = None,
+    known: Worth | None = None,
 ) -> Judgement:
     """Judge an attempt by its rows or its error.
 
@@ -82,15 +88,19 @@ def judge(
         How results are compared.
     feedback : {"oracle", "execution", "always", "signals"}
         Only ``oracle`` tells the agent that its rows are wrong.
+    sql : str or None
+        The statement as it ran; what its outcome is worth is then found once.
+    known : Worth or None
+        What it is worth, where that is known already.
     """
-    verdict = _verdict(gold, outcome, metric)
+    if gold is None:
+        worth = _without_gold(outcome)
+    else:
+        worth = known or worth_of(gold, sql, outcome, metric)
+    verdict, score = worth.verdict, worth.score
     if isinstance(outcome, QueryError):
         error_class = classify_error(outcome)
-        return Judgement(verdict, 0.0, error_class, outcome.message, error_class)
-    right = float(verdict.match)
-    score = right
-    if gold is not None and not verdict.match:
-        score = task_score(gold.result, outcome, False, gold.bag)
+        return Judgement(verdict, score, error_class, outcome.message, error_class)
     if not outcome.rows:
         told = "The query ran and returned no rows."
         logged = None if verdict.match else ErrorClass.EMPTY_RESULT
@@ -113,12 +123,17 @@ async def prepare_aside(sql: str, metric: str) -> str:
 
 
 async def judge_aside(
-    gold: Gold | None, outcome: QueryResult | QueryError, metric: str, feedback: Feedback
+    gold: Gold | None,
+    outcome: QueryResult | QueryError,
+    metric: str,
+    feedback: Feedback,
+    sql: str | None = None,
 ) -> Judgement:
     """Judge, and in a thread where that may take more than a moment: others share the loop."""
-    if _is_quick(gold, outcome):
-        return judge(gold, outcome, metric, feedback)
-    return await asyncio.to_thread(judge, gold, outcome, metric, feedback)
+    known = None if gold is None or sql is None else find_worth(gold, sql, outcome, metric)
+    if known is not None or _is_quick(gold, outcome):
+        return judge(gold, outcome, metric, feedback, sql, known)
+    return await asyncio.to_thread(judge, gold, outcome, metric, feedback, sql)
 
 
 def _is_quick(gold: Gold | None, outcome: QueryResult | QueryError) -> bool:
@@ -153,11 +168,9 @@ def is_over(
     return isinstance(outcome, QueryResult) and bool(outcome.rows)
 
 
-def _verdict(gold: Gold | None, outcome: QueryResult | QueryError, metric: str) -> Verdict:
-    if gold is None:  # nobody wrote a gold query: what runs and returns rows will do
-        if isinstance(outcome, QueryError):
-            return Verdict(False, "timeout" if outcome.timeout else "pred_error")
-        return Verdict(bool(outcome.rows), "no_gold", pred_rows=len(outcome.rows))
+def _without_gold(outcome: QueryResult | QueryError) -> Worth:
+    """Judge where nobody wrote a gold query: what runs and returns rows will do."""
     if isinstance(outcome, QueryError):
-        return failed(gold, outcome)
-    return compare(gold, outcome, metric)
+        return Worth(Verdict(False, "timeout" if outcome.timeout else "pred_error"), 0.0)
+    right = bool(outcome.rows)
+    return Worth(Verdict(right, "no_gold", pred_rows=len(outcome.rows)), float(right))

@@ -27,12 +27,15 @@ class Drawn:
         The model's answer.
     sql : str
         The statement in it.
+    ran : str
+        The statement as the metric wants it run.
     outcome : QueryResult or QueryError
         Its rows or its error. Nothing here knows the gold.
     """
 
     completion: Completion
     sql: str
+    ran: str
     outcome: Outcome
 
 
@@ -66,7 +69,7 @@ async def draw(
     drawn = []
     for completion in completions:
         sql = await statement_of(completion)
-        drawn.append(Drawn(completion, sql, await run_aside(database, sql, metric)))
+        drawn.append(Drawn(completion, sql, *await run_aside(database, sql, metric)))
     return drawn
 
 
@@ -97,19 +100,20 @@ async def pick(drawn: Sequence[Drawn], question: Question, database: Database, r
     return await asyncio.to_thread(weighed)
 
 
-async def run_aside(database: Database, sql: str, metric: str) -> Outcome:
-    """Run a statement as a metric wants it; return its rows or its error."""
+async def run_aside(database: Database, sql: str, metric: str) -> tuple[str, Outcome]:
+    """Run a statement as a metric wants it; return what ran, and its rows or its error."""
+    prepared = await prepare_aside(sql, metric)
     try:
-        return await database.run(await prepare_aside(sql, metric))
+        return prepared, await database.run(prepared)
     except QueryError as raised:
-        return raised
+        return prepared, raised
 
 
 async def judge_drawn(
     drawn: Sequence[Drawn], gold: Gold | None, metric: str, feedback: Feedback
 ) -> list[Sample]:
     """Return what is kept of drawn answers, and of the gold's word on each."""
-    return [_sample(d, await judge_aside(gold, d.outcome, metric, feedback)) for d in drawn]
+    return [_sample(d, await judge_aside(gold, d.outcome, metric, feedback, d.ran)) for d in drawn]
 
 
 def _sample(drawn: Drawn, judged: Judgement) -> Sample:

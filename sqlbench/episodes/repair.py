@@ -201,7 +201,7 @@ class Prompts:
             {"facts": _listed(facts), "signals": _listed(signals)} if self.grounded else _NOTHING
         )
         frame = Template(self.texts["repair"])
-        placed = {"facts", "signals"} & {*frame.get_identifiers()}
+        placed = _places_grounding(frame.template)
         grounding = "" if placed or not any(known.values()) else self._grounding(known)
         user = frame.substitute(
             dialect=dialect_name,
@@ -219,7 +219,7 @@ class Prompts:
         notes = _DIALECT_NOTES.get(dialect, "")
         suffix = _filled(self.texts[action], dialect=dialect_name, dialect_notes=notes)
         return (
-            {"role": "system", "content": f"{self._system(dialect_name, schema)}\n\n{suffix}"},
+            {"role": "system", "content": _joined(self._system(dialect_name, schema), suffix)},
             {"role": "user", "content": user},
         )
 
@@ -235,6 +235,16 @@ class Prompts:
 @lru_cache(maxsize=256)  # the same for all questions on a database
 def _filled(template: str, **values: str) -> str:
     return Template(template).substitute(values)
+
+
+@lru_cache(maxsize=16)
+def _places_grounding(template: str) -> bool:
+    return not {"facts", "signals"}.isdisjoint(Template(template).get_identifiers())
+
+
+@lru_cache(maxsize=256)  # one object: its hash is kept with it
+def _joined(system: str, suffix: str) -> str:
+    return f"{system}\n\n{suffix}"
 
 
 def _listed(sentences: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from sqlbench.databases.file_hash import read_hashes
 from sqlbench.environment.environment import Action, SQLAgentEnv
 from sqlbench.episodes.episode import Step
 from sqlbench.episodes.repair import ARMS, GENERATE, Prompts
@@ -32,7 +33,7 @@ from sqlbench.exceptions import ConfigError, ModelSetupError
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, ModelError, load_model
 from sqlbench.models.calling.budget import Meter
-from sqlbench.models.calling.caller import Caller
+from sqlbench.models.calling.caller import Caller, beside_answers
 from sqlbench.paths import located
 from sqlbench.policies import make_policy
 from sqlbench.runs.config import make_config
@@ -185,51 +186,56 @@ async def collect(
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     answering = load_model(model, loaded, calling) if isinstance(model, str) else model
     texts, golds, folder = Prompts.load(prompts), Golds(loaded, metric), located(out)
-    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
-    for question in questions:
-        if question.gold is None:
-            raise ConfigError(
-                f"A repair table holds right and wrong outcomes, and question {question.id!r} of "
-                f"{loaded.spec!r} has no gold query to judge by."
-            )
-    arms = (*(str(a) for a in ARMS), RESAMPLE)
-    config: dict[str, Any] = {
-        "suite": loaded.spec,
-        "task": task,
-        "model": answering.spec,
-        "samples": samples,
-        "answers": answers,
-        "seed": seed,
-        "metric": metric,
-        "temperature": temperature,
-        "arms": list(arms),
-    }
-    meta = {
-        "table_version": TABLE_VERSION,
-        "config": config,
-        "simulated": answering.simulated,
-        "suite_hash": loaded.content_hash,
-        "prompts_hash": texts.hash,
-        "model_fingerprint": answering.fingerprint,
-        "questions": [q.id for q in questions],
-        "invalid_questions": invalid,
-    }
-    lock = take_folder(folder, meta)
-    caller: Caller | None = None
-    try:
-        caller = Caller.prepare(answering, calling, concurrency, CollectionBooks(folder, answering))
-        collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
-        await _collect(collector, [q.id for q in questions], concurrency, say, progress)
-    finally:
+    with beside_answers(answering, calling, folder) as shelf:
+        if shelf is not None:
+            await asyncio.to_thread(read_hashes, loaded.databases.values())
+        questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+        for question in questions:
+            if question.gold is None:
+                raise ConfigError(
+                    "A repair table holds right and wrong outcomes, and question "
+                    f"{question.id!r} of {loaded.spec!r} has no gold query to judge by."
+                )
+        arms = (*(str(a) for a in ARMS), RESAMPLE)
+        config: dict[str, Any] = {
+            "suite": loaded.spec,
+            "task": task,
+            "model": answering.spec,
+            "samples": samples,
+            "answers": answers,
+            "seed": seed,
+            "metric": metric,
+            "temperature": temperature,
+            "arms": list(arms),
+        }
+        meta = {
+            "table_version": TABLE_VERSION,
+            "config": config,
+            "simulated": answering.simulated,
+            "suite_hash": loaded.content_hash,
+            "prompts_hash": texts.hash,
+            "model_fingerprint": answering.fingerprint,
+            "questions": [q.id for q in questions],
+            "invalid_questions": invalid,
+        }
+        lock = take_folder(folder, meta)
+        caller: Caller | None = None
         try:
-            # Calls that are still out are paid for: they are stored before the store is closed.
-            if caller is not None:
-                await caller.aclose()
-            if isinstance(model, str):
-                await answering.aclose()
+            caller = Caller.prepare(
+                answering, calling, concurrency, CollectionBooks(folder, answering), shelf
+            )
+            collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
+            await _collect(collector, [q.id for q in questions], concurrency, say, progress)
         finally:
-            lock.close()
-    return load_table(folder)
+            try:
+                # Calls that are still out are paid for: they are stored before the store is closed.
+                if caller is not None:
+                    await caller.aclose()
+                if isinstance(model, str):
+                    await answering.aclose()
+            finally:
+                lock.close()
+        return load_table(folder)
 
 
 async def _collect(

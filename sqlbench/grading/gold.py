@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,11 +32,14 @@ class Gold:
         Its rows.
     database : Database
         Where it ran.
+    content : hashable
+        What stood for the database's content when it ran; None if that is not known.
     """
 
     sql: str
     result: QueryResult
     database: Database
+    content: Hashable = None
 
     @cached_property
     def ordered(self) -> bool:
@@ -65,7 +69,14 @@ def run_gold(sql: str, database: Database) -> Gold:
         If it fails, or its result is cut off by the sandbox's cap, so that nothing can be
         compared with it.
     """
+    content = content_of(database)
     result = database.execute(sql)
     if result.truncated:
         raise QueryError(f"its result is longer than the sandbox's cap ({len(result.rows)} rows)")
-    return Gold(sql, result, database)
+    return Gold(sql, result, database, content if content == content_of(database) else None)
+
+
+def content_of(database: Database) -> Hashable:
+    """Return what stands for the content of a database now; None where that is not known."""
+    content = getattr(database, "content", None)
+    return None if content is None else content()

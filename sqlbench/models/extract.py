@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlbench.databases.memo import Memo, is_switched_off
+from sqlbench.databases.shelf import shelf_in_use, shelf_key
 from sqlbench.models.base import Completion
 from sqlbench.models.reading.candidates import best_of
 from sqlbench.models.reading.thoughts import split_thoughts
+from sqlbench.revision import revision_of
 
 # A longer one takes more than a moment to read.
 LONG_ANSWER = 20_000
+_KEPT = Memo[str](16 * 2**20).of_process()
+_SIZE = 256  # bytes that Python needs for one, beside its letters
+_CODE = ("models/reading", "models/extract.py")
 
 
 def extract_sql(text: str) -> str:
@@ -48,9 +54,35 @@ def extract_sql(text: str) -> str:
 
 
 async def statement_of(completion: Completion) -> str:
-    """Return the statement of a completion; a long one is read in a thread, beside the loop."""
+    """Return the statement of a completion, which is read once.
+
+    A long one is read in a thread, beside the loop. Reading takes longer than most queries: what
+    was found is kept in the process, and on the shelf of a run's stored answers.
+    """
     if completion.sql is not None:
         return completion.sql
-    if len(completion.text) <= LONG_ANSWER:
-        return extract_sql(completion.text)
-    return await asyncio.to_thread(extract_sql, completion.text)
+    text = completion.text
+    if is_switched_off():
+        return await _read(text)
+    found, shelf = _KEPT.get(text), shelf_in_use()
+    if found is not None and (shelf is None or hash(text) in shelf.noted):
+        return found
+    place = None if shelf is None else shelf_key("statement", revision_of(*_CODE), text)
+    lying = None
+    if shelf is not None and place is not None and found is None:
+        lying = shelf.find(place)
+    sql = lying if isinstance(lying, str) else found
+    if sql is None:
+        sql = await _read(text)
+    if sql != lying and shelf is not None and place is not None:
+        shelf.keep(place, sql)
+    if shelf is not None:
+        shelf.noted.add(hash(text))
+    _KEPT.put(text, sql, _SIZE + len(text) + len(sql))
+    return sql
+
+
+async def _read(text: str) -> str:
+    if len(text) <= LONG_ANSWER:
+        return extract_sql(text)
+    return await asyncio.to_thread(extract_sql, text)

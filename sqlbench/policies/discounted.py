@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import check_reward, take_arrays
-from sqlbench.policies.linear import LinearArms, check_features, rank_one
+from sqlbench.policies.blas import rank_one
+from sqlbench.policies.linear import LinearArms, check_features
 
 FLOOR = 0.05
 """The share of the ridge below which it does not fade."""

@@ -20,7 +20,8 @@ from sqlbench.episodes.context import Context, feature_names, featurize, parse_b
 from sqlbench.episodes.repair import Arm, RepairAction
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ScoredPolicy, check_reward, take_arrays
-from sqlbench.policies.linear import check_features, rank_one
+from sqlbench.policies.blas import rank_one
+from sqlbench.policies.linear import check_features
 from sqlbench.policies.linucb import check_bound
 from sqlbench.policies.simple import OBVIOUS_ARM
 

@@ -7,8 +7,7 @@ Sherman–Morrison, so that neither a choice nor an update ever solves a system.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from sqlbench.episodes.context import Context, feature_names, featurize, parse_b
 from sqlbench.episodes.repair import Arm
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies.base import ScoredPolicy, check_reward, take_arrays
+from sqlbench.policies.blas import rank_one
 
 
 class LinearArms:
@@ -163,15 +163,6 @@ class LinearPolicy(ScoredPolicy):
             If it was saved for other features or arms.
         """
         self.arms.load_state(state)
-
-
-@cache
-def rank_one() -> Callable[..., object]:
-    """Return BLAS's rank-one update; scipy is loaded with the first linear policy."""
-    from scipy.linalg.blas import dger
-
-    update: Callable[..., object] = dger
-    return update
 
 
 def check_features(quadratic: float, x: NDArray[np.float64]) -> None:

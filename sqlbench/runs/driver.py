@@ -142,7 +142,7 @@ class Driver:
 
     async def _run(self, place: int, slot: Slot, policy: Policy) -> tuple[int, Episode | Failure]:
         env = self.make_env(policy)
-        env.reset_with_question(
+        env.begin(
             slot.question.task_id,
             slot.question.id,
             index=slot.index,
@@ -153,7 +153,7 @@ class Driver:
         assert episode is not None
         try:
             while not episode.done:
-                await env.step()
+                await env.attempt()
                 self.answered = True
         except ModelError as error:
             # Nothing was ever answered, or nothing will be: that is the user's to mend, now.

@@ -11,8 +11,9 @@ from sqlbench.grading import Golds
 from sqlbench.models import load_model
 from sqlbench.models.base import MAX_COMPLETION_TOKENS, Usage
 from sqlbench.models.calling.budget import Price, estimate_tokens, load_prices
-from sqlbench.models.calling.cache import ResponseStore, request_key
+from sqlbench.models.calling.cache import ResponseStore
 from sqlbench.models.calling.caller import store_path
+from sqlbench.models.calling.keys import request_key
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.predictions import with_repairs
 from sqlbench.paths import located

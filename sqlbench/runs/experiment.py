@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from sqlbench.checks import as_path, check_has, check_kind, check_whole
+from sqlbench.databases.file_hash import read_hashes
 from sqlbench.environment.doubting import Ground, is_grounded
 from sqlbench.environment.environment import Feedback, SQLAgentEnv
 from sqlbench.episodes.context import MAX_ATTEMPTS
@@ -22,7 +23,7 @@ from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
 from sqlbench.models.calling.budget import load_prices
-from sqlbench.models.calling.caller import Caller
+from sqlbench.models.calling.caller import Caller, beside_answers
 from sqlbench.models.endpoint.openai import OpenAIModel
 from sqlbench.models.predictions import check_samples, with_repairs
 from sqlbench.paths import located
@@ -209,73 +210,81 @@ async def run_experiment(
     if calling.prices is not None:
         load_prices((), calling.prices)  # a file that will not do is said before there is a run
     texts = Prompts.load(prompts, ground=is_grounded(ground, repairing or first))
-    golds = Golds(loaded, metric)
-    questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
-    folder = as_path("out", out)
-    writer = await asyncio.to_thread(
-        RunWriter,
-        make_meta(config, loaded, answering, texts, questions, invalid, start),
-        texts,
-        None if folder is None else located(folder),
-        start,
-        why_bound((first, repairing), taught),
-    )
-    parameters = {m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)}
-    writer.run._suite = loaded
-    try:
-        for spec, changes in writer.run.changes.items():
-            if spec in parameters:
-                parameters[spec].resume(changes)
-        caller = await asyncio.to_thread(Caller.prepare, answering, calling, concurrency, writer)
-    except BaseException:
-        writer.close()
-        raise
-
-    def make_env(policy: Policy) -> SQLAgentEnv:
-        """Make an environment for one episode from what all of them share."""
-        return SQLAgentEnv(
-            loaded,
-            caller.model,
-            policy,
-            seed=config.seed,
-            feedback=config.feedback,
-            max_attempts=config.max_attempts,
-            metric=config.metric,
-            temperature=config.temperature,
-            prompts=texts,
-            golds=golds,
-            samples=config.samples,
-            choose=config.choose,
-            max_doubt=config.max_doubt,
-            signals=config.signals,
+    there = as_path("out", out)
+    folder = None if there is None else located(there)
+    with beside_answers(answering, calling, folder) as shelf:
+        golds = Golds(loaded, metric)
+        if shelf is not None:
+            await asyncio.to_thread(read_hashes, loaded.databases.values())
+        questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
+        writer = await asyncio.to_thread(
+            RunWriter,
+            make_meta(config, loaded, answering, texts, questions, invalid, start),
+            texts,
+            folder,
+            start,
+            why_bound((first, repairing), taught),
         )
-
-    try:
-        done = {e.index for e in writer.run.log}
-        slots = await asyncio.to_thread(make_slots, config, questions)
-        todo = [slot for slot in slots if slot.index not in done]
-        await asyncio.to_thread(read_schemas, loaded, todo)
-        with tqdm(
-            total=config.episodes,
-            initial=len(done),
-            desc=f"{config.policy} on {config.suite}",
-            unit="ep",
-            disable=not progress,
-        ) as bar:
-            driver = Driver(make_env, taught, writer, config, bar, caller.meter)
-            driver.on_episode = on_episode
-            driver.changes = lambda: {s: p.changes for s, p in parameters.items() if p.changes}
-            with driver.collector:
-                await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
-        await asyncio.to_thread(writer.finish, taught)
-    finally:
+        parameters = {
+            m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)
+        }
+        writer.run._suite = loaded
         try:
-            # Calls that are still out are paid for: they are stored before the store is closed.
-            await caller.aclose()
-            if isinstance(model, str):
-                await first.aclose()
-            if isinstance(repair_model, str) and repairing is not None:
-                await repairing.aclose()
-        finally:
+            for spec, changes in writer.run.changes.items():
+                if spec in parameters:
+                    parameters[spec].resume(changes)
+            caller = await asyncio.to_thread(
+                Caller.prepare, answering, calling, concurrency, writer, shelf
+            )
+        except BaseException:
             writer.close()
-    return writer.run
+            raise
+
+        def make_env(policy: Policy) -> SQLAgentEnv:
+            """Make an environment for one episode from what all of them share."""
+            return SQLAgentEnv(
+                loaded,
+                caller.model,
+                policy,
+                seed=config.seed,
+                feedback=config.feedback,
+                max_attempts=config.max_attempts,
+                metric=config.metric,
+                temperature=config.temperature,
+                prompts=texts,
+                golds=golds,
+                samples=config.samples,
+                choose=config.choose,
+                max_doubt=config.max_doubt,
+                signals=config.signals,
+            )
+
+        try:
+            done = {e.index for e in writer.run.log}
+            slots = await asyncio.to_thread(make_slots, config, questions)
+            todo = [slot for slot in slots if slot.index not in done]
+            await asyncio.to_thread(read_schemas, loaded, todo)
+            with tqdm(
+                total=config.episodes,
+                initial=len(done),
+                desc=f"{config.policy} on {config.suite}",
+                unit="ep",
+                disable=not progress,
+            ) as bar:
+                driver = Driver(make_env, taught, writer, config, bar, caller.meter)
+                driver.on_episode = on_episode
+                driver.changes = lambda: {s: p.changes for s, p in parameters.items() if p.changes}
+                with driver.collector:
+                    await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
+            await asyncio.to_thread(writer.finish, taught)
+        finally:
+            try:
+                # Calls that are still out are paid for: they are stored before the store is closed.
+                await caller.aclose()
+                if isinstance(model, str):
+                    await first.aclose()
+                if isinstance(repair_model, str) and repairing is not None:
+                    await repairing.aclose()
+            finally:
+                writer.close()
+        return writer.run

@@ -6,9 +6,12 @@ questions (`sqlbench.stats.intervals`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.repair import KEEP
@@ -20,7 +23,7 @@ from sqlbench.runs.missing import survivors_note
 from sqlbench.runs.pass_at import pass_at_k
 from sqlbench.signals.audit import takes_new
 from sqlbench.stats import ROUGH, Rate, rate, rough_note
-from sqlbench.words import counted
+from sqlbench.words import carried, counted
 
 if TYPE_CHECKING:
     from sqlbench.runs.run import Run
@@ -36,20 +39,25 @@ def rates(run: Run) -> dict[str, Rate]:
     wrong first answers, ``broken`` of the right ones, and, where the signals were measured, both if
     an audit by the doubts decides which of the two answers is kept (`sqlbench.signals.audit`).
     """
-    frame = run.episodes
+    # From the log itself: a frame would cost each run the import of pandas.
+    log, limit = sorted(run.log, key=lambda e: e.index), run.config.max_doubt
     result = {
-        name: rate(frame[name].to_numpy(bool), frame["question_id"].tolist())
-        for name in ("first", "field", "gated", "any")
-        if name in frame
+        "first": _rate(log, [e.first for e in log]),
+        "field": _rate(log, [e.field for e in log]),
+        **({"gated": _rate(log, [bool(e.gated(limit)) for e in log])} if run.measured else {}),
+        "any": _rate(log, [e.any for e in log]),
     }
-    right = frame["first"].astype(bool)
-    wrong = frame[~right] if run.config.max_attempts > 1 else frame.iloc[:0]
-    repaired = rate(wrong["success"].to_numpy(bool), wrong["question_id"].tolist())
+    right, wrong = [e for e in log if e.first], [e for e in log if not e.first]
+    failed = wrong if run.config.max_attempts > 1 else []
+    repaired = _rate(failed, [e.success for e in failed])
     if run.config.feedback == "always":
-        kept = frame[right]
-        broken = rate(~kept["success"].to_numpy(bool), kept["question_id"].tolist())
+        broken = _rate(right, [not e.success for e in right])
         return result | {"fixed": repaired, "broken": broken} | _audited(run)
     return result | {"repaired": repaired}
+
+
+def _rate(episodes: Sequence[Episode], outcomes: Sequence[bool]) -> Rate:
+    return rate(np.array(outcomes, dtype=bool), [carried(e.question_id) for e in episodes])
 
 
 def _audited(run: Run) -> dict[str, Rate]:
@@ -73,28 +81,27 @@ def _doubt(step: Step) -> float | None:
 
 def summarize(run: Run) -> dict[str, Any]:
     """Return what ``summary.json`` holds: rates, costs, and what was left out."""
-    frame, config = run.episodes, run.config
-    arms = run.steps["action"].value_counts()
-    n = len(frame)
+    log, config = run.log, run.config
+    arms = Counter(str(s.action) for e in log for s in e.steps)
     lost = sum(f["error_class"] == "database_error" for f in run.failed)
     return {
         "run": run.label,
         "simulated": run.simulated,
         "caveat": run.caveat,
         "feedback": config.feedback,
-        "episodes": n,
-        "questions": int(frame["question_id"].nunique()),
+        "episodes": len(log),
+        "questions": len({carried(e.question_id) for e in log}),
         "model_errors": len(run.failed) - lost,
         "database_errors": lost,
         "invalid_questions": len(run.meta["invalid_questions"]),
         **({"cut_answers": cut} if (cut := cut_answers(run)) else {}),
         "not_reproducible": sum(not s.reproducible for e in run.log for s in e.steps),
         "rates": {name: asdict(r) for name, r in rates(run).items()},
-        "mean_attempts": _rounded(frame["attempts"].mean()) if n else None,
-        "mean_total_reward": _rounded(frame["total_reward"].mean()) if n else None,
-        "model_calls": int(frame["model_calls"].sum()),
+        "mean_attempts": _mean([len(e.steps) for e in log]),
+        "mean_total_reward": _mean([e.total_reward for e in log]),
+        "model_calls": sum(e.model_calls for e in log),
         **costs(run),
-        "arms": {arm: int(arms.get(arm, 0)) for arm in ARM_NAMES if arm != KEEP or arm in arms},
+        "arms": {arm: arms[arm] for arm in ARM_NAMES if arm != KEEP or arm in arms},
         **_passed(run),
     }
 
@@ -182,6 +189,10 @@ def _usage(episodes: Iterable[Sequence[Step | Sample]]) -> Usage:
         sum(s.cached_tokens for s in steps),
         sum(s.reasoning_tokens for s in steps),
     )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return _rounded(np.mean(values)) if values else None
 
 
 def _rounded(value: Any) -> float:

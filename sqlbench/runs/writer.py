@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlbench.models.calling.budget import Price
     from sqlbench.policies import Policy
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LOGS = {name: Path(f"{name}.jsonl") for name in ("episodes", "failures", "timings", "calls")}
 
 
@@ -210,7 +211,7 @@ class RunWriter:
 
     def _write(self, name: str, record: dict[str, Any]) -> None:
         if name in self._files:
-            line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+            line = _encode(record)
             rest = memoryview(line.encode("utf-8", "surrogatepass") + b"\n")
             with clear_errors(_LOGS[name]):
                 # Without a buffer: what did not fit on a full disk must not follow later.

@@ -169,3 +169,32 @@ class Diagnosis:
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnosis as plain values, for JSON."""
         return asdict(self)
+
+
+def diagnosis_of(values: dict[str, Any]) -> Diagnosis:
+    """Read what `Diagnosis.as_dict` wrote, also where it comes from JSON.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If it is none of this version.
+    """
+    facts = values["facts"]
+    return Diagnosis(
+        doubt=values["doubt"],
+        signals=tuple([Signal(**s) for s in values["signals"]]),
+        evidence=tuple(values["evidence"]),
+        facts=Facts(
+            names=tuple([NearNames(**_tuples(v)) for v in facts["names"]]),
+            values=tuple([AbsentValue(**_tuples(v)) for v in facts["values"]]),
+            paths=tuple([JoinPath(**_tuples(v)) for v in facts["paths"]]),
+            emptied=tuple([Emptying(**v) for v in facts["emptied"]]),
+            unknown=tuple(facts["unknown"]),
+        ),
+        version=values["version"],
+    )
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values with tuples where JSON has lists."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}

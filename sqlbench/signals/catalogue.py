@@ -9,6 +9,7 @@ limit stops a question its answer is None, unknown, and never no.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator
@@ -115,6 +116,11 @@ class Catalogue:
         of_files = isinstance(stamp, tuple)
         self.content: Hashable = (stamp, hash(repr(self.schema))) if of_files else object()
         self.given_up = 0
+
+    @cached_property
+    def schema_hash(self) -> str:
+        """SHA-256 of the schema, with its comments."""
+        return hashlib.sha256(repr(self.schema).encode("utf-8", "surrogatepass")).hexdigest()
 
     @cached_property
     def tables(self) -> dict[str, Table]:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from sqlbench.databases.base import Database, Outcome
+from sqlbench.databases.shelf import on_shelf
 from sqlbench.signals.base import Diagnosis, Signal
-from sqlbench.signals.catalogue import catalogue_at_hand, catalogue_of
+from sqlbench.signals.catalogue import Catalogue, catalogue_at_hand, catalogue_of
 from sqlbench.signals.doubt import Floats, Weights, fit_of, load_weights
 from sqlbench.signals.facts import gather_facts
-from sqlbench.signals.kept import keep, kept, key_of
+from sqlbench.signals.kept import find, is_noted, keep, kept, key_of, note, place_of, put
 from sqlbench.signals.reading import Reading
 from sqlbench.signals.registry import measure
 from sqlbench.signals.skeleton import elements
@@ -52,15 +53,37 @@ def diagnose(
         return _diagnosed(Reading(question, sql, database, outcome), weights, outcome)
     catalogue = catalogue_of(database)
     key = key_of(catalogue, question, sql, outcome)
-    before = None if key is None else kept(key)
-    if before is not None:
-        return before
-    given_up = catalogue.given_up
-    reading = Reading(question, sql, database, outcome)
-    found = _diagnosed(reading, load_weights(), outcome)
-    if key is not None and catalogue.given_up == given_up and reading.catalogue is catalogue:
+    if key is None:
+        return _measured(question, sql, database, outcome, catalogue)[0]
+    found = kept(key)
+    if found is not None and is_noted(key):
+        return found
+    place = place_of(catalogue, database, question, sql, outcome)
+    lying = None if place is None or found is not None else find(place)
+    if lying is not None:
+        found = lying
         keep(key, found)
+    else:
+        lasting = True
+        if found is None:
+            found, lasting = _measured(question, sql, database, outcome, catalogue)
+        if lasting:
+            keep(key, found)
+            if place is not None:
+                put(place, found)
+    note(key)
     return found
+
+
+def _measured(
+    question: str, sql: str, database: Database, outcome: Outcome, catalogue: Catalogue
+) -> tuple[Diagnosis, bool]:
+    """Measure an answer; return also whether another run would say the same of it."""
+    given_up = catalogue.given_up
+    with on_shelf(None):  # what its own statements gave is in it
+        reading = Reading(question, sql, database, outcome)
+        found = _diagnosed(reading, load_weights(), outcome)
+    return found, catalogue.given_up == given_up and reading.catalogue is catalogue
 
 
 def _diagnosed(reading: Reading, known: Weights, outcome: Outcome) -> Diagnosis:
@@ -102,6 +125,13 @@ async def adiagnose(
     catalogue = catalogue_at_hand(database) if weights is None else None
     key = None if catalogue is None else key_of(catalogue, question, sql, outcome)
     before = None if key is None else kept(key)
-    if before is not None:
-        return before
+    if catalogue is not None and key is not None:
+        if before is not None and is_noted(key):
+            return before
+        if before is None and (place := place_of(catalogue, database, question, sql, outcome)):
+            lying = find(place)
+            if lying is not None:
+                keep(key, lying)
+                note(key)
+                return lying
     return await asyncio.to_thread(diagnose, question, sql, database, outcome, weights=weights)

@@ -161,7 +161,7 @@ def literal_column_rank(r: Reading, s: Statement) -> Measure:
 @signal.of_statement
 def number_unused(r: Reading, s: Statement) -> Measure:
     """How many numbers of the question are not in the statement."""
-    have = _numbers(s)
+    have = set(_numbers(s))
     texts = " ".join(x.text for x in s.literals)
     own = {n for n in r.question.numbers if n in r.question.lower.replace(",", "")}
     found = [n for n in sorted(own) if n not in have and n not in texts]
@@ -171,7 +171,7 @@ def number_unused(r: Reading, s: Statement) -> Measure:
 @signal.of_statement
 def spelled_unused(r: Reading, s: Statement) -> Measure:
     """How many numbers in words, two and more, are not in the statement."""
-    have = _numbers(s)
+    have = set(_numbers(s))
     near = have | {str(int(n) + d) for n in have if n.isdigit() for d in (-1, 1)}
     return sum(n not in near for n in r.question.spelled if n != "1")
 
@@ -243,10 +243,10 @@ def date_format(r: Reading, s: Statement) -> Measure:
     return 0
 
 
-def _numbers(s: Statement) -> set[str]:
-    return {x.text for x in s.literals if x.number} | {
-        x.text for x in s.literals if not x.number and x.text.replace(".", "", 1).isdigit()
-    }
+def _numbers(s: Statement) -> list[str]:
+    """Return the numbers of a statement, each once, in its order: they are shown."""
+    numbers = [x.text for x in s.literals if x.number or x.text.replace(".", "", 1).isdigit()]
+    return list(dict.fromkeys(numbers))
 
 
 def _near_number(number: str, known: frozenset[str]) -> bool:

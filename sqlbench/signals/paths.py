@@ -110,8 +110,10 @@ def join_path(catalogue: Catalogue, tables: Sequence[str]) -> JoinPath | None:
     return JoinPath(tuple(real[name] for name in named), conditions, missing)
 
 
-def tables_between(catalogue: Catalogue, tables: Sequence[str]) -> set[str] | None:
+def tables_between(catalogue: Catalogue, tables: Sequence[str]) -> tuple[str, ...] | None:
     """Return the tables of that tree, in lower case; None if the keys do not connect them.
+
+    First come those that are asked for, in order, then those between, in the order of the keys.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def tables_between(catalogue: Catalogue, tables: Sequence[str]) -> set[str] | No
     """
     wanted = tuple(dict.fromkeys(name.lower() for name in tables))
     edges = _graph(catalogue).tree(wanted)
-    return None if edges is None else {*wanted, *_ends(edges)}
+    return None if edges is None else tuple(dict.fromkeys([*wanted, *_ends(edges)]))
 
 
 def missed_paths(statement: Statement, catalogue: Catalogue) -> tuple[JoinPath, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlbench.databases.base import Database
 from sqlbench.databases.duckdb import DuckDBDatabase
 from sqlbench.databases.duckdb_source import find_source
+from sqlbench.databases.file_hash import file_hash
 from sqlbench.databases.postgres_url import EXPECTED, is_postgres
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import ConfigError, SuiteError
@@ -133,7 +134,6 @@ def fingerprint(database: Database) -> str:
             digest.update(f"{path.name if database.source.files else ''}\0{one}\n".encode())
         return f"duckdb-{digest.hexdigest()}"
     if isinstance(database, SQLiteDatabase):
-        with database.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(database.path)
     text = database.schema().prompt(samples=0)
     return f"schema-{hashlib.sha256(text.encode()).hexdigest()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from sqlbench.databases.base import Database, Schema
 from sqlbench.databases.duckdb import DuckDBDatabase
+from sqlbench.databases.file_hash import file_hash
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError, UnknownNameError
 from sqlbench.paths import located, shown
@@ -276,6 +276,5 @@ def _repeats(records: Sequence[Record]) -> list[int]:
 
 
 def _fingerprint(file: Path, annotation: Annotation | None) -> str:
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    digest = file_hash(file)
     return digest if annotation is None else f"{digest}+{annotation.fingerprint}"

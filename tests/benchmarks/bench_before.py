@@ -1,9 +1,9 @@
 """An earlier commit beside this one: python tests/benchmarks/bench_before.py [--commit C].
 
 The commit is checked out into a temporary folder, and both run the same commands in turn: 1,000
-simulated episodes in a warm process and in a fresh one, `compare` of ten policies, `--help`,
-`--version` and the import. Printed: the median seconds of each, and the ratio. Each of the two
-begins without anything on disk, and keeps what it keeps for the rounds that follow.
+simulated episodes in a warm process and in a fresh one, 20 in a fresh one, `compare` of ten
+policies, `--help`, `--version` and the import. Printed: the median seconds of each, and the ratio.
+Each of the two begins without anything on disk, and keeps what it keeps for the rounds that follow.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def compare(old: Path, folder: Path, rounds: int, only: str | None) -> None:
     trees = {"before": old, "now": ROOT}
     print(f"| what | before, s | now, s | ratio | ({rounds} rounds in turn, medians)")
     print("|---|---|---|---|")
-    for what in ("warm", "fresh", "compare", "--help", "--version", "import"):
+    for what in ("warm", "fresh", "short", "compare", "--help", "--version", "import"):
         if only and what != only:
             continue
         took: dict[str, list[float]] = {name: [] for name in trees}
@@ -93,6 +93,7 @@ def compare(old: Path, folder: Path, rounds: int, only: str | None) -> None:
                 call = {
                     "warm": [sys.executable, "-c", WARM],
                     "fresh": command("run", "--policy", "linucb", *run),
+                    "short": command("run", "--episodes", "20", "--out", "run"),
                     "compare": command("compare", "--policies", POLICIES, *grid),
                     "import": [sys.executable, "-c", "import sqlbench"],
                 }.get(what, command(what))

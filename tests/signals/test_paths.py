@@ -8,13 +8,15 @@ from shop import make_shop
 from sqlbench.databases import SQLiteDatabase
 from sqlbench.signals import paths
 from sqlbench.signals.catalogue import catalogue_of
-from sqlbench.signals.paths import follows_keys, join_path, missed_paths
+from sqlbench.signals.paths import follows_keys, join_path, missed_paths, tables_between
 from sqlbench.signals.statement import Statement
 
 
 def test_the_path_names_the_tables_between(either):
     path = join_path(catalogue_of(either), ["customers", "products"])
     assert set(path.missing) == {"orders", "order_lines"}
+    between = tables_between(catalogue_of(either), ["customers", "products"])
+    assert between == path.tables  # a sentence lists them: in an order of their own, not a set's
     assert set(path.conditions) == {
         "orders.customer_id = customers.customer_id",
         "order_lines.order_id = orders.order_id",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import sqlite3
 import time
@@ -17,11 +16,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlbench.exceptions import StoreError, UnseenRequestError
 from sqlbench.models.base import ChatModel, Completion, ModelRequest, Usage
+from sqlbench.models.calling.keys import answering, request_key
 from sqlbench.models.calling.options import CacheMode
+from sqlbench.models.calling.shelf import StoreShelf, merge_shelves, store_uri
 from sqlbench.paths import located, shown
 
 T = TypeVar("T")
@@ -48,6 +49,8 @@ class ResponseStore:
         The file, made if it does not exist.
     readonly : bool
         Whether it must exist, and is only read.
+    shelf : StoreShelf or None
+        What is to be put beside the completions; it is closed with the store.
 
     Raises
     ------
@@ -55,12 +58,16 @@ class ResponseStore:
         If the file is missing, cannot be written, or is no response store.
     """
 
-    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
-        self.path, self.readonly = located(path), readonly
+    def __init__(
+        self, path: str | Path, *, readonly: bool = False, shelf: StoreShelf | None = None
+    ) -> None:
+        self.path, self.readonly, self._shelf = located(path), readonly, shelf
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="response-store")
         self._connection: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._done(self._thread.submit(self._open).result)
+        if shelf is not None and not readonly:
+            shelf.attach(self._db(), self._thread.submit)
 
     async def get(self, key: str) -> Completion | None:
         """Return a stored completion, or None."""
@@ -102,7 +109,7 @@ class ResponseStore:
         return [f"{model} at {endpoint}" if endpoint else str(model) for model, endpoint in rows]
 
     def merge(self, other: str | Path) -> int:
-        """Take over what another store holds and this one does not.
+        """Take over what another store holds and this one does not, its shelf included.
 
         Returns
         -------
@@ -113,18 +120,21 @@ class ResponseStore:
         try:
             sql = f"SELECT {_COLUMNS} FROM completions ORDER BY key"
             rows = source._sync(lambda: source._db().execute(sql).fetchall())
+
+            def insert() -> int:
+                with self._db() as db:
+                    before = db.total_changes
+                    db.executemany(
+                        f"INSERT OR IGNORE INTO completions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)",
+                        rows,
+                    )
+                    new = db.total_changes - before
+                    merge_shelves(source._db(), db)
+                    return new
+
+            return self._sync(insert)
         finally:
             source.close()
-
-        def insert() -> int:
-            with self._db() as db:
-                before = db.total_changes
-                db.executemany(
-                    f"INSERT OR IGNORE INTO completions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)", rows
-                )
-                return db.total_changes - before
-
-        return self._sync(insert)
 
     def close(self) -> None:
         """Write everything into the one file, so that it can be copied, and close it."""
@@ -132,6 +142,8 @@ class ResponseStore:
             connection, self._connection = self._connection, None
             if self._reader is not None:
                 self._reader.close()
+            if self._shelf is not None:
+                self._shelf.close()
             self._thread.submit(_close, connection, self.readonly).result()
         self._thread.shutdown()
 
@@ -139,13 +151,9 @@ class ResponseStore:
         if self.readonly:
             if not self.path.is_file():
                 raise StoreError(f"There is no response store at {shown(self.path)}.")
-            wal = Path(f"{self.path}-wal")
-            # Without a write-ahead log nobody is writing, and the file may be on a read-only disk.
-            still = "" if wal.exists() and wal.stat().st_size else "&immutable=1"
-            uri = f"{self.path.absolute().as_uri()}?mode=ro{still}"
         else:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            uri = self.path.absolute().as_uri()
+        uri = store_uri(self.path, readonly=self.readonly)
         db = sqlite3.connect(
             uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -225,32 +233,6 @@ class ResponseStore:
 
     def _explained(self, error: Exception) -> StoreError:
         return StoreError(f"The response store {str(self.path)!r} cannot be used: {error}.")
-
-
-def request_key(model: ChatModel, request: ModelRequest) -> str:
-    """Return the hash under which a request's completion is kept.
-
-    A model behind an endpoint says what it sends (`OpenAIModel.sent`); any other model's answer
-    may depend on the whole request.
-    """
-    model = answering(model, request)
-    sent = getattr(model, "sent", None)
-    asked = sent(request) if sent is not None else asdict(request)
-    content = {
-        "model": model.spec,
-        "fingerprint": model.fingerprint,
-        "endpoint": getattr(model, "address", ""),
-        "asked": asked,
-        "sample": request.repeat,
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def answering(model: ChatModel, request: ModelRequest) -> ChatModel:
-    """Return the model that answers a request, where one stands for several (`TwoModels`)."""
-    route = getattr(model, "answering", None)
-    return model if route is None else cast(ChatModel, route(request))
 
 
 class CachedModel:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlbench.databases.shelf import on_shelf
 from sqlbench.models.base import ChatModel
 from sqlbench.models.calling.budget import Meter, Price, load_prices
 from sqlbench.models.calling.cache import CachedModel, ResponseStore
 from sqlbench.models.calling.calling import PoliteModel
 from sqlbench.models.calling.ledger import Ledger
 from sqlbench.models.calling.options import Calling
+from sqlbench.models.calling.shelf import StoreShelf
 from sqlbench.models.calling.totals import Totals
 from sqlbench.paths import located
 
@@ -76,8 +79,17 @@ class Caller:
     ledger: Ledger | None = None
 
     @classmethod
-    def prepare(cls, model: ChatModel, calling: Calling, concurrency: int, books: Books) -> Caller:
+    def prepare(
+        cls,
+        model: ChatModel,
+        calling: Calling,
+        concurrency: int,
+        books: Books,
+        shelf: StoreShelf | None = None,
+    ) -> Caller:
         """Put a run's calls together, and count what the run has spent before.
+
+        The shelf is that of `beside_answers`, and closed with the store.
 
         Raises
         ------
@@ -108,7 +120,8 @@ class Caller:
             path = store_path(model, calling, folder)
             if path is None:
                 return cls(polite, meter, None, ledger)
-            store = ResponseStore(path, readonly=calling.cache_mode == "replay")
+            readonly = calling.cache_mode == "replay"
+            store = ResponseStore(path, readonly=readonly, shelf=shelf)
         except BaseException:
             if ledger is not None:
                 ledger.close()
@@ -124,6 +137,29 @@ class Caller:
         finally:
             if self.ledger is not None:
                 await asyncio.to_thread(self.ledger.close)
+
+
+@contextmanager
+def beside_answers(
+    model: ChatModel, calling: Calling, folder: Path | None
+) -> Iterator[StoreShelf | None]:
+    """Use what lies beside a run's stored answers for all that is done in here.
+
+    Yields
+    ------
+    StoreShelf or None
+        For `Caller.prepare`; None where no answer is stored.
+    """
+    path = store_path(model, calling, folder)
+    if path is None:
+        yield None
+        return
+    shelf = StoreShelf(path, readonly=calling.cache_mode == "replay")
+    try:
+        with on_shelf(shelf):
+            yield shelf
+    finally:
+        shelf.close()
 
 
 def store_path(model: ChatModel, calling: Calling, folder: Path | None) -> Path | None:

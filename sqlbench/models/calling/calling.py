@@ -20,7 +20,7 @@ from sqlbench.models.base import (
     Usage,
 )
 from sqlbench.models.calling.budget import Meter, estimate_tokens
-from sqlbench.models.calling.cache import answering
+from sqlbench.models.calling.keys import answering
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.calling.pacing import Gate, Window, pause_before
 

@@ -88,7 +88,9 @@ class Parameters:
     def asked(self, temperature: float, seed: int) -> dict[str, Any]:
         """Return what is asked for, by the names that most servers know."""
         values = {"temperature": temperature, "seed": seed, "max_tokens": self.max_tokens}
-        return {name: value for name, value in values.items() if name not in self.omitted}
+        for name in self.omitted:
+            values.pop(name, None)
+        return values
 
     def sent(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is sent for what is asked."""

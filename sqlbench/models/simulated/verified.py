@@ -12,13 +12,11 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
-import sqlbench
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.paths import cache_folder
+from sqlbench.revision import revision_of
 from sqlbench.suites.base import Question, Suite
 
 _CODE = ("databases", "episodes", "grading", "models/simulated")
@@ -83,15 +81,9 @@ class KeptFaults:
             db.execute("INSERT OR REPLACE INTO fault VALUES (?, ?, ?)", row)
 
 
-@cache
 def _name() -> str:
     """Return the name of the file for this SQLite, this sqlglot and this code."""
-    digest = hashlib.sha256(f"{sqlite3.sqlite_version} {version('sqlglot')}".encode())
-    root = Path(sqlbench.__file__).parent
-    for folder in _CODE:
-        for path in sorted((root / folder).glob("*.py")):
-            digest.update(path.read_bytes())
-    return f"{digest.hexdigest()[:24]}.sqlite"
+    return f"{revision_of(*_CODE, packages=('sqlglot',))[:24]}.sqlite"
 
 
 def _file() -> Path:

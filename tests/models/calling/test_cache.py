@@ -15,7 +15,8 @@ from served import answers_for, run_on, serve
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, StoreError, UnseenRequestError
 from sqlbench.models import Calling, Completion, ModelError, Usage
-from sqlbench.models.calling.cache import CachedModel, ResponseStore, request_key
+from sqlbench.models.calling.cache import CachedModel, ResponseStore
+from sqlbench.models.calling.keys import request_key
 from sqlbench.models.endpoint.openai import OpenAIModel
 from sqlbench.runs.experiment import run_experiment
 

@@ -11,6 +11,7 @@ from sqlbench.databases import SQLiteDatabase
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.models.simulated import verified
 from sqlbench.models.simulated.faults import Faults
+from sqlbench.revision import revision_of
 from sqlbench.suites import Suite, load_suite
 
 
@@ -74,10 +75,11 @@ def test_other_code_another_engine_and_other_data_share_no_fault(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = verified._name()
-    verified._name.cache_clear()
-    monkeypatch.setattr(sqlite3, "sqlite_version", "3.99.0")
-    assert verified._name() != name
-    verified._name.cache_clear()
+    revision_of.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "sqlite_version", "3.99.0")
+        assert verified._name() != name
+    revision_of.cache_clear()
     question = next(iter(suite))
     kept = verified.VerifiedFaults(suite).get(question)
     other = Suite("own", suite.tasks, suite.databases, {db: "other" for db in suite.fingerprints})
