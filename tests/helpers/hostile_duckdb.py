@@ -243,12 +243,12 @@ ENDLESS = [
     LONG,
     f"SELECT max(sqrt(i * j)) FROM {_PAIRS}",
     f"SELECT i FROM {_PAIRS} WHERE sqrt(i + j) = -1",
-    "SELECT sum(sin(i) * cos(j)) FROM range(4000) AS a(i), range(4000) AS b(j)",
-    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 6000) "
+    "SELECT sum(sin(i) * cos(j)) FROM range(5000) AS a(i), range(5000) AS b(j)",
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 30000) "
     "SELECT max(x) FROM r",
     "SELECT count(*) FROM range(2500000) AS a(i) WHERE md5(i::VARCHAR) = 'x'",
     "SELECT count(*) FROM range(5000000) AS a(i) WHERE regexp_matches(i || 'x', '(x+y+)+')",
-    "SELECT list_reduce(range(8000), lambda x, y: x + y)",
+    "SELECT list_reduce(range(25000), lambda x, y: x + y)",
 ]
 
 HEAVY = [

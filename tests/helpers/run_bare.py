@@ -1,8 +1,8 @@
 """Run hostile statements without the sandbox: what a guard is tested with must itself be harmless.
 
-As a script it reads statements from standard input (a JSON list), runs each on a copy of a SQLite or
-DuckDB file with the engine's own module and nothing else, and prints processor seconds and megabytes
-of each as JSON.
+As a script it reads statements from standard input (a JSON list), runs each on a copy of a SQLite
+or DuckDB file with the engine's own module and nothing else, and prints processor seconds and
+megabytes of each as JSON.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ def _run_duckdb(path: Path, sql: str) -> None:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "custom_extension_repository": "/nowhere",
+        "threads": 1,
     }
     with duckdb.connect(str(path), config=offline) as connection:
         too_long = threading.Timer(10 * SECONDS, connection.interrupt)
