@@ -8,7 +8,7 @@ Episodes on one question are not independent, so questions are what an interval 
   (z / t)² with Student's t, since the design effect is itself an estimate (Korn and Graubard
   1998): of as many degrees of freedom as the clusters' squares tell by their kurtosis
   (Satterthwaite 1946), at most k - 1. It is estimated as if two more clusters had been seen with
-  an intraclass correlation of 0.2: with few clusters, or rare hits, the one that tells is often
+  an intraclass correlation of 0.1: with few clusters, or rare hits, the one that tells is often
   not among them. Where all clusters are alike, or there is only one, nothing is known of how they
   differ: each is worth one trial. With two hits or fewer (of more than 50 trials: three), and with
   as few misses, the end towards them is that of a Poisson count (Brown, Cai and DasGupta 2001,
@@ -53,7 +53,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-ADDED, ALIKE = 2, 0.2  # clusters in the design effect, and their intraclass correlation
+ADDED, ALIKE = 2, 0.1  # clusters in the design effect, and their intraclass correlation
 FEW, SMALL = 2, 50  # hits, of so many trials, from which on Wilson's end is too near
 ROUGH = 5  # with fewer clusters an interval covers less than it says
 
