@@ -133,7 +133,7 @@ def _lowest(count: float, n: float, confidence: float) -> float:
         return 1.0
     from scipy.special import chdtri
 
-    return float(chdtri(2 * count, confidence)) / (2 * n)
+    return float(chdtri(2 * max(count, 1.0), confidence)) / (2 * n)
 
 
 def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
