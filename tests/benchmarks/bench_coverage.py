@@ -1,4 +1,4 @@
-"""How often intervals hold the truth: python tests/benchmarks/bench_coverage.py [RUNS] [--seed N].
+"""How often intervals hold the truth: python tests/benchmarks/bench_coverage.py [RUNS].
 
 Questions are drawn from a world in which each has its own rate (Beta, with the mean of the row and
 an intraclass correlation of 0.3) and episodes are answers to them. Three policies answer the same
@@ -9,13 +9,13 @@ Where there are 5,000 episodes or more, and for the closed gap, a fifth of RUNS 
 
 With ``--off-policy``: the same of the off-policy estimates (a fifth of RUNS for each of the pairs
 of a logging policy and a target), how many logs were refused for want of overlap, and how many of
-the rest came with a warning.
+the rest came with a warning. ``--questions 5 20`` prints these rows alone; ``--seed`` draws others.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import comb
 
@@ -123,11 +123,11 @@ def holds(low: float, high: float, truth: float) -> bool:
     return not (low > truth + 1e-9 or high < truth - 1e-9)
 
 
-def print_rates(runs: int, seed: int) -> None:
+def print_rates(runs: int, seed: int, questions: Sequence[int]) -> None:
     """Print a row for each number of questions and of episodes, simulated."""
     print(f"| questions | episodes each | {' | '.join(NAMES)} |")
     print("|---|---|" + "---|" * len(NAMES))
-    for k in QUESTIONS:
+    for k in questions:
         for n in EPISODES:
             times = max(1, runs // 5) if k * n >= MANY else runs
             held: dict[str, list[list[bool]]] = {name: [] for name in NAMES}
@@ -148,7 +148,7 @@ def print_rates(runs: int, seed: int) -> None:
             print(f"| {k:,} | {n} | {' | '.join(cells)} |", flush=True)
 
 
-def print_off_policy(logs: int, seed: int) -> None:
+def print_off_policy(logs: int, seed: int, questions: Sequence[int]) -> None:
     """Print the same of the off-policy estimates, over some pairs of policies, simulated."""
     profile = load_profile("default")
     shares = {str(c): v for c, v in profile.first_attempt.items()}
@@ -158,7 +158,7 @@ def print_off_policy(logs: int, seed: int) -> None:
     contexts = table_contexts(table)
     print(f"| questions | decisions each | refused | rough | {' | '.join(ESTIMATORS)} |")
     print("|---|---|---|---|" + "---|" * len(ESTIMATORS))
-    for k in QUESTIONS[2:]:
+    for k in questions:
         for n in DECISIONS:
             held: dict[str, list[list[bool]]] = {e: [] for e in ESTIMATORS}
             unknown, refused, rough = dict.fromkeys(ESTIMATORS, 0), 0, 0
@@ -195,11 +195,14 @@ def main() -> None:
     parser.add_argument("runs", type=int, nargs="?", default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--off-policy", action="store_true")
+    parser.add_argument("--questions", type=int, nargs="+")
     options = parser.parse_args()
     if options.off_policy:
-        print_off_policy(max(1, options.runs // 5), options.seed)
+        print_off_policy(
+            max(1, options.runs // 5), options.seed, options.questions or QUESTIONS[2:]
+        )
     else:
-        print_rates(options.runs, options.seed)
+        print_rates(options.runs, options.seed, options.questions or QUESTIONS)
 
 
 if __name__ == "__main__":
