@@ -34,7 +34,7 @@ from sqlbench.evidence.offpolicy_logs import (
 )
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.seeds import Role, generator
-from sqlbench.stats.intervals import bootstrap_ends
+from sqlbench.stats.intervals import bootstrap_ends, rough_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
             f"The target has shape {target.shape}; expected a distribution over {len(ARMS)} arms "
             f"for each of {n} decisions."
         )
-    warnings = [check_overlap(logged, target)]
+    warnings: list[str | None] = [check_overlap(logged, target)]
     r, a = logged.outcomes, logged.actions
     w = target[np.arange(n), a] / logged.propensities
     labels, codes = np.unique(np.array(logged.questions), return_inverse=True)
@@ -160,6 +160,7 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
             f"The log is worth only {effective:.0f} decisions of this policy's own (effective "
             f"sample size of {n}): the intervals say little. Log more, or with more exploration."
         )
+    warnings.append(rough_note(k))
     return Evaluation(estimates, effective, n, k, " ".join(filter(None, warnings)))
 
 

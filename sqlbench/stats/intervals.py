@@ -10,12 +10,16 @@ Episodes on one question are not independent, so questions are what an interval 
   (Satterthwaite 1946), at most k - 1. It is estimated as if two more clusters had been seen with
   an intraclass correlation of 0.1: with few clusters, or rare hits, the one that tells is often
   not among them. Where all clusters are alike, or there is only one, nothing is known of how they
-  differ: each is worth one trial.
+  differ: each is worth one trial. With two hits or fewer (of more than 50 trials: three), and with
+  as few misses, the end towards them is that of a Poisson count (Brown, Cai and DasGupta 2001,
+  section 4.1.1): Wilson's own holds there as little as 83% of the time, whatever the number of
+  trials.
 - A difference of two shares on the same clusters: from the two intervals and their correlation over
   the clusters (Newcombe 1998, method 10; Zou and Donner 2008). Two episodes are added to the
   correlation, one that each side alone gets right: a difference that was never seen is not certain.
 - A mean of anything else, a cost for example: Student's t, freed of the skewness by Hall's (1992)
-  transformation.
+  transformation; of k - 2 degrees of freedom (of k - 1 up to three clusters), for the skewness is
+  estimated as the spread is.
 - Anything else: the bootstrap of whole clusters, with the tails that Student's t has at k clusters
   (the expanded percentile interval: Hesterberg 2015). Where all resamples are alike, or there is
   one cluster, the interval is unknown.
@@ -28,6 +32,8 @@ F. E. Satterthwaite: An approximate distribution of estimates of variance compon
 Bulletin 2, 1946.
 E. L. Korn, B. I. Graubard: Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data, Survey Methodology 24, 1998.
+L. D. Brown, T. T. Cai, A. DasGupta: Interval estimation for a binomial proportion, Statistical
+Science 16, 2001.
 R. G. Newcombe: Improved confidence intervals for the difference between binomial proportions based
 on paired data, Statistics in Medicine 17, 1998.
 G. Y. Zou, A. Donner: Construction of confidence limits about effect measures: a general approach,
@@ -48,6 +54,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 ADDED, ALIKE = 2, 0.1  # clusters in the design effect, and their intraclass correlation
+FEW, SMALL = 2, 50  # hits, of so many trials, from which on Wilson's end is too near
 ROUGH = 5  # with fewer clusters an interval covers less than it says
 
 
@@ -105,9 +112,28 @@ def share_interval(hits: Array, cases: Array, confidence: float = 0.95) -> tuple
     confidence : float
         In (0, 1).
     """
+    low, high, share, n = _wilsons(hits, cases, confidence)
+    return (
+        min(low, _lowest(share * n, n, confidence)),
+        max(high, 1 - _lowest((1 - share) * n, n, confidence)),
+    )
+
+
+def _wilsons(hits: Array, cases: Array, confidence: float) -> tuple[float, float, float, float]:
+    """Return the ends by Wilson, the share, and how many trials the clusters are worth."""
     hits, cases = hits[cases > 0], cases[cases > 0]
     share = float(hits.sum() / cases.sum())
-    return wilson_of(share, _worth(hits, cases, share, confidence), confidence)
+    n = _worth(hits, cases, share, confidence)
+    return *wilson_of(share, n, confidence), share, n
+
+
+def _lowest(count: float, n: float, confidence: float) -> float:
+    """Return the lower end of a share of few hits, by Poisson; 1 where they are not few."""
+    if not 0 < count <= (FEW if n <= SMALL else FEW + 1):
+        return 1.0
+    from scipy.special import chdtri
+
+    return float(chdtri(2 * max(count, 1.0), confidence)) / (2 * n)
 
 
 def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
@@ -148,7 +174,7 @@ def difference_interval(hits: Array, cases: Array, confidence: float = 0.95) -> 
         return math.nan, math.nan
     share = hits.sum(axis=0) / cases.sum(axis=0)
     low, high = zip(
-        *(share_interval(hits[:, i], cases[:, i], confidence) for i in (0, 1)), strict=True
+        *(_wilsons(hits[:, i], cases[:, i], confidence)[:2] for i in (0, 1)), strict=True
     )
     rest = np.vstack([hits - share * cases, [[0.5, -0.5], [-0.5, 0.5]]])
     variance = (rest**2).sum(axis=0)
@@ -181,7 +207,7 @@ def mean_interval(sums: Array, cases: Array, confidence: float = 0.95) -> tuple[
     if spread <= 1e-12 * max(1.0, abs(mean)):
         return math.nan, math.nan
     skew = float((rest**3).sum()) * k / ((k - 1) * max(k - 2, 1)) / spread**3
-    tail = students_t((1 + confidence) / 2, k - 1) / math.sqrt(k)
+    tail = students_t((1 + confidence) / 2, k - 2 if k > 3 else k - 1) / math.sqrt(k)
 
     def freed(end: float) -> float:
         root = 1 + skew * (end - skew / (6 * k))

@@ -11,6 +11,7 @@ from pathlib import Path
 import hostile_postgres
 import psycopg
 import pytest
+from hostile_postgres import LONG
 
 from sqlbench.databases import QueryError
 from sqlbench.databases import postgres_session as session_module
@@ -33,10 +34,6 @@ CREATE FUNCTION twice(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2 * x
 RESET ROLE;
 CREATE TABLE hostile.secret (x int);
 """
-
-# It ends by itself after some seconds, and takes no memory.
-LONG = """SELECT count(*) FROM generate_series(1, 9000) a, generate_series(1, 9000) b
-WHERE a * b < 0"""
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +171,20 @@ def test_what_is_heavy_stays_within_the_limits(database, unchanged):
     run_corpus(database, hostile_postgres.HEAVY, within)
 
 
+def test_each_kind_is_still_stopped_by_low_limits(postgres, owner, unchanged):
+    low = PostgresLimits(wall_clock=0.05, max_rows=100, max_bytes=100_000, max_row_bytes=20_000)
+    stopped = {"broken": 0, "endless": 0, "heavy": 0}
+    with PostgresDatabase(postgres.bench, schemas=["hostile"], limits=low) as database:
+        for kind in stopped:
+            for sql in getattr(hostile_postgres, kind.upper()):
+                try:
+                    stopped[kind] += database.execute(sql).truncated
+                except QueryError:
+                    stopped[kind] += 1
+    # All but a row of 1,600 columns and a list of 10,000 numbers, which are no more than that.
+    assert stopped == {"broken": 27, "endless": 3, "heavy": 4}
+
+
 def test_the_walls_behind_the_check_hold_without_it(database, monkeypatch, unchanged):
     """With the check of the statement switched off, nothing can be written all the same."""
     monkeypatch.setattr(session_module, "check_names", lambda sql, *_: sql)
@@ -243,7 +254,7 @@ async def test_cancelling_the_caller_stops_the_query(postgres, owner):
     with PostgresDatabase(postgres.bench, schemas=["hostile"], limits=limits) as database:
         started = time.monotonic()
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(database.run(LONG), 0.5)
+            await asyncio.wait_for(database.run(LONG), 0.1)
         assert (await database.run("SELECT 1")).rows == [(1,)]
         assert time.monotonic() - started < 10
     assert goes_idle(owner)
@@ -261,7 +272,7 @@ def test_closing_stops_what_is_running(postgres, owner):
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(0.5)
+    time.sleep(0.1)
     database.close()
     thread.join(10)
     assert not thread.is_alive() and len(errors) == 1

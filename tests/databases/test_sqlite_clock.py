@@ -11,20 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sandboxed import COUNT, NUMBERS, good_query_runs, singers_file
+from sandboxed import (
+    COUNT,
+    NUMBERS,
+    ROWS,
+    SLOW_CALLS,
+    SLOW_ROWS,
+    good_query_runs,
+    singers_file,
+)
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 from sqlbench.databases.watch import WATCH
-
-# Few steps, each of them slow: one or two seconds where nothing stops them.
-ROWS = 8_000
-SLOW_ROWS = NUMBERS.format(ROWS).replace(
-    "SELECT x FROM", "SELECT count(hex(zeroblob(130000 + x % 2)) LIKE '%' || x || '%') FROM"
-)
-SLOW_CALLS = NUMBERS.format(200).replace(
-    "SELECT x FROM", "SELECT count(trim(hex(zeroblob(130000)), hex(randomblob(9)))) FROM"
-)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import hostile_sql
 import pytest
 from folders import HELPERS
 from hostile_resources import RESOURCES
-from sandboxed import COUNT, NUMBERS, good_query_runs, singers_file
+from sandboxed import COUNT, NUMBERS, WIDE, good_query_runs, singers_file
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.databases.sqlite_ctes import is_longer, written_out
@@ -226,18 +226,8 @@ with SQLiteDatabase({path!r}) as database:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     "sql",
-    [
-        "SELECT " + ", ".join(["hex(zeroblob(130000)) || '💥'"] * 200),
-        "SELECT " + ", ".join(["CAST(randomblob(262000) AS TEXT)"] * 320),
-        "SELECT " + ", ".join(["randomblob(262000)"] * 398),
-        NUMBERS.format(20_000).replace(
-            "SELECT x F", f"SELECT {', '.join(['zeroblob(0)'] * 398)} F"
-        ),
-        NUMBERS.format(20_000).replace("SELECT x F", "SELECT " + ", ".join(["'💥'"] * 398) + " F"),
-        NUMBERS.format(1_000) + " ORDER BY zeroblob(200000) || x",
-        RESOURCES["names"][1],
-    ],
-    ids=["wide text", "wide bytes as text", "wide bytes", "blobs", "cells", "sort", "compiling"],
+    [*WIDE.values(), RESOURCES["names"][1]],
+    ids=[*WIDE, "compiling"],
 )
 def test_the_memory_that_a_result_takes_is_bounded_and_given_back(path: Path, sql: str) -> None:
     code = PEAK.format(tests=str(HELPERS), path=str(path))

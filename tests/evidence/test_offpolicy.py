@@ -175,6 +175,13 @@ def test_one_question_alone_has_no_interval():
         evaluate(logged, np.eye(8)[logged.actions])
 
 
+def test_an_evaluation_on_a_few_questions_says_that_it_is_rough():
+    few = replace(logged_by_hand(), questions=tuple("abcd" * 3))
+    assert "fewer than 5 questions, here 4" in evaluate(few, np.eye(8)[few.actions]).warning
+    more = replace(logged_by_hand(), questions=tuple("abcdef" * 2))
+    assert "Rough" not in evaluate(more, np.eye(8)[more.actions]).warning
+
+
 def test_resample_is_no_arm():
     with pytest.raises(OffPolicyError, match="resample"):
         target_probabilities(make_policy("resample"), [Context(ErrorClass.OTHER, 2)])

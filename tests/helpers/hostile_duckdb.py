@@ -5,8 +5,8 @@
 - ENDLESS: an error with `timeout`, if the limit is low
 - HEAVY: anything within the limits
 
-All are harmless where nothing guards them: each ends by itself within a few seconds, and what they
-would write or read is nothing that matters.
+All are harmless where nothing guards them: each ends by itself within two seconds and 256 MB, and
+what they would write or read is nothing that matters.
 """
 
 from __future__ import annotations
@@ -236,36 +236,37 @@ BROKEN = [
     "SELECT * FROM singer AT (VERSION => 1)",
 ]
 
-# Each takes some seconds by itself, and no memory to speak of.
-_PAIRS = "range(60000) AS a(i), range(60000) AS b(j)"
+# Each takes about a second by itself, and no memory to speak of.
+_PAIRS = "range(7000) AS a(i), range(7000) AS b(j)"
+LONG = f"SELECT count(*) FROM {_PAIRS} WHERE sqrt(i * j) = -1"
 ENDLESS = [
-    f"SELECT count(*) FROM {_PAIRS} WHERE i * j = -1",
-    f"SELECT max(i * j) FROM {_PAIRS}",
-    f"SELECT i FROM {_PAIRS} WHERE i + j = -1",
-    f"SELECT sum(sin(i) * cos(j)) FROM {_PAIRS}",
-    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 3000000) "
+    LONG,
+    f"SELECT max(sqrt(i * j)) FROM {_PAIRS}",
+    f"SELECT i FROM {_PAIRS} WHERE sqrt(i + j) = -1",
+    "SELECT sum(sin(i) * cos(j)) FROM range(5000) AS a(i), range(5000) AS b(j)",
+    "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 30000) "
     "SELECT max(x) FROM r",
-    "SELECT count(*) FROM range(40000000) AS a(i) WHERE md5(i::VARCHAR) = 'x'",
-    "SELECT count(*) FROM range(9000000) AS a(i) WHERE regexp_matches(i || 'x', '(x+y+)+')",
-    "SELECT list_reduce(range(4000000), lambda x, y: x + y)",
+    "SELECT count(*) FROM range(2500000) AS a(i) WHERE md5(i::VARCHAR) = 'x'",
+    "SELECT count(*) FROM range(5000000) AS a(i) WHERE regexp_matches(i || 'x', '(x+y+)+')",
+    "SELECT list_reduce(range(25000), lambda x, y: x + y)",
 ]
 
 HEAVY = [
     "SELECT * FROM range(1000000)",
     "SELECT repeat('x', 1000000)",
-    "SELECT repeat('x', 100000000)",
-    "SELECT length(repeat('x', 400000000))",
-    "SELECT range(3000000)",
-    "SELECT list(i) FROM range(5000000) AS a(i)",
-    "SELECT string_agg(i::VARCHAR) FROM range(5000000) AS a(i)",
-    "SELECT list_sort(range(2000000)::VARCHAR[])",
-    "SELECT DISTINCT i * 7919 % 3000000 FROM range(3000000) AS a(i)",
-    "SELECT i FROM range(3000000) AS a(i) ORDER BY i % 1000, i DESC",
+    "SELECT repeat('x', 20000000)",
+    "SELECT length(repeat('x', 40000000))",
+    "SELECT range(300000)",
+    "SELECT list(i) FROM range(500000) AS a(i)",
+    "SELECT string_agg(i::VARCHAR) FROM range(2000000) AS a(i)",
+    "SELECT list_sort(range(200000)::VARCHAR[])",
+    "SELECT DISTINCT i * 7919 % 1000000 FROM range(1000000) AS a(i)",
+    "SELECT i FROM range(1000000) AS a(i) ORDER BY i % 1000, i DESC",
     "SELECT bitstring_agg(i) FROM range(1000000) AS a(i)",
-    "SELECT histogram(i) FROM range(1000000) AS a(i)",
-    "SELECT lpad('x', 50000000, 'y')",
-    "SELECT printf('%50000000d', 1)",
-    "SELECT unnest(range(2000000))",
+    "SELECT histogram(i) FROM range(100000) AS a(i)",
+    "SELECT lpad('x', 20000000, 'y')",
+    "SELECT printf('%20000000d', 1)",
+    "SELECT unnest(range(1000000))",
     "SELECT " + ", ".join(f"{i} AS c{i}" for i in range(2_000)),
-    "SELECT " + " || ".join(["repeat('x', 1000000)"] * 60),
+    "SELECT " + " || ".join(["repeat('x', 300000)"] * 20),
 ]

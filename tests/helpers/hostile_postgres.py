@@ -173,8 +173,10 @@ BROKEN = [
     "SELECT string_agg(repeat('x', 1000), '') FROM generate_series(1, 10000)",
 ]
 
+# About half a second by itself, and no memory.
+LONG = "SELECT count(*) FROM generate_series(1, 2000) a, generate_series(1, 2000) b WHERE a * b < 0"
 ENDLESS = [
-    "SELECT count(*) FROM generate_series(1, 1500) a, generate_series(1, 1500) b WHERE a * b < 0",
+    LONG,
     "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 200000) "
     "SELECT count(*) FROM c WHERE x < 0",
     "SELECT count(*) FROM singer a, singer b, singer c, singer d, singer e, singer f",

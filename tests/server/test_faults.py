@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandboxed import COUNT
 from serving import Served, call, serve, serve_slow
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -148,8 +147,8 @@ def test_a_frame_past_all_bounds_closes_its_own_session_only(server: Served):
 
 
 def test_hostile_sql_is_the_agents_error_and_changes_nothing(server: Served):
-    # More steps than the server's limit allows, and a few seconds where nothing stops it.
-    long = COUNT.replace("3000000", "6000000")
+    # Twice the steps that the server's limit allows, and about a second where nothing stops it.
+    long = "SELECT count(*) FROM order_items a, order_items b, (SELECT 1 UNION ALL SELECT 2)"
     attacks = ["DROP TABLE customers", "ATTACH '/etc/passwd' AS x", "PRAGMA writable_schema = 1"]
     count = {"custom_sql": "SELECT count(*) FROM customers"}
     with server.connect() as ws:
