@@ -6,8 +6,8 @@ import base64
 from typing import Any
 
 from sqlbench.databases.base import NAN, Outcome, QueryError, QueryResult
+from sqlbench.databases.revision import revision_of
 from sqlbench.databases.shelf import Shelf, may_lie_there, shelf_key
-from sqlbench.revision import revision_of
 
 _CELLS = 20_000  # of a result that is put there: it is read while others wait
 _CODE = ("databases",)

@@ -80,7 +80,7 @@ def shelf_key(kind: str, *parts: object) -> bytes:
     kind : str
         What it is.
     *parts : of JSON's kinds
-        What it depends on; the code that made it is one of them (`sqlbench.revision`).
+        What it depends on; the code that made it is one of them (`sqlbench.databases.revision`).
     """
     text = _encode([kind, *parts])
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -14,12 +14,12 @@ from typing import Any
 from sqlbench.databases.base import Outcome, QueryError
 from sqlbench.databases.memo import Memo, asks_for_the_time, may_be_kept
 from sqlbench.databases.outcomes import is_lasting
+from sqlbench.databases.revision import revision_of
 from sqlbench.databases.shelf import Shelf, may_lie_there, shelf_in_use, shelf_key
 from sqlbench.grading.compare import Verdict, compare, failed
 from sqlbench.grading.gold import Gold, content_of
 from sqlbench.grading.metrics import METRICS
 from sqlbench.grading.score import task_score
-from sqlbench.revision import revision_of
 
 _SIZE = 512  # bytes that Python needs for one, beside the texts of its key
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from sqlbench.databases.memo import Memo, is_switched_off
+from sqlbench.databases.revision import revision_of
 from sqlbench.databases.shelf import shelf_in_use, shelf_key
 from sqlbench.models.base import Completion
 from sqlbench.models.reading.candidates import best_of
 from sqlbench.models.reading.thoughts import split_thoughts
-from sqlbench.revision import revision_of
 
 # A longer one takes more than a moment to read.
 LONG_ANSWER = 20_000

@@ -11,8 +11,8 @@ from collections.abc import Hashable
 
 from sqlbench.databases.base import Database, Outcome, QueryError
 from sqlbench.databases.memo import Memo, may_be_kept
+from sqlbench.databases.revision import revision_of
 from sqlbench.databases.shelf import may_lie_there, shelf_in_use, shelf_key
-from sqlbench.revision import revision_of
 from sqlbench.signals.base import Diagnosis, diagnosis_of
 from sqlbench.signals.catalogue import Catalogue
 from sqlbench.signals.reading import READ_ROWS

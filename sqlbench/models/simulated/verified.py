@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlbench.databases.revision import revision_of
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.paths import cache_folder
-from sqlbench.revision import revision_of
 from sqlbench.suites.base import Question, Suite
 
 _CODE = ("databases", "episodes", "grading", "models/simulated")

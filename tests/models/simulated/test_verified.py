@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sqlbench.databases import SQLiteDatabase
+from sqlbench.databases.revision import revision_of
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.models.simulated import verified
 from sqlbench.models.simulated.faults import Faults
-from sqlbench.revision import revision_of
 from sqlbench.suites import Suite, load_suite
 
 

@@ -9,8 +9,6 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import sqlbench
-
 
 @cache
 def revision_of(*parts: str, packages: tuple[str, ...] = ()) -> str:
@@ -25,7 +23,7 @@ def revision_of(*parts: str, packages: tuple[str, ...] = ()) -> str:
     """
     versions = [sys.version_info[:2], sqlite3.sqlite_version, *map(version, packages)]
     digest = hashlib.sha256(repr(versions).encode())
-    root = Path(sqlbench.__file__).parent
+    root = Path(__file__).parents[1]
     for part in parts:
         found = root / part
         for path in [found] if found.is_file() else sorted(found.rglob("*")):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlbench
-from sqlbench.revision import revision_of
+from sqlbench.databases import revision
+from sqlbench.databases.revision import revision_of
 
 
 def test_another_part_file_name_or_content_is_another_revision(tmp_path, monkeypatch):
     package = tmp_path / "sqlbench"
     (package / "part").mkdir(parents=True)
-    (package / "__init__.py").touch()
-    monkeypatch.setattr(sqlbench, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(revision, "__file__", str(package / "databases" / "revision.py"))
     seen = set()
 
     def fresh():
