@@ -47,9 +47,10 @@ def test_a_cell_that_is_run_again_attaches_and_an_interrupt_stops_it(lab, open_n
     expect(notebook.button("Stop")).to_be_enabled()
     expect(panel.get_by_text("Another process is writing")).to_have_count(0)
     notebook.shot(f"attached-{theme.split()[-1].lower()}")
-    waiting = notebook.cell(notebook.begin("await watched.finished()"))
-    expect(waiting.locator(".jp-InputPrompt", has_text="[*]")).to_be_visible()
-    notebook.page.wait_for_timeout(1000)  # a kernel that is not at the cell yet ignores it
+    waiting = notebook.cell(notebook.begin("print('the kernel is here')\nawait watched.finished()"))
+    # Before, the interrupt would end what the kernel does on its way to the cell.
+    here = waiting.locator(".jp-OutputArea-output", has_text="the kernel is here")
+    expect(here).to_be_visible(timeout=60_000)
     notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
     wait_until(notebook.errors)
     assert [e.partition(":")[0] for e in notebook.errors()] == ["CancelledError"]
