@@ -1,4 +1,4 @@
-"""Code blocks in an answer: where they begin and end, and in which language they are."""
+"""Code blocks in an answer, and the marks that stand before a statement's lines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ _QUOTED_LINES = re.compile(
     r"^[ \t]*>[ \t]?(?:```|~~~|SELECT\b|WITH\b)", re.MULTILINE | re.IGNORECASE
 )
 _QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+# A statement of several lines as a shell shows it, with its own mark before each further line.
+_MORE = (
+    r"[ \t]*+(?:[('\"`]?[ \t]{0,8}(?:x\d)?\.\.\.>|['\"`]?[ \t]{0,8}->|['\"`]>"
+    r"|\w{1,63}[-('\"$*][#>]|[·‣])[ \t]?"
+)
+_SHELL = re.compile(
+    r"^[ \t]*+(?:(?:sqlite|mysql|MariaDB \[[^\]\n]*\])>|\w+=[#>]|D(?=[ \t]+(?i:select|with)\b))"
+    rf"[ \t]++(?P<first>\w[^\n]*)(?P<more>(?:\n{_MORE}[^\n]*)+)",
+    re.MULTILINE,
+)
 
 
 class Block(NamedTuple):
@@ -30,6 +40,11 @@ class Block(NamedTuple):
 def without_quote_marks(text: str) -> str:
     """Return a text without Markdown's marks of quotation, where SQL stands in such lines."""
     return _QUOTE_MARK.sub("", text) if _QUOTED_LINES.search(text) else text
+
+
+def without_prompts(text: str) -> str:
+    """Return a text without a database shell's prompts before the lines of a statement."""
+    return _SHELL.sub(lambda m: m["first"] + re.sub(rf"\n{_MORE}", "\n", m["more"]), text)
 
 
 def blocks_of(text: str) -> list[Block]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from sqlbench.models.reading.blocks import Block, blocks_of, without_quote_marks
+from sqlbench.models.reading.blocks import Block, blocks_of, without_prompts, without_quote_marks
 from sqlbench.models.reading.fields import (
     OPENS,
     TRIES,
@@ -93,7 +93,7 @@ def best_of(text: str, nested: int = 0) -> Candidate | None:
 def _candidates(text: str, nested: int) -> Iterator[Candidate]:
     if nested > NESTED:
         return
-    text = without_quote_marks(text)
+    text = without_prompts(without_quote_marks(text))
     if _ENTITY.search(text) and _is_escaped(text):
         text = html.unescape(text)
     blocks = blocks_of(text)
