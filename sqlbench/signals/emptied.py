@@ -103,13 +103,13 @@ class _Search:
         return f"{_SAID[clause]}{text}"
 
     def _rows(self, query: Any) -> int | None:
-        """Return how many rows a query has, up to `COUNTED`; None if that is unknown."""
+        """Return how many rows a query, a copy, has, up to `COUNTED`; None if that is unknown."""
         if self._left <= 0:
             self.stopped = True
             return None
         self._left -= 1
-        dialect = self._catalogue.dialect
-        inner = f"SELECT 1 FROM ({query.sql(dialect=dialect)}) AS inner_rows LIMIT {COUNTED}"
+        text = query.sql(dialect=self._catalogue.dialect, copy=False)
+        inner = f"SELECT 1 FROM ({text}) AS inner_rows LIMIT {COUNTED}"
         result = self._catalogue.ask(f"SELECT count(*) FROM ({inner}) AS counted")
         if result is None:
             self.stopped = True

@@ -83,7 +83,7 @@ def counted_twice(r: Reading, s: Statement) -> Measure:
             value = outer.clause(name)
             copied = [v.copy() for v in value] if isinstance(value, list) else value.copy()
             base.set(name, copied)
-    rows = r.ask(base.sql(dialect=r.catalogue.dialect))
+    rows = r.ask(base.sql(dialect=r.catalogue.dialect, copy=False))
     if not rows:
         return None
     total, distinct = rows[0][0], dict(zip(keys, rows[0][1:], strict=True))
@@ -132,7 +132,7 @@ def empty_join(r: Reading, s: Statement) -> Measure:
         value = outer.clause(name)
         if value is not None:
             query.set(name, [v.copy() for v in value] if isinstance(value, list) else value.copy())
-    rows = r.ask(query.limit(1).sql(dialect=r.catalogue.dialect))
+    rows = r.ask(query.limit(1, copy=False).sql(dialect=r.catalogue.dialect, copy=False))
     if rows is None:
         return None
     return (not rows, "The joined tables have no rows in common, whatever the conditions are.")
@@ -211,8 +211,8 @@ def _read_around_cut(r: Reading, s: Statement) -> list[Row] | None:
         place.set("this", exp.Literal.number(i + 1))
         order.append(place)
     query.set("order", exp.Order(expressions=order))
-    query = query.limit(2).offset(int(limit.this) - 1)
-    return r.ask(query.sql(dialect=r.catalogue.dialect))
+    query = query.limit(2, copy=False).offset(int(limit.this) - 1, copy=False)
+    return r.ask(query.sql(dialect=r.catalogue.dialect, copy=False))
 
 
 def _correlated(scope: Scope) -> bool:
