@@ -31,6 +31,10 @@ _CLOCK = re.compile(
     r"|\btoday\b|\blocaltime|\btransaction_timestamp\b|\bag[eo]\s*\(",  # DuckDB's
     re.IGNORECASE,
 )
+# None of these words, and it need not be searched for: most statements have none.
+_HINTS = (
+    "now", "subsec", "current_", "date", "time", "julianday", "unixepoch", "today", "age", "ago",
+)  # fmt: skip
 _SWITCHED_OFF: ContextVar[bool] = ContextVar("memo_off", default=False)
 
 
@@ -132,7 +136,8 @@ def is_suspended() -> bool:
 @lru_cache(maxsize=4096)
 def asks_for_the_time(sql: str) -> bool:
     """Whether a statement may give something else on another day."""
-    return _CLOCK.search(sql) is not None
+    lowered = sql.lower()
+    return any(hint in lowered for hint in _HINTS) and _CLOCK.search(sql) is not None
 
 
 @contextmanager
