@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Hashable
 from pathlib import Path
 
 from sqlbench.databases.base import Database, QueryError
 from sqlbench.databases.duckdb import DuckDBDatabase
+from sqlbench.databases.file_hash import file_stamp
 
 # The next transaction's number: every write of the server moves it, and reading leaves it alone.
 _NEXT_TRANSACTION = "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text"
@@ -42,7 +42,6 @@ def content_stamp(database: Database) -> Hashable:
 
 def _file_stamp(path: str) -> tuple[int, ...]:
     try:
-        found = os.stat(path)
+        return file_stamp(path)
     except OSError:
         return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -68,6 +68,7 @@ def growth() -> None:
         "brackets": '{"sql": [(',
         "dots": "SELECT a. b, 1. c. ",
         "lines": "SELECT a\nFROM b\nx\n\ny\n",
+        "prompts": "sqlite> SELECT a\n   ...> FROM b\n",
     }
     for name, piece in shapes.items():
         times = []

@@ -26,6 +26,7 @@ _SHELL = re.compile(
     rf"[ \t]++(?P<first>\w[^\n]*)(?P<more>(?:\n{_MORE}[^\n]*)+)",
     re.MULTILINE,
 )
+_FURTHER = re.compile(rf"\n{_MORE}")
 
 
 class Block(NamedTuple):
@@ -44,7 +45,7 @@ def without_quote_marks(text: str) -> str:
 
 def without_prompts(text: str) -> str:
     """Return a text without a database shell's prompts before the lines of a statement."""
-    return _SHELL.sub(lambda m: m["first"] + re.sub(rf"\n{_MORE}", "\n", m["more"]), text)
+    return _SHELL.sub(lambda m: m["first"] + _FURTHER.sub("\n", m["more"]), text)
 
 
 def blocks_of(text: str) -> list[Block]:
