@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -32,7 +33,8 @@ class Player(w.VBox):  # type: ignore[misc]
 
     def __init__(self, env: SQLAgentEnv) -> None:
         check_has("env", env, "step_streaming", "an SQLAgentEnv")
-        self.env, self._background, self._busy = env, Background(), False
+        self.env, self._background = env, Background()
+        self._busy = self._held = False
         # A select is as wide as its longest question, unless told that it need not be.
         wide = {"width": "auto", "flex": "1 1 320px", "min_width": "0", "max_width": "100%"}
         self.task = w.Dropdown(options=list(env.suite.tasks), description="Task")
@@ -50,7 +52,6 @@ class Player(w.VBox):  # type: ignore[misc]
         self.gold.observe(lambda _: self._draw(), "value")
         self.restart.on_click(lambda _: self.reset())
         self.step_button.on_click(lambda _: self._click())
-        self._clicked = -DOUBLE_CLICK
         row = {"flex_flow": "row wrap"}
         super().__init__(
             [
@@ -81,12 +82,21 @@ class Player(w.VBox):  # type: ignore[misc]
 
     def _click(self) -> None:
         """Make an attempt; the second click of a double one is none."""
-        now = time.monotonic()
-        if self._busy or now - self._clicked < DOUBLE_CLICK:
+        if self._busy or self._held:
             return
-        self._clicked = now
+        self._held = True
         self.step_button.disabled = True  # at once: the work begins when the loop comes to it
-        self._background.spawn(self.step)
+        self._background.spawn(self._step_of_click)
+
+    async def _step_of_click(self) -> None:
+        """Make an attempt; the button comes back when a double click is over, too."""
+        began = time.monotonic()
+        try:
+            await self.step()
+            await asyncio.sleep(began + DOUBLE_CLICK - time.monotonic())
+        finally:
+            self._held = False
+            self._offer_step()
 
     async def step(self) -> None:
         """Make the chosen attempt, showing the SQL as it is written; an error is shown."""
@@ -205,8 +215,13 @@ class Player(w.VBox):  # type: ignore[misc]
             self.action.options = options
             values = [value for _, value in options]
             self.action.value = OWN if kept == OWN and OWN in values else values[0]
-        self.step_button.disabled = episode.done
+        self._offer_step()
         self._show_sql()
+
+    def _offer_step(self) -> None:
+        episode = self.env.episode
+        over = episode is None or episode.done
+        self.step_button.disabled = self._busy or self._held or over
 
     def _show_sql(self) -> None:
         own = self.action.value == OWN
@@ -214,8 +229,9 @@ class Player(w.VBox):  # type: ignore[misc]
 
     def _set_busy(self, busy: bool) -> None:
         self._busy = busy
-        for control in (self.task, self.question, self.restart, self.action, self.step_button):
+        for control in (self.task, self.question, self.restart, self.action):
             control.disabled = busy
+        self._offer_step()
 
     def _say(self, problem: Any) -> None:
         self.message.value = html.problem(problem) if problem else ""

@@ -110,16 +110,21 @@ async def test_an_interrupt_stops_a_watched_run_and_keeps_what_is_done(suite, mo
     await more._background.settled()
 
 
-async def test_a_double_click_is_one_attempt(suite, model):
+async def test_a_double_click_is_one_attempt_and_no_later_click_is_lost(suite, model):
     env = sb.SQLAgentEnv(suite, model, "linucb")
     player = play(env)
+    player.action.value, player.sql.value = OWN, "SELECT 1"
     player.step_button.click()
     assert player.step_button.disabled, "while it works"
     player.step_button.click()
-    await player.settled()
+    await until(lambda: env.episode.steps and not player.restart.disabled)
+    assert player.step_button.disabled, "while the second click may still come"
     player.step_button.click()  # the answer came before the second click
-    await player.settled()
+    await until(lambda: not player.step_button.disabled)
     assert len(env.episode.steps) == 1
+    player.step_button.click()
+    await player.settled()
+    assert len(env.episode.steps) == 2
 
 
 async def test_an_empty_query_is_no_attempt(suite, model):
