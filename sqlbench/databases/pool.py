@@ -99,6 +99,8 @@ class PooledDatabase(Generic[C]):
         answered all the same.
         """
         kept = self._kept(sql)
+        if kept is None:
+            kept = self._at_once(sql)
         if kept is not None:
             await asyncio.sleep(0)  # as ever others have their turn meanwhile
             return kept
@@ -157,6 +159,10 @@ class PooledDatabase(Generic[C]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _at_once(self, sql: str) -> QueryResult | None:
+        """Run one statement in the caller's thread, if it is certain to be brief."""
+        return None
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         """Run one statement on a connection of the pool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Hashable
@@ -10,6 +11,7 @@ from pathlib import Path
 from sqlbench.databases.base import QueryResult, Schema
 from sqlbench.databases.file_hash import file_stamp, hash_at_hand
 from sqlbench.databases.pool import PooledDatabase
+from sqlbench.databases.sqlite_brief import NotBrief, may_be_brief
 from sqlbench.databases.sqlite_file import open_readonly
 from sqlbench.databases.sqlite_limits import Limits
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection, out_of_memory
@@ -59,6 +61,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         self._file = str(self.path)
         self.limits = limits if limits is not None else Limits()
         self._schema: Schema | None = None
+        self._size: int | None = None
         self._reading = threading.Lock()
         super().__init__(db_id if db_id is not None else self.path.stem, self.limits, workers)
 
@@ -83,7 +86,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         what it began with.
         """
         with self._reading:
-            self._schema = None
+            self._schema = self._size = None
         self._drop_idle()
         with self._making:
             siblings = tuple(self._siblings.values())
@@ -130,7 +133,20 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
             The file cannot be used.
         """
         kept = self._kept(sql)
+        if kept is None:
+            kept = self._at_once(sql)
         return self._wait_for(sql) if kept is None else kept
+
+    def _at_once(self, sql: str) -> QueryResult | None:
+        if self._size is None:
+            with contextlib.suppress(OSError):  # the sandbox says what is wrong with it
+                self._size = self.path.stat().st_size
+        if self._size is None or not may_be_brief(sql, self._size):
+            return None
+        try:
+            return self._begin(sql, Ticket(brief=True))
+        except NotBrief:
+            return None
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         connection = self._take()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
+from sqlbench.databases import sqlite_brief
 from sqlbench.databases.watch import Ticket
 
 # No step is interrupted, and straight-line code is not checked between its steps. So what bounds
@@ -70,6 +71,8 @@ class Authorizer:
     ----------
     denied : str or None
         What the statement was denied, if anything.
+    unsure : bool
+        Whether it was denied as a brief one only.
     """
 
     def __init__(self, tables: frozenset[str], *, native: bool = False) -> None:
@@ -80,6 +83,7 @@ class Authorizer:
         """Forget the last statement; this one's ticket says when it is to stop."""
         self._ticket, self._short_formats = ticket, short_formats
         self.denied: str | None = None
+        self.unsure = False
         self._names = self._calls = self._slow = 0
 
     def __call__(  # noqa: D102  what SQLite asks of an authorizer
@@ -95,7 +99,9 @@ class Authorizer:
             name = str(second).lower()
             self._calls += 1
             self._slow += _SLOW.get(name, 0)
-            if name in _DENIED_FUNCTIONS:
+            if self._ticket.brief and name not in sqlite_brief.FUNCTIONS:
+                self.unsure = True
+            elif name in _DENIED_FUNCTIONS:
                 self.denied = f"the function {name}() may not be used"
             elif self._native and name in ("printf", "format") and not self._short_formats:
                 # A width of a billion fills the memory in one step.
@@ -123,7 +129,10 @@ class Authorizer:
             self.denied = "it was to stop"  # while it was compiled, which no interrupt ends
         elif self._names > _MAX_NAMES:
             self.denied = f"a statement may refer to at most {_MAX_NAMES} names"
-        return sqlite3.SQLITE_OK if self.denied is None else sqlite3.SQLITE_DENY
+        if self._ticket.brief and self._names > sqlite_brief.MAX_NAMES:
+            self.unsure = True
+        allowed = self.denied is None and not self.unsure
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     def denial(self, sql: str) -> str:
         """Return what was denied, in words for the statement's author."""

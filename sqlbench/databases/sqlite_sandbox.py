@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakMethod
 
+from sqlbench.databases import sqlite_brief
 from sqlbench.databases.base import QueryError, QueryResult, Row, cancelled, out_of_time
 from sqlbench.databases.memory import release_memory
 from sqlbench.databases.sqlite_authorizer import Authorizer, denied_tables, first_word
@@ -30,6 +31,7 @@ from sqlbench.databases.watch import WATCH, Ticket
 
 # The progress handler runs every so many steps. At 500 it costs 5% of a query's time.
 _STEPS_PER_CHECK = 500
+_BRIEF_CHECKS = sqlite_brief.MAX_STEPS // _STEPS_PER_CHECK
 _CELL = 64  # bytes that Python needs for a cell, beside its letters
 _LONG = 0.1  # seconds after which a statement's memory is given back to the system
 
@@ -56,7 +58,7 @@ class SandboxedConnection:
         self._native: SandboxedConnection | None = None
         self._max_value = min(limits.max_value_bytes, _MAX_NATIVE_BYTES if native else 2**31 - 1)
         self._raised = False  # a function of ours did, in this statement
-        self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
+        self._whole = self._budget = max(1, limits.vm_steps // _STEPS_PER_CHECK)
         self._ticket = Ticket()
         self._fetched = self.checks = 0
         self._connection = connection = open_readonly(path)
@@ -84,7 +86,12 @@ class SandboxedConnection:
         connection.set_progress_handler(self._progress, _STEPS_PER_CHECK)
 
     def execute(self, sql: str, ticket: Ticket) -> QueryResult:
-        """Run one statement; raises nothing but `QueryError` whatever the statement is."""
+        """Run one statement; raises nothing but `QueryError` whatever the statement is.
+
+        And `NotBrief`, where the ticket is a brief one's.
+        """
+        if ticket.brief:
+            return self._execute_briefly(sql, ticket)
         try:
             return self._execute(sql, ticket)
         except _NotUTF8:
@@ -93,6 +100,18 @@ class SandboxedConnection:
                 self._native = SandboxedConnection(self._path, self._limits, native=True)
             return self._native.execute(sql, ticket)
 
+    def _execute_briefly(self, sql: str, ticket: Ticket) -> QueryResult:
+        value = min(sqlite_brief.MAX_VALUE_BYTES, self._max_value)
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, value)
+        self._budget = min(_BRIEF_CHECKS, self._whole)
+        try:
+            return self._execute(sql, ticket)
+        except _NotUTF8:
+            raise sqlite_brief.NotBrief from None
+        finally:
+            self._budget = self._whole
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._max_value)
+
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         self._ticket, self._raised = ticket, False
         self._fetched = self.checks = 0
@@ -100,7 +119,8 @@ class SandboxedConnection:
         self._authorizer.restart(ticket, short_formats=short_formats)
         self._restart_random()
         started = time.monotonic()
-        ticket.deadline = started + self._limits.wall_clock
+        seconds = sqlite_brief.MAX_SECONDS if ticket.brief else self._limits.wall_clock
+        ticket.deadline = started + seconds
         ticket.interrupt = self._connection.interrupt
         WATCH.begin(ticket)
         cursor = self._connection.cursor()
@@ -114,6 +134,8 @@ class SandboxedConnection:
                 self._authorizer.denied = "action EXPLAIN"
                 raise sqlite3.Error
             short = len(sql) <= self._limits.max_sql_bytes  # else SQLite refuses it at once
+            if "with" in text and ticket.brief and is_longer(sql, sqlite_brief.MAX_WORDS):
+                raise sqlite_brief.NotBrief
             if "with" in text and short and is_longer(sql, _MAX_WORDS):
                 self._authorizer.denied = (
                     f"with its WITH clauses written out a statement may have {_MAX_WORDS} words"
@@ -130,6 +152,8 @@ class SandboxedConnection:
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
             if self._met_other_bytes(error):
                 raise _NotUTF8 from None
+            if ticket.brief and self._may_end_otherwise(error):
+                raise sqlite_brief.NotBrief from None
             failure = self._query_error(sql, error)
             failure.elapsed = time.monotonic() - started
             raise failure from None
@@ -157,6 +181,15 @@ class SandboxedConnection:
             and not self._raised
             and self._ticket.stopped is None
             and str(error) == "user-defined function raised exception"
+        )
+
+    def _may_end_otherwise(self, error: Exception) -> bool:
+        """Whether a statement failed for being no brief one, or for want of memory."""
+        return (
+            self.checks >= self._budget
+            or self._ticket.stopped == "clock"
+            or self._authorizer.unsure
+            or isinstance(error, sqlite3.DataError | MemoryError)
         )
 
     def _has_raised(self) -> None:

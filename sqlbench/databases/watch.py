@@ -36,6 +36,8 @@ class Ticket:
         Has another take the place of the thread that is at it, from another thread.
     answered : bool
         Whether the caller was told.
+    brief : bool
+        Whether the statement runs in its caller's thread, and ends before a clock is needed.
     """
 
     deadline = float("inf")
@@ -45,6 +47,9 @@ class Ticket:
     give_up: Callable[[], object] | None = None
     stopped_at = float("inf")
     answered = False
+
+    def __init__(self, *, brief: bool = False) -> None:
+        self.brief = brief
 
 
 class Watch:

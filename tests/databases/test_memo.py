@@ -14,6 +14,7 @@ from sandboxed import singers_file
 import sqlbench as sb
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.databases.memo import MEMO, SWITCH, Outcomes, may_be_kept, no_memo
+from sqlbench.databases.sqlite_brief import NotBrief
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 
 
@@ -25,13 +26,17 @@ def database(tmp_path):
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Count the statements that reach SQLite."""
+    """Count the statements that SQLite runs to their end."""
     seen = []
     real = SandboxedConnection.execute
 
     def counted(self, sql, ticket):
         seen.append(sql)
-        return real(self, sql, ticket)
+        try:
+            return real(self, sql, ticket)
+        except NotBrief:
+            seen.remove(sql)
+            raise
 
     monkeypatch.setattr(SandboxedConnection, "execute", counted)
     return seen

@@ -14,6 +14,7 @@ from sqlbench.databases.file_hash import file_hash
 from sqlbench.databases.memo import MEMO, SWITCH
 from sqlbench.databases.outcomes import find_outcome, keep_outcome
 from sqlbench.databases.shelf import may_lie_there, on_shelf
+from sqlbench.databases.sqlite_brief import NotBrief
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 
 
@@ -32,13 +33,17 @@ class Plain:
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Count the statements that reach SQLite."""
+    """Count the statements that SQLite runs to their end."""
     seen = []
     real = SandboxedConnection.execute
 
     def counted(self, sql, ticket):
         seen.append(sql)
-        return real(self, sql, ticket)
+        try:
+            return real(self, sql, ticket)
+        except NotBrief:
+            seen.remove(sql)
+            raise
 
     monkeypatch.setattr(SandboxedConnection, "execute", counted)
     return seen

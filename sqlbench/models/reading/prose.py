@@ -30,6 +30,7 @@ _SAYS = re.compile(
     r"Dies|Diese[rs]?|Die|Der|Das|Es|Wir|Hier|Hinweis|Ce|Cette|Ces|La|Le|Les|El|Esta|Este|Los)"
     r"(?=[ \t'’])"
 )
+_IDENTIFIER = re.compile(r"[\"`\[]?(?=\w*[_\d])[^\W\d]\w*")
 _SENTENCE = re.compile(r"[.!?。:]['\"*)]*[ \t\r]*(?:\n|\Z)")
 
 
@@ -120,6 +121,8 @@ def _failure(text: str, i: int, flow: Flow, limit: int = AHEAD) -> Token | None:
         return None
     if not flow.last.dotted or flow.last.kind == "cast" or _is_alias(text, dot):
         return None
+    if text[dot] == "." and _is_identifier(text, after_blanks(text, dot + 1)):
+        return None
     return token_at(text, i - 1)
 
 
@@ -185,7 +188,10 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     keyword = _first_word(text, start)
     while i < len(text) and seen < AHEAD:
         token = token_at(text, i)
-        waits = ahead.last.dotted and sql and _is_named(text, start, last_dot)
+        waits = ahead.last.dotted and sql
+        waits = waits and (
+            _is_identifier(text, after_blanks(text, i)) or _is_named(text, start, last_dot)
+        )
         if token.text == ";":
             break
         if token.kind == "line" and names and not waits:
@@ -195,11 +201,11 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
         if token.text == ".":
             last_dot = i
         if not ahead.feed(token):
-            return sql
+            return sql or (sole and dot.kind == "mark" and token.kind != "word")
         if token.kind not in BLANKS:
             seen += 1
-            # One word on its own is no sentence where no language writes it so (order_id, t1).
-            sole = seen == 1 and re.search(r"[_\d]", token.text) is not None
+            # One such word on its own is no sentence.
+            sole = seen == 1 and _is_identifier(text, i)
             names = True
             upper = token.text.upper()
             if token.kind == "word" and upper in GOES_ON | NEUTRAL and seen > (dot.kind == "mark"):
@@ -217,6 +223,11 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     if text[dot.start - 1].isspace() or (flow.frames[-1].clause == "list" and not flow.reached):
         return True
     return flow.frames[-1].clause != "from" and _is_named(text, start, dot.start)
+
+
+def _is_identifier(text: str, i: int) -> bool:
+    """Whether a word stands at a place that no language writes (order_id, t1)."""
+    return _IDENTIFIER.match(text, i) is not None
 
 
 def _begins_with_operator(text: str, i: int) -> bool:
