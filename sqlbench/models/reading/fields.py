@@ -31,8 +31,8 @@ _PAIR = re.compile(
     rf"\"(?P<double>(?:[^\\\"]|\\.|\"(?!{_END}))*+)|'(?P<single>(?:[^\\']|\\.|'(?!{_END}))*+))",
     re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 class Says(IntEnum):
@@ -84,7 +84,16 @@ def says(key: str) -> Says:
 
 def unescaped(text: str) -> str:
     """Return a text without the backslashes of a JSON string."""
-    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
+    plain = _ESCAPE.sub(_character, text)
+    if "\\u" not in text:
+        return plain
+    # What lies beyond 16 bits is written as two of them.
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _character(escape: re.Match[str]) -> str:
+    code, letter = escape.groups()
+    return chr(int(code, 16)) if code else _ESCAPED.get(letter, letter)
 
 
 def json_text_at(text: str, i: int) -> tuple[str, int] | None:

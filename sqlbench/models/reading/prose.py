@@ -186,7 +186,7 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
     i, seen, last_dot = dot.end, 0, dot.start
     sql = names = sole = False
     keyword = _first_word(text, start)
-    while i < len(text) and seen < AHEAD:
+    while i < len(text) and (seen < AHEAD or ahead.last.dotted):
         token = token_at(text, i)
         waits = ahead.last.dotted and sql
         waits = waits and (
@@ -201,7 +201,9 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
         if token.text == ".":
             last_dot = i
         if not ahead.feed(token):
-            return sql or (sole and dot.kind == "mark" and token.kind != "word")
+            if sql or seen > 1 or token.kind == "word":
+                return sql
+            break  # a mark of quotation
         if token.kind not in BLANKS:
             seen += 1
             # One such word on its own is no sentence.
