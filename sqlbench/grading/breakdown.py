@@ -11,9 +11,10 @@ from sqlbench.grading.gold import run_gold
 from sqlbench.grading.leaderboard import share
 from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.rows import row_difference
-from sqlbench.grading.tiers import FEATURES, TIERS, features, spider_tier
 from sqlbench.html import Grid
 from sqlbench.suites.base import Suite
+from sqlbench.suites.shapes import Shape, read_shapes
+from sqlbench.suites.tiers import FEATURES, TIERS
 from sqlbench.words import markdown_table
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def by_tier(graded: Graded, suite: Suite) -> pd.DataFrame:
 
     Index: the tiers that occur. Columns: correct, n, rate, low, high (Wilson).
     """
-    golds = _golds(graded, suite)
-    tier = {q: spider_tier(sql, dialect) for q, (sql, dialect) in golds.items()}
-    return _shares(graded, {name: {q for q, t in tier.items() if t == name} for name in TIERS})
+    shapes = _shapes(graded, suite)
+    groups = {name: {q for q, s in shapes.items() if s.tier == name} for name in TIERS}
+    return _shares(graded, groups)
 
 
 def by_feature(graded: Graded, suite: Suite) -> pd.DataFrame:
@@ -41,8 +42,7 @@ def by_feature(graded: Graded, suite: Suite) -> pd.DataFrame:
 
     A gold with two features counts for both. Index and columns as in `by_tier`.
     """
-    golds = _golds(graded, suite)
-    found = {q: features(sql, dialect) for q, (sql, dialect) in golds.items()}
+    found = {q: shape.features for q, shape in _shapes(graded, suite).items()}
     groups = {name: {q for q, f in found.items() if name in f} for name in FEATURES}
     return _shares(graded, groups | {"none of them": {q for q, f in found.items() if not f}})
 
@@ -113,13 +113,13 @@ def counterexample(suite: Suite, question_id: str, answers: Mapping[str, str], m
     return " ".join(said).replace("|", "¦")
 
 
-def _golds(graded: Graded, suite: Suite) -> dict[str, tuple[str, str]]:
-    found = {}
+def _shapes(graded: Graded, suite: Suite) -> dict[str, Shape]:
+    golds = {}
     for question_id in graded.frame["question_id"]:
         question = suite.question(str(question_id))
         if question.gold is not None:
-            found[question.id] = question.gold, suite.database(question).dialect
-    return found
+            golds[question.id] = question.gold, suite.database(question).dialect
+    return dict(zip(golds, read_shapes(golds.values()), strict=True))
 
 
 def _shares(graded: Graded, groups: dict[str, set[str]]) -> pd.DataFrame:

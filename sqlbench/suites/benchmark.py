@@ -16,7 +16,8 @@ from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError, UnknownNameError
 from sqlbench.paths import located, shown
 from sqlbench.suites.base import Entry, Question, Suite, Task
-from sqlbench.suites.hardness import TASK_OF_DIFFICULTY, hardness
+from sqlbench.suites.hardness import TASK_OF_DIFFICULTY
+from sqlbench.suites.shapes import read_shapes
 
 OUR_RULE = "sqlbench's rule on the parsed gold"
 
@@ -179,6 +180,8 @@ def build_suite(
     )
     repeats = _repeats(records)
     labelled = all(r.difficulty in tasks_of for r in records)
+    unlabelled = [] if labelled else [(r.gold, "sqlite") for r in records if r.db_id in present]
+    hardness = iter([shape.hardness for shape in read_shapes(unlabelled)])
     by_difficulty: dict[str, list[Question]] = defaultdict(list)
     entries = []
     for position, record in enumerate(records):
@@ -188,7 +191,7 @@ def build_suite(
         entries.append(Entry(position, record.db_id, question_id, record.number))
         if question_id is None:
             continue
-        difficulty = str(record.difficulty) if labelled else hardness(record.gold)
+        difficulty = str(record.difficulty) if labelled else next(hardness)
         by_difficulty[difficulty].append(
             Question(
                 id=question_id,

@@ -101,14 +101,14 @@ def ours(peer: Peer, folders: Sequence[Path], data: Path, work: Path) -> float:
         for folder in folders:
             command += ["--predictions", str(folder.with_suffix(".jsonl"))]
         seconds, _ = run([*command, "--out", out, "--workers", "2"], work)
-        verdicts = [
-            json.loads(line)["verdict"]
+        right = sum(
+            json.loads(line)["correct"] is True
             for file in Path(out).rglob("verdicts.jsonl")
             for line in file.read_text().splitlines()
-        ]
+        )
     wanted = sum(sum(map(int, (f / peer.field).read_text().split())) for f in folders)
-    if verdicts.count("right") != wanted:
-        raise SystemExit(f"{peer.metric}: {verdicts.count('right')} are right, not {wanted}")
+    if right != wanted:
+        raise SystemExit(f"{peer.metric}: {right} are right here, not {wanted}")
     return seconds
 
 

@@ -10,33 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 TIERS = ("easy", "medium", "hard", "extra")
 _QUERIES = (exp.Subquery, exp.Select, exp.SetOperation)
 FEATURES = ("joins", "nesting", "set_operations", "grouping", "ordering")
 
 
-def spider_tier(sql: str, dialect: str = "sqlite") -> str:
-    """Return the tier that Spider's evaluator gives a query.
+def spider_tier(tree: exp.Expr) -> str:
+    """Return the tier that Spider's evaluator gives a query: ``easy``, ``medium``, …, ``extra``.
 
     Parameters
     ----------
-    sql : str
-        The gold query.
-    dialect : str
-        sqlglot's name of its dialect.
-
-    Returns
-    -------
-    str
-        ``easy``, ``medium``, ``hard`` or ``extra``; what does not parse is ``extra``.
+    tree : Expr
+        sqlglot's, of the gold query.
     """
-    tree = _parsed(sql, dialect)
-    select = _first_select(tree) if tree is not None else None
-    if tree is None or select is None:
+    select = _first_select(tree)
+    if select is None:
         return "extra"
     parts, nested, others = _components(select), _nested(tree, select), _others(select)
     if parts <= 1 and others == 0 and nested == 0:
@@ -52,11 +42,8 @@ def spider_tier(sql: str, dialect: str = "sqlite") -> str:
     return "extra"
 
 
-def features(sql: str, dialect: str = "sqlite") -> frozenset[str]:
-    """Return which of `FEATURES` a query has, anywhere in it; none for what does not parse."""
-    tree = _parsed(sql, dialect)
-    if tree is None:
-        return frozenset()
+def features(tree: exp.Expr) -> frozenset[str]:
+    """Return which of `FEATURES` a query has, anywhere in it."""
     found = {
         "joins": tree.find(exp.Join),
         "nesting": tree.find(exp.Subquery, exp.CTE) or _condition_query(tree),
@@ -65,14 +52,6 @@ def features(sql: str, dialect: str = "sqlite") -> frozenset[str]:
         "ordering": tree.find(exp.Order),
     }
     return frozenset(name for name, node in found.items() if node)
-
-
-def _parsed(sql: str, dialect: str) -> exp.Expr | None:
-    try:
-        tree: exp.Expr = sqlglot.parse_one(sql, read=dialect)
-    except (SqlglotError, RecursionError):
-        return None
-    return tree
 
 
 def _condition_query(tree: exp.Expr) -> bool:
