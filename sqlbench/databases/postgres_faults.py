@@ -11,10 +11,6 @@ from __future__ import annotations
 
 import re
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 _ROUTINES = {
     ("0A000", "ParseFuncOrColumn"): "aggregation_error",  # DISTINCT in a window function
     ("0A000", "RangeVarGetRelidExtended"): "no_such_table",  # a table of another database
@@ -154,6 +150,10 @@ def _is_aggregate(sql: str, name: str | None) -> bool:
     """Whether a name that WHERE uses is the alias of an aggregate beside it."""
     if not sql or not name or "." in name:
         return False
+    import sqlglot  # a tenth of a second, and few errors ask for it
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     try:
         tree = sqlglot.parse_one(sql, read="postgres")
     except (SqlglotError, RecursionError):

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import re
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 from sqlbench.databases.base import QueryError
 from sqlbench.databases.duckdb_faults import is_duckdb, offending_token
 from sqlbench.databases.postgres_faults import alias_here, named_here
@@ -122,6 +118,10 @@ def extract_offending_token(error: QueryError | str, sql: str | None = None) -> 
 
 def _term(found: re.Match[str], sql: str) -> str | None:
     """Return the term of ORDER BY or GROUP BY that SQLite numbers: a number, or its first name."""
+    import sqlglot  # a tenth of a second, and few errors ask for it
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     place, highest = int(found.group(1)) - 1, found.group(4)
     kind = exp.Order if found.group(2) == "ORDER" else exp.Group
     try:
@@ -135,14 +135,14 @@ def _term(found: re.Match[str], sql: str) -> str | None:
         term = term.this if isinstance(term, exp.Ordered) else term
         if highest is None:
             if isinstance(clause.parent, exp.SetOperation):
-                return _first_name(term, sql)
+                return _first_name(term.sql("sqlite"), sql)
         elif isinstance(term, exp.Literal) and not 1 <= int(term.name) <= int(highest):
             return term.name
     return None
 
 
-def _first_name(term: exp.Expr, sql: str) -> str | None:
-    named = re.match(r"[^\w\"`\[]*([\w.]+|\"[^\"]+\"|`[^`]+`|\[[^]]+\])", term.sql("sqlite"))
+def _first_name(term: str, sql: str) -> str | None:
+    named = re.match(r"[^\w\"`\[]*([\w.]+|\"[^\"]+\"|`[^`]+`|\[[^]]+\])", term)
     if named is None:
         return None
     written = re.findall(re.escape(named.group(1)), sql, re.IGNORECASE)  # sqlglot shouts functions

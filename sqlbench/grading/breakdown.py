@@ -13,8 +13,7 @@ from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.rows import row_difference
 from sqlbench.html import Grid
 from sqlbench.suites.base import Suite
-from sqlbench.suites.shapes import Shape, read_shapes
-from sqlbench.suites.tiers import FEATURES, TIERS
+from sqlbench.suites.shapes import FEATURES, TIERS, Shape, read_shapes
 from sqlbench.words import markdown_table
 
 if TYPE_CHECKING:

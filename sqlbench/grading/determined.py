@@ -12,21 +12,19 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Database, QueryError, Row
+from sqlbench.grading.clauses import limits_rows, orders_rows
 from sqlbench.grading.written import written
 
-# Parsing takes longer than most queries: what has none of these words has no LIMIT.
 _AGGREGATES = re.compile(
     r"\b(?:group\s+by|count|sum|total|avg|min|max|group_concat|string_agg|json_group_\w+)\b",
     re.IGNORECASE,
 )
-_ORDERS = re.compile(r"\border\b", re.IGNORECASE)
-_LIMITS = re.compile(r"\b(?:limit|fetch|top)\b", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
 def is_ordered(sql: str, dialect: str) -> bool:
     """Whether the outermost statement of a query has ORDER BY."""
-    if not _ORDERS.search(sql):
+    if not orders_rows(sql):
         return False
     try:
         tree: exp.Expr | None = sqlglot.parse_one(sql, read=dialect)
@@ -49,11 +47,6 @@ def _ordered_by_tokens(sql: str, dialect: str) -> bool:
         if depth == 0 and token.text.upper() in ("ORDER BY", "ORDER"):
             return True
     return False
-
-
-def limits_rows(sql: str) -> bool:
-    """Whether a query may have a LIMIT: False means that it has none."""
-    return _LIMITS.search(sql) is not None
 
 
 def cuts_tie(sql: str, database: Database, width: int | None = None) -> bool | None:

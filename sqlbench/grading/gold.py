@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import hashlib
+import json
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 
 from sqlbench.databases.base import Database, QueryError, QueryResult
+from sqlbench.databases.kept import KeptOnDisk
+from sqlbench.databases.memo import may_be_kept
 from sqlbench.exceptions import SQLBenchError
-from sqlbench.grading.determined import cuts_tie, is_ordered
+from sqlbench.grading.clauses import limits_rows, orders_rows
 from sqlbench.grading.score import Bag, bag_of
+
+_GOLDS = KeptOnDisk("golds", "databases", "grading")
 
 
 class InvalidGoldError(SQLBenchError):
@@ -44,7 +50,9 @@ class Gold:
     @cached_property
     def ordered(self) -> bool:
         """Whether the outermost statement has ORDER BY, so that the order of rows counts."""
-        return is_ordered(self.sql, self.database.dialect)
+        if not orders_rows(self.sql):
+            return False
+        return bool(_kept(self, "ordered", lambda: _is_ordered(self)))
 
     @cached_property
     def tie(self) -> bool | None:
@@ -52,12 +60,45 @@ class Gold:
 
         None where that cannot be told.
         """
-        return cuts_tie(self.sql, self.database, len(self.result.columns))
+        if not limits_rows(self.sql):
+            return False
+        return _kept(self, "tie", lambda: _has_tie(self))
 
     @cached_property
     def bag(self) -> Bag:
         """The rows as `task_score` compares them: every wrong answer is held against them."""
         return bag_of(self.result.rows)
+
+
+def _is_ordered(gold: Gold) -> bool:
+    from sqlbench.grading.determined import is_ordered  # with sqlglot, a tenth of a second
+
+    return is_ordered(gold.sql, gold.database.dialect)
+
+
+def _has_tie(gold: Gold) -> bool | None:
+    from sqlbench.grading.determined import cuts_tie
+
+    return cuts_tie(gold.sql, gold.database, len(gold.result.columns))
+
+
+def _kept(gold: Gold, what: str, find: Callable[[], bool | None]) -> bool | None:
+    """Return what is found of a gold on an unchanged file, in this process or another.
+
+    It takes a parse, and two more statements for a tie.
+    """
+    lasting = getattr(gold.database, "lasting_content", lambda: None)()
+    if lasting is None or not may_be_kept(gold.sql):
+        return find()
+    parts = json.dumps([lasting, gold.database.dialect, gold.sql, what])
+    key = hashlib.sha256(parts.encode()).hexdigest()
+    known = _GOLDS.get(key)
+    if isinstance(known, bool):
+        return known
+    found = find()
+    if found is not None:  # a time-out may have kept it from being told
+        _GOLDS.keep(key, found)
+    return found
 
 
 def run_gold(sql: str, database: Database) -> Gold:

@@ -21,7 +21,6 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.grading.graded import SCHEMA_VERSION, Graded, GradedFiles, VerdictLog
 from sqlbench.grading.grader import GRADING_LIMITS, Grader
 from sqlbench.grading.metrics import find_metric
-from sqlbench.grading.neighbours import VERSION as NEIGHBOURS_VERSION
 from sqlbench.grading.parallel import Work, grade_all
 from sqlbench.grading.predictions import Predictions, read_predictions
 from sqlbench.paths import located
@@ -132,7 +131,9 @@ def _grade(
     files = [_read(p, loaded) for p in predictions]
     luck_meta: dict[str, Any] = {"neighbours": neighbours}
     if neighbours:
-        luck_meta |= {"seed": seed, "neighbours_version": NEIGHBOURS_VERSION}
+        from sqlbench.grading.neighbours import VERSION
+
+        luck_meta |= {"seed": seed, "neighbours_version": VERSION}
     logs: list[VerdictLog] = []
     try:
         for i, file in enumerate(files):

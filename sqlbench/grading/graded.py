@@ -11,6 +11,7 @@ import fcntl
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -140,6 +141,10 @@ class Graded(Shown):
     @property
     def frame(self) -> pd.DataFrame:
         """A row a question with a valid gold: the fields of `Grade`, and the file's name."""
+        return self._frame.copy()
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
         import pandas as pd
 
         rows = [carried_values(g.record()) for g in self.grades if g.correct is not None]

@@ -12,8 +12,9 @@ from sqlbench.databases.base import Database, QueryError
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.databases.sqlite_limits import Limits
 from sqlbench.exceptions import ConfigError
+from sqlbench.grading.clauses import limits_rows
 from sqlbench.grading.compare import compare
-from sqlbench.grading.determined import has_open_columns, leaves_order_open, limits_rows
+from sqlbench.grading.determined import has_open_columns, leaves_order_open
 from sqlbench.grading.gold import Gold, run_gold
 from sqlbench.grading.neighbour_rows import Kind, kind_of
 from sqlbench.grading.neighbours import neighbours

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sqlbench.databases.base import Row
-from sqlbench.grading.literals import Value
+
+if TYPE_CHECKING:
+    from sqlbench.grading.literals import Value
 
 MAX_ROWS = 5_000  # a table; larger ones are sampled
 _LITERAL_SHARE, _BETWEEN_SHARE = 0.25, 0.1

@@ -16,9 +16,13 @@ from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError, UnknownNameError
 from sqlbench.paths import located, shown
 from sqlbench.suites.base import Entry, Question, Suite, Task
-from sqlbench.suites.hardness import TASK_OF_DIFFICULTY
 from sqlbench.suites.shapes import read_shapes
 
+TASK_OF_DIFFICULTY = {
+    "easy": "simple_queries",
+    "medium": "join_queries",
+    "hard": "complex_queries",
+}
 OUR_RULE = "sqlbench's rule on the parsed gold"
 
 

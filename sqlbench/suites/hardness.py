@@ -8,12 +8,6 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-TASK_OF_DIFFICULTY = {
-    "easy": "simple_queries",
-    "medium": "join_queries",
-    "hard": "complex_queries",
-}
-
 
 def hardness(tree: exp.Expr) -> str:
     """Return ``easy``, ``medium`` or ``hard``, from sqlglot's tree of a query."""

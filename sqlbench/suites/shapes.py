@@ -2,7 +2,7 @@
 
 All are read off one tree. Parsing is most of what a command on a benchmark does before it begins,
 so what was found lies in the cache folder, in a file that is named after the queries, sqlglot's
-version and the code that reads them: none is ever out of date, and one that is damaged is made anew.
+version and the code that reads them: none is ever out of date, and a damaged one is made anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import NamedTuple
 from sqlbench.databases.revision import revision_of
 from sqlbench.paths import cache_folder
 
+TIERS = ("easy", "medium", "hard", "extra")
+FEATURES = ("joins", "nesting", "set_operations", "grouping", "ordering")
 _CODE = ("suites/hardness.py", "suites/shapes.py", "suites/tiers.py")
 _KNOWN: dict[tuple[str, str], Shape] = {}
 
@@ -30,9 +32,9 @@ class Shape(NamedTuple):
     hardness : str
         See `sqlbench.suites.hardness`.
     tier : str
-        Spider's own, see `sqlbench.suites.tiers`.
+        One of `TIERS`, Spider's own: see `sqlbench.suites.tiers`.
     features : frozenset of str
-        See `sqlbench.suites.tiers.FEATURES`.
+        Which of `FEATURES` it has, anywhere in it.
     """
 
     hardness: str

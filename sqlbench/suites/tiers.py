@@ -12,9 +12,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-TIERS = ("easy", "medium", "hard", "extra")
 _QUERIES = (exp.Subquery, exp.Select, exp.SetOperation)
-FEATURES = ("joins", "nesting", "set_operations", "grouping", "ordering")
 
 
 def spider_tier(tree: exp.Expr) -> str:
@@ -43,7 +41,7 @@ def spider_tier(tree: exp.Expr) -> str:
 
 
 def features(tree: exp.Expr) -> frozenset[str]:
-    """Return which of `FEATURES` a query has, anywhere in it."""
+    """Return which of `sqlbench.suites.shapes.FEATURES` a query has, anywhere in it."""
     found = {
         "joins": tree.find(exp.Join),
         "nesting": tree.find(exp.Subquery, exp.CTE) or _condition_query(tree),

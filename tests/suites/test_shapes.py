@@ -8,8 +8,7 @@ from collections import Counter
 import pytest
 
 from sqlbench.suites import load_suite, shapes
-from sqlbench.suites.shapes import read_shapes
-from sqlbench.suites.tiers import TIERS
+from sqlbench.suites.shapes import TIERS, read_shapes
 
 GOLDS = [("SELECT a FROM t", "sqlite"), ("SELECT a, b FROM t JOIN u ON t.i = u.i", "sqlite")]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sqlbench.databases import SQLiteDatabase
+from sqlbench.databases.kept import KeptOnDisk
 from sqlbench.databases.revision import revision_of
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.models.simulated import verified
@@ -57,7 +58,7 @@ def test_a_damaged_file_is_made_anew(suite: Suite, tmp_path: Path) -> None:
     file.write_bytes(b"no database" * 1000)
     assert planted(suite) == first
     with sqlite3.connect(kept_file(tmp_path)) as db:
-        [(rows,)] = db.execute("SELECT count(*) FROM fault")
+        [(rows,)] = db.execute("SELECT count(*) FROM kept")
     assert rows == len(first) - 4  # all but the timeouts, which cannot be planted
     db.close()
 
@@ -74,11 +75,12 @@ def test_a_folder_that_cannot_be_written_is_no_failure(
 def test_other_code_another_engine_and_other_data_share_no_fault(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = verified._name()
+    faults = KeptOnDisk("faults", *verified._CODE)
+    path = faults.path
     revision_of.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(sqlite3, "sqlite_version", "3.99.0")
-        assert verified._name() != name
+        assert faults.path != path
     revision_of.cache_clear()
     question = next(iter(suite))
     kept = verified.VerifiedFaults(suite).get(question)
