@@ -129,6 +129,8 @@ def main(folder: Path) -> None:
     )  # fmt: skip
     print(f"a model of {sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     warm_up(model, tokenizer, data)
+    model.save_pretrained(folder / "model")  # for the block in docs/training.md
+    tokenizer.save_pretrained(folder / "model")
 
     class Logged(SQLTool):
         suite = kept
