@@ -27,7 +27,8 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
     The file must not change while it is open here (it is opened as immutable, see
     `open_readonly`). `execute` and `run` answer within 50 ms of the time limit, whatever SQLite
     does. No thread can end a step that is under way (a sort of what the memory holds, a call on a
-    long text): its thread is left to it, and the next statement has another.
+    long text): its thread is left to it, and the next statement has another. A brief statement runs
+    in its caller's thread (`sqlbench.databases.sqlite_brief`).
 
     Parameters
     ----------

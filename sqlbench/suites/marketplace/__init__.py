@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from sqlbench.databases.file_hash import file_hash
 from sqlbench.exceptions import SuiteError
 from sqlbench.paths import cache_folder
 from sqlbench.suites.base import Question, Task
@@ -104,7 +105,7 @@ def _is_sound(path: Path) -> bool:
     """Say whether the file's bytes are the ones that were built."""
     try:
         expected = _sidecar(path).read_text(encoding="ascii").strip()
-        return hashlib.sha256(path.read_bytes()).hexdigest() == expected
+        return file_hash(path) == expected
     except (OSError, UnicodeDecodeError):
         return False
 
