@@ -90,27 +90,26 @@ class SandboxedConnection:
 
         And `NotBrief`, where the ticket is a brief one's.
         """
-        if ticket.brief:
-            return self._execute_briefly(sql, ticket)
+        # What Ctrl-C left of another statement, in a caller's thread, ends here.
+        WATCH.end(self._ticket)
+        self._bound(brief=ticket.brief)
         try:
             return self._execute(sql, ticket)
         except _NotUTF8:
+            if ticket.brief:
+                raise sqlite_brief.NotBrief from None
             # Rare, so that only then a second connection is worth its memory.
             if self._native is None:
                 self._native = SandboxedConnection(self._path, self._limits, native=True)
             return self._native.execute(sql, ticket)
 
-    def _execute_briefly(self, sql: str, ticket: Ticket) -> QueryResult:
-        value = min(sqlite_brief.MAX_VALUE_BYTES, self._max_value)
+    def _bound(self, *, brief: bool) -> None:
+        """Set what a statement may cost, which is less for a brief one."""
+        self._budget, value = self._whole, self._max_value
+        if brief:
+            self._budget = min(_BRIEF_CHECKS, self._whole)
+            value = min(sqlite_brief.MAX_VALUE_BYTES, self._max_value)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, value)
-        self._budget = min(_BRIEF_CHECKS, self._whole)
-        try:
-            return self._execute(sql, ticket)
-        except _NotUTF8:
-            raise sqlite_brief.NotBrief from None
-        finally:
-            self._budget = self._whole
-            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self._max_value)
 
     def _execute(self, sql: str, ticket: Ticket) -> QueryResult:
         self._ticket, self._raised = ticket, False
@@ -122,9 +121,9 @@ class SandboxedConnection:
         seconds = sqlite_brief.MAX_SECONDS if ticket.brief else self._limits.wall_clock
         ticket.deadline = started + seconds
         ticket.interrupt = self._connection.interrupt
-        WATCH.begin(ticket)
         cursor = self._connection.cursor()
         try:
+            WATCH.begin(ticket)
             text = sql.lower()
             if "pragma" in text and first_word(sql) == "PRAGMA":
                 self._authorizer.denied = "action PRAGMA"
@@ -167,6 +166,7 @@ class SandboxedConnection:
 
     def close(self) -> None:
         """Close the connection, from any thread."""
+        WATCH.end(self._ticket)
         self._connection.close()
         if self._native is not None:
             self._native.close()
@@ -238,11 +238,12 @@ class SandboxedConnection:
             return out_of_time(self._limits.wall_clock)
         if self._ticket.stopped == "cancelled":
             return cancelled()
-        if message == "interrupted":
-            # Ctrl-C, which the progress handler swallowed: nothing else interrupts.
-            raise KeyboardInterrupt
         if self._authorizer.denied is not None:
             return QueryError(f"not authorized: {self._authorizer.denial(sql)}")
+        unsaid = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH
+        if message == "interrupted" or unsaid:
+            # Ctrl-C, which the progress handler or the authorizer swallowed: nothing else does so.
+            raise KeyboardInterrupt
         if isinstance(error, MemoryError):
             return out_of_memory()
         return QueryError(_plain(message, self._limits, self._max_value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -13,8 +14,10 @@ from sandboxed import singers_file
 import sqlbench as sb
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase, sqlite, sqlite_brief
 from sqlbench.databases.memo import no_memo
+from sqlbench.databases.sqlite_authorizer import Authorizer
 from sqlbench.databases.sqlite_brief import NotBrief
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
+from sqlbench.databases.watch import WATCH
 
 BRIEF = "SELECT name FROM singer WHERE age > 30 ORDER BY name"
 STEPS = "SELECT count(*) FROM singer a, singer b, singer c, singer d, singer e, singer f, singer g"
@@ -158,3 +161,43 @@ def test_a_file_that_grew_is_measured_anew(database, ran_in, monkeypatch):
     database.reopen()
     database.execute(BRIEF)
     assert ran_in[0] is threading.current_thread() and ran_in[1] is not ran_in[0]
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (Authorizer, "__call__"),
+        (SandboxedConnection, "_progress"),
+        (SandboxedConnection, "_fetch"),
+        (WATCH, "begin"),
+        (WATCH, "end"),
+    ],
+    ids=["compiling", "running", "fetching", "beginning", "ending"],
+)
+def test_ctrl_c_is_ctrl_c_wherever_it_comes_and_leaves_nothing_behind(
+    database, monkeypatch, where, name
+):
+    steps = "SELECT count(*) FROM singer a, singer b, singer c, singer d"
+    assert database.execute(steps).rows == [(256,)]
+    real, asked = getattr(where, name), []
+
+    def interrupted(*arguments, **named):
+        asked.append(name)
+        found = real(*arguments, **named) if where is WATCH and name == "begin" else None
+        if len(asked) == (2 if name == "end" else 1):  # the first ends what was before
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(where, name, interrupted)
+    if name == "_progress":
+        database.reopen()  # SQLite has the method itself
+    with pytest.raises(KeyboardInterrupt):
+        database.execute(steps)
+    monkeypatch.setattr(where, name, real)
+    deadline = time.monotonic() + 2 * sqlite_brief.MAX_SECONDS
+    while time.monotonic() < deadline:  # a clock that still ran would interrupt one of these
+        assert database.execute(steps).rows == [(256,)]
+    assert outcome(database, f"SELECT length(replace('{'x' * 999}', 'x', '{'y' * 99}'))")[1] == [
+        (98_901,)
+    ]
+    assert not WATCH._running
