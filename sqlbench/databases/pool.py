@@ -235,7 +235,8 @@ class PooledDatabase(Generic[C]):
 
     def _shelved(self, key: Hashable, sql: str, outcome: Outcome | None) -> Outcome | None:
         """Put what the memo knows on the shelf in use, or look there for what it does not know."""
-        shelf, content = shelf_in_use(), self.lasting_content()
+        shelf = shelf_in_use()
+        content = None if shelf is None else self.lasting_content()
         if shelf is None or content is None:
             return outcome
         if outcome is not None:
