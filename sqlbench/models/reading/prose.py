@@ -201,9 +201,9 @@ def goes_on_behind_dot(text: str, dot: Token, flow: Flow, start: int) -> bool:
         if token.text == ".":
             last_dot = i
         if not ahead.feed(token):
-            if sql or seen > 1 or token.kind == "word":
+            if sql or seen != 1 or token.kind == "word":
                 return sql
-            break  # a mark of quotation
+            break  # a mark of quotation behind a name
         if token.kind not in BLANKS:
             seen += 1
             # One such word on its own is no sentence.
