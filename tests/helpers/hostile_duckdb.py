@@ -248,7 +248,7 @@ ENDLESS = [
     "SELECT max(x) FROM r",
     "SELECT count(*) FROM range(2500000) AS a(i) WHERE md5(i::VARCHAR) = 'x'",
     "SELECT count(*) FROM range(5000000) AS a(i) WHERE regexp_matches(i || 'x', '(x+y+)+')",
-    "SELECT list_reduce(range(25000), lambda x, y: x + y)",
+    "SELECT list_reduce(range(400000), lambda x, y: x + y)",
 ]
 
 HEAVY = [
