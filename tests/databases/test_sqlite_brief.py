@@ -186,7 +186,7 @@ def test_ctrl_c_is_ctrl_c_wherever_it_comes_and_leaves_nothing_behind(
     monkeypatch.setattr(sqlite_brief, "MAX_SECONDS", 0.05)
     steps = "SELECT count(*) FROM singer a, singer b, singer c, singer d"
     assert database.execute(steps).rows == [(256,)]
-    real, asked = getattr(where, name), []
+    real, asked, running = getattr(where, name), [], set(WATCH._running)
 
     def interrupted(*arguments, **named):
         asked.append(name)
@@ -207,4 +207,4 @@ def test_ctrl_c_is_ctrl_c_wherever_it_comes_and_leaves_nothing_behind(
     assert outcome(database, f"SELECT length(replace('{'x' * 999}', 'x', '{'y' * 99}'))")[1] == [
         (98_901,)
     ]
-    assert not WATCH._running
+    assert WATCH._running <= running
