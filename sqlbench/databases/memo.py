@@ -38,6 +38,7 @@ _HINTS = (
 _SWITCHED_OFF: ContextVar[bool] = ContextVar("memo_off", default=False)
 
 
+Key = tuple[Hashable, str]  # what stands for the content of a database, and a statement
 V = TypeVar("V")
 
 
@@ -105,13 +106,13 @@ class Outcomes(Memo[Outcome]):
         outcome = super().get(key)
         return _again(outcome) if isinstance(outcome, QueryError) else outcome
 
-    def keep(self, key: Hashable, outcome: Outcome) -> None:
+    def keep(self, key: Key, outcome: Outcome) -> None:
         """Keep an outcome, if it is one that comes again."""
         if isinstance(outcome, QueryError):
             if outcome.timeout or not outcome.reproducible:
                 return
             outcome = _again(outcome)
-        self.put(key, outcome, _size(key, outcome))
+        self.put(key, outcome, _size(key[1], outcome))
 
 
 MEMO = Outcomes().of_process()
@@ -163,8 +164,8 @@ def _again(error: QueryError) -> QueryError:
     return again
 
 
-def _size(key: Hashable, outcome: Outcome) -> int:
-    size = 512 + len(str(key))
+def _size(sql: str, outcome: Outcome) -> int:
+    size = 768 + len(sql)
     if isinstance(outcome, QueryError):
         return size + len(outcome.message)
     size += _CELL * len(outcome.rows) * (len(outcome.columns) + 1)

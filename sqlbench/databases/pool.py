@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from sqlbench.databases.base import Outcome, QueryError, QueryResult, cancelled, out_of_time
-from sqlbench.databases.memo import MEMO, may_be_kept
+from sqlbench.databases.memo import MEMO, Key, may_be_kept
 from sqlbench.databases.outcomes import find_outcome, keep_outcome
 from sqlbench.databases.shelf import shelf_in_use
 from sqlbench.databases.watch import WATCH, Ticket
@@ -89,8 +89,9 @@ class PooledDatabase(Generic[C]):
         SuiteError, DatabaseFailure
             The database itself cannot be used: a file that is missing, a server out of reach.
         """
-        kept = self._kept(sql)
-        return self._begin(sql, Ticket()) if kept is None else kept
+        key = self._key(sql)
+        kept = self._kept(key)
+        return self._begin(sql, Ticket(key)) if kept is None else kept
 
     async def run(self, sql: str) -> QueryResult:
         """Do as `execute` in a worker thread; cancelling the caller stops the query.
@@ -98,13 +99,14 @@ class PooledDatabase(Generic[C]):
         Where the statement's time is up and the database is slow to stop it, the caller is
         answered all the same.
         """
-        kept = self._kept(sql)
+        key = self._key(sql)
+        kept = self._kept(key)
         if kept is None:
-            kept = self._at_once(sql)
+            kept = self._at_once(sql, key)
         if kept is not None:
             await asyncio.sleep(0)  # as ever others have their turn meanwhile
             return kept
-        ticket = Ticket()
+        ticket = Ticket(key)
         loop = asyncio.get_running_loop()
         # One future, not two that are chained (`run_in_executor`): a tenth less for a tiny query.
         result: asyncio.Future[QueryResult] = loop.create_future()
@@ -160,7 +162,7 @@ class PooledDatabase(Generic[C]):
     ) -> None:
         self.close()
 
-    def _at_once(self, sql: str) -> QueryResult | None:
+    def _at_once(self, sql: str, key: Key | None) -> QueryResult | None:
         """Run one statement in the caller's thread, if it is certain to be brief."""
         return None
 
@@ -168,10 +170,10 @@ class PooledDatabase(Generic[C]):
         """Run one statement on a connection of the pool."""
         raise NotImplementedError
 
-    def _wait_for(self, sql: str) -> QueryResult:
+    def _wait_for(self, sql: str, key: Key | None) -> QueryResult:
         """Do as `execute` in another thread, and answer when its time is up, whatever it does."""
         self._check_open()
-        ticket, over = Ticket(), threading.Lock()
+        ticket, over = Ticket(key), threading.Lock()
         outcomes: list[QueryResult | BaseException] = []
         over.acquire()
         here = contextvars.copy_context()
@@ -219,23 +221,26 @@ class PooledDatabase(Generic[C]):
         """Return what stands for content and limits on any machine; None if that is unknown."""
         return None
 
-    def _kept(self, sql: str) -> QueryResult | None:
-        """Return what the statement gave before, if that is kept; raises the error that it gave."""
+    def _key(self, sql: str) -> Key | None:
+        """Return what a statement's outcome is kept as; None where it is not to be kept."""
         self._check_open()
         content = self.content()
-        if content is None or not may_be_kept(sql):
+        return None if content is None or not may_be_kept(sql) else (content, sql)
+
+    def _kept(self, key: Key | None) -> QueryResult | None:
+        """Return what the statement gave before, if that is kept; raises the error that it gave."""
+        if key is None:
             return None
-        key = (content, sql)
         outcome = MEMO.get(key)
         if (shelf := shelf_in_use()) is not None and hash(key) not in shelf.noted:
-            outcome = self._shelved(key, sql, outcome)
+            outcome = self._shelved(key, outcome)
         if isinstance(outcome, QueryError):
             raise outcome
         return outcome
 
-    def _shelved(self, key: Hashable, sql: str, outcome: Outcome | None) -> Outcome | None:
+    def _shelved(self, key: Key, outcome: Outcome | None) -> Outcome | None:
         """Put what the memo knows on the shelf in use, or look there for what it does not know."""
-        shelf = shelf_in_use()
+        shelf, sql = shelf_in_use(), key[1]
         content = None if shelf is None else self.lasting_content()
         if shelf is None or content is None:
             return outcome
@@ -249,11 +254,10 @@ class PooledDatabase(Generic[C]):
         shelf.noted.add(hash(key))
         return outcome
 
-    def _keep(self, sql: str, outcome: QueryResult | QueryError) -> None:
-        content = self.content()
-        if content is not None and may_be_kept(sql):
-            MEMO.keep((content, sql), outcome)
-            self._shelved((content, sql), sql, outcome)
+    def _keep(self, key: Key | None, outcome: Outcome) -> None:
+        if key is not None:
+            MEMO.keep(key, outcome)
+            self._shelved(key, outcome)
 
     def _serve(
         self,
@@ -286,13 +290,13 @@ class PooledDatabase(Generic[C]):
         try:
             self._check_open()
             result = self._execute(sql, ticket)
-            self._keep(sql, result)
+            self._keep(ticket.kept_as, result)
             return result
         except QueryError as error:
             if ticket.stopped is not None:
                 self._check_open()
             error.sql = sql
-            self._keep(sql, error)
+            self._keep(ticket.kept_as, error)
             raise
         finally:
             self._running.discard(ticket)

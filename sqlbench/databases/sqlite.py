@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlbench.databases.base import QueryResult, Schema
 from sqlbench.databases.file_hash import file_stamp, hash_at_hand
+from sqlbench.databases.memo import Key
 from sqlbench.databases.pool import PooledDatabase
 from sqlbench.databases.sqlite_brief import NotBrief, may_be_brief
 from sqlbench.databases.sqlite_file import open_readonly
@@ -61,6 +62,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         self.path = located(path)
         self._file = str(self.path)
         self.limits = limits if limits is not None else Limits()
+        self._limits_said = str(self.limits)  # whose hash is known
         self._schema: Schema | None = None
         self._size: int | None = None
         self._reading = threading.Lock()
@@ -103,7 +105,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
     def content(self) -> Hashable:
         """Return the file as it is now, and the limits: they decide what a statement gives."""
         try:
-            return (*file_stamp(self._file), self.limits)
+            return (*file_stamp(self._file), self._limits_said)
         except OSError:
             return None  # the sandbox says what is wrong with it
 
@@ -113,7 +115,7 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
             found = hash_at_hand(file_stamp(self._file))
         except OSError:
             return None
-        return None if found is None else f"{found} {self.limits}"
+        return None if found is None else f"{found} {self._limits_said}"
 
     def __repr__(self) -> str:
         return f"SQLiteDatabase({str(self.path)!r}, {self.db_id!r})"
@@ -133,19 +135,20 @@ class SQLiteDatabase(PooledDatabase[SandboxedConnection]):
         SuiteError
             The file cannot be used.
         """
-        kept = self._kept(sql)
+        key = self._key(sql)
+        kept = self._kept(key)
         if kept is None:
-            kept = self._at_once(sql)
-        return self._wait_for(sql) if kept is None else kept
+            kept = self._at_once(sql, key)
+        return self._wait_for(sql, key) if kept is None else kept
 
-    def _at_once(self, sql: str) -> QueryResult | None:
+    def _at_once(self, sql: str, key: Key | None) -> QueryResult | None:
         if self._size is None:
             with contextlib.suppress(OSError):  # the sandbox says what is wrong with it
                 self._size = self.path.stat().st_size
         if self._size is None or not may_be_brief(sql, self._size):
             return None
         try:
-            return self._begin(sql, Ticket(brief=True))
+            return self._begin(sql, Ticket(key, brief=True))
         except NotBrief:
             return None
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Literal
 
 _AGAIN = 0.01  # seconds between two interrupts of the same statement
@@ -36,6 +36,8 @@ class Ticket:
         Has another take the place of the thread that is at it, from another thread.
     answered : bool
         Whether the caller was told.
+    kept_as : hashable or None
+        What the memo keeps its outcome as, if it is to keep it.
     brief : bool
         Whether the statement runs in its caller's thread, and ends before a clock is needed.
     """
@@ -48,8 +50,8 @@ class Ticket:
     stopped_at = float("inf")
     answered = False
 
-    def __init__(self, *, brief: bool = False) -> None:
-        self.brief = brief
+    def __init__(self, kept_as: tuple[Hashable, str] | None = None, *, brief: bool = False) -> None:
+        self.kept_as, self.brief = kept_as, brief
 
 
 class Watch:

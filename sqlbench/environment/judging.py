@@ -130,8 +130,10 @@ async def judge_aside(
     sql: str | None = None,
 ) -> Judgement:
     """Judge, and in a thread where that may take more than a moment: others share the loop."""
+    if _is_quick(gold, outcome):
+        return judge(gold, outcome, metric, feedback, sql)
     known = None if gold is None or sql is None else find_worth(gold, sql, outcome, metric)
-    if known is not None or _is_quick(gold, outcome):
+    if known is not None:
         return judge(gold, outcome, metric, feedback, sql, known)
     return await asyncio.to_thread(judge, gold, outcome, metric, feedback, sql)
 

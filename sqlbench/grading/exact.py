@@ -15,6 +15,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any
 
 from sqlbench.databases.base import QueryResult, Row
@@ -33,7 +34,10 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
     if want == got:
         return "match"
     if len(want) != len(got):
-        return "duplicates" if _same_rows(set(want), set(got)) else "row_count"
+        repeated = _may_agree(want, got) and _same_rows(set(want), set(got))
+        return "duplicates" if repeated else "row_count"
+    if not _may_agree(want, got):
+        return "values"
     if gold.ordered:
         if _same_sequence(want, got):
             return "match"
@@ -47,13 +51,35 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
     return "type" if _same_rows(_as_numbers(want), _as_numbers(got)) else "values"
 
 
+def _may_agree(want: Sequence[Row], got: Sequence[Row]) -> bool:
+    """Whether rows might agree in any reading, by the cells that only one of them has.
+
+    NULL, bytes and a text that spells no number equal nothing but themselves, whatever becomes of
+    repeated rows, of the order of rows and columns, of floats' dust and of numbers spelt as text.
+    So does an integer where there is neither a float nor such a text.
+    """
+    ours, theirs = {c for row in want for c in row}, {c for row in got for c in row}
+    apart = ours ^ theirs
+    for cell in apart:
+        if cell is None or type(cell) is bytes or (type(cell) is str and not _spells(cell)):
+            return False
+    if not apart or {int} != set(map(type, apart)):
+        return True
+    return any(type(c) not in (int, str, NoneType) or _spells(c) for c in ours | theirs)
+
+
+def _spells(cell: Any) -> bool:
+    """Whether it is a text that spells a number."""
+    return type(cell) is str and _NUMBER.fullmatch(cell) is not None
+
+
 def _as_numbers(rows: Iterable[Row]) -> list[Row]:
     """Return rows in which a text that spells a number is that number."""
     return [tuple(map(_as_number, row)) for row in rows]
 
 
 def _as_number(cell: Any) -> Any:
-    if not isinstance(cell, str) or not _NUMBER.fullmatch(cell):
+    if not _spells(cell):
         return cell
     return int(cell) if cell.lstrip("+-").isdigit() else float(cell)
 

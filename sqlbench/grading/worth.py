@@ -2,7 +2,7 @@
 
 The same statement on the same content has the same result, and the same result the same worth. One
 memo a process holds it, and the shelf of a run's stored answers, where there is one: a run that is
-made again compares nothing.
+made again compares nothing that takes longer than to look it up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sqlbench.grading.gold import Gold, content_of
 from sqlbench.grading.metrics import METRICS
 from sqlbench.grading.score import task_score
 
+FEW_CELLS = 20  # results of so many are compared sooner than looked up
 _SIZE = 512  # bytes that Python needs for one, beside the texts of its key
 
 
@@ -50,8 +51,10 @@ def find_worth(gold: Gold, sql: str, outcome: Outcome, metric: str) -> Worth | N
         How results are compared; of one that is not the package's own nothing is known.
     """
     key = _key(gold, sql, outcome, metric)
-    if key is None:
-        return None
+    return None if key is None else _find(key, gold, sql, metric)
+
+
+def _find(key: Hashable, gold: Gold, sql: str, metric: str) -> Worth | None:
     found, shelf = _KEPT.get(key), shelf_in_use()
     if shelf is None or hash(key) in shelf.noted:
         return found
@@ -67,7 +70,7 @@ def find_worth(gold: Gold, sql: str, outcome: Outcome, metric: str) -> Worth | N
 
 
 def worth_of(gold: Gold, sql: str | None, outcome: Outcome, metric: str) -> Worth:
-    """Compare an outcome with the gold, and keep what that shows.
+    """Return what is known of an outcome, or compare it with the gold and keep what that shows.
 
     Parameters
     ----------
@@ -76,19 +79,34 @@ def worth_of(gold: Gold, sql: str | None, outcome: Outcome, metric: str) -> Wort
     sql : str or None
         The statement; None where none ran.
     """
-    if isinstance(outcome, QueryError):
-        found = Worth(failed(gold, outcome), 0.0)
-    else:
-        verdict = compare(gold, outcome, metric)
-        near = 1.0 if verdict.match else task_score(gold.result, outcome, False, gold.bag)
-        found = Worth(verdict, near)
-    key = None if sql is None else _key(gold, sql, outcome, metric)
-    if sql is not None and key is not None:
+    if sql is None or _is_soon_compared(gold, outcome):
+        return _compared(gold, outcome, metric)
+    key = _key(gold, sql, outcome, metric)
+    if key is None:
+        return _compared(gold, outcome, metric)
+    found = _find(key, gold, sql, metric)
+    if found is None:
+        found = _compared(gold, outcome, metric)
         _KEPT.put(key, found, _SIZE + len(gold.sql) + len(sql))
         shelf = shelf_in_use()
         if shelf is not None and (place := _place(gold, sql, metric)) is not None:
             _put(shelf, key, place, found)
     return found
+
+
+def _compared(gold: Gold, outcome: Outcome, metric: str) -> Worth:
+    if isinstance(outcome, QueryError):
+        return Worth(failed(gold, outcome), 0.0)
+    verdict = compare(gold, outcome, metric)
+    near = 1.0 if verdict.match else task_score(gold.result, outcome, False, gold.bag)
+    return Worth(verdict, near)
+
+
+def _is_soon_compared(gold: Gold, outcome: Outcome) -> bool:
+    if isinstance(outcome, QueryError):
+        return True
+    want, rows = gold.result, outcome.rows
+    return len(want.rows) * len(want.columns) + len(rows) * len(outcome.columns) <= FEW_CELLS
 
 
 def _key(gold: Gold, sql: str, outcome: Outcome, metric: str) -> Hashable | None:

@@ -118,13 +118,13 @@ def test_a_closed_database_stays_closed(database):
 def test_the_memo_holds_no_more_than_its_bytes_and_drops_the_oldest_first(database):
     memo, result = Outcomes(max_bytes=20_000), database.execute(COUNT)
     for i in range(100):
-        memo.keep(("content", i), result)
-        memo.get(("content", 0))
+        memo.keep(("content", str(i)), result)
+        memo.get(("content", "0"))
     assert memo.bytes <= 20_000 and 10 < len(memo) < 100
-    assert memo.get(("content", 0)) == result and memo.get(("content", 1)) is None
+    assert memo.get(("content", "0")) == result and memo.get(("content", "1")) is None
     big = database.execute("SELECT hex(zeroblob(100000)) FROM singer a, singer b, singer c")
     before = len(memo)
-    memo.keep("big", big)
+    memo.keep(("content", "big"), big)
     assert len(memo) == before
 
 

@@ -14,7 +14,7 @@ from sandboxed import singers_file
 from sqlbench.databases import QueryError, SQLiteDatabase
 from sqlbench.databases.base import out_of_time
 from sqlbench.databases.memo import no_memo
-from sqlbench.grading import Gold, compare, run_gold
+from sqlbench.grading import Gold, compare, run_gold, worth
 from sqlbench.grading.worth import find_worth, worth_of
 
 GOLD, RIGHT, WRONG = (
@@ -25,8 +25,9 @@ GOLD, RIGHT, WRONG = (
 
 
 @pytest.fixture
-def database(tmp_path):
+def database(tmp_path, monkeypatch):
     forget()
+    monkeypatch.setattr(worth, "FEW_CELLS", -1)  # so few as here are never looked up
     with SQLiteDatabase(singers_file(tmp_path)) as opened:
         yield opened
 
@@ -41,6 +42,19 @@ def test_what_is_kept_is_what_a_comparison_says(database, metric):
         assert found.verdict == compare(gold, outcome, metric)
         assert find_worth(gold, sql, outcome, metric) == found
     assert worth_of(gold, WRONG, database.execute(WRONG), metric).score < 1
+
+
+def test_a_few_cells_and_errors_are_compared_and_not_kept(database, monkeypatch):
+    monkeypatch.setattr(worth, "FEW_CELLS", 6)
+    gold = run_gold(GOLD, database)  # two cells
+    few, many = database.execute(RIGHT), database.execute(WRONG)
+    assert not gold.tie
+    for sql, outcome in ((RIGHT, few), (WRONG, many), ("SELECT", QueryError("no"))):
+        worth_of(gold, sql, outcome, "exact")
+    assert find_worth(gold, RIGHT, few, "exact") is None
+    monkeypatch.setattr(worth, "FEW_CELLS", 5)
+    worth_of(gold, WRONG, many, "exact")
+    assert find_worth(gold, WRONG, many, "exact") is not None
 
 
 def test_what_another_run_might_not_say_is_not_kept(database):
