@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from typing import Annotated, Any
 
 import typer
@@ -51,9 +50,9 @@ def load(name: str) -> Any:
 
 def _switch_off(wanted: bool) -> bool:
     if wanted:
-        from sqlbench.databases.memo import SWITCH
+        from sqlbench.databases.memo import switch_off
 
-        os.environ[SWITCH] = "off"
+        switch_off()
     return wanted
 
 

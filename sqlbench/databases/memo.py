@@ -36,6 +36,7 @@ _HINTS = (
     "now", "subsec", "current_", "date", "time", "julianday", "unixepoch", "today", "age", "ago",
 )  # fmt: skip
 _SWITCHED_OFF: ContextVar[bool] = ContextVar("memo_off", default=False)
+_off = os.environ.get(SWITCH) == "off"  # read once: every statement asks
 
 
 Key = tuple[Hashable, str]  # what stands for the content of a database, and a statement
@@ -126,7 +127,13 @@ def may_be_kept(sql: str) -> bool:
 
 def is_switched_off() -> bool:
     """Whether nothing is to be kept here."""
-    return _SWITCHED_OFF.get() or os.environ.get(SWITCH) == "off"
+    return _off or _SWITCHED_OFF.get()
+
+
+def switch_off() -> None:
+    """Keep nothing from here on, in this process and in those that it starts."""
+    global _off
+    _off, os.environ[SWITCH] = True, "off"
 
 
 def is_suspended() -> bool:

@@ -17,6 +17,9 @@ from typing import Literal
 
 _AGAIN = 0.01  # seconds between two interrupts of the same statement
 _GRACE = 0.02  # seconds that a statement has for ending by itself, before its caller is answered
+# Seconds that the thread looks again after, where the statement that woke it is over: else each of
+# many brief ones would wake it. No deadline of a later statement comes sooner (`sqlite_brief`).
+_LINGER = 0.05
 
 
 class Ticket:
@@ -92,12 +95,14 @@ class Watch:
         self._wake.set()
 
     def _watch(self) -> None:
+        woken = True
         while True:
             self._wake.clear()
             self._wakes = float("inf")  # what begins from here on wakes it, and is looked at next
             now = time.monotonic()
-            self._wakes = self._look_at_all(now)
-            self._wake.wait(min(max(0.0, self._wakes - now), threading.TIMEOUT_MAX))
+            wakes = self._look_at_all(now)
+            self._wakes = min(wakes, now + _LINGER) if woken else wakes
+            woken = self._wake.wait(min(max(0.0, self._wakes - now), threading.TIMEOUT_MAX))
 
     def _look_at_all(self, now: float) -> float:
         """Stop the tickets that must end; return when to look again."""

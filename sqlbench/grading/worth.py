@@ -21,7 +21,7 @@ from sqlbench.grading.gold import Gold, content_of
 from sqlbench.grading.metrics import METRICS
 from sqlbench.grading.score import task_score
 
-FEW_CELLS = 20  # results of so many are compared sooner than looked up
+FEW_CELLS = 60  # results of so many are compared sooner than looked up
 _SIZE = 512  # bytes that Python needs for one, beside the texts of its key
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from sqlbench.cli import app
 from sqlbench.cli.commands import COMMANDS, load
+from sqlbench.databases import memo
 from sqlbench.databases.memo import SWITCH
 
 
@@ -48,6 +49,7 @@ def test_an_unknown_command_is_named():
 
 def test_without_memo_a_command_runs_every_statement_and_gives_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv(SWITCH, "on")
+    monkeypatch.setattr(memo, "_off", False)
     command = ["run", "--episodes", "20", "--out"]
     assert CliRunner().invoke(app, [*command, str(tmp_path / "with")]).exit_code == 0
     assert os.environ[SWITCH] == "on"

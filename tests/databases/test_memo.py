@@ -12,8 +12,8 @@ import pytest
 from sandboxed import singers_file
 
 import sqlbench as sb
-from sqlbench.databases import Limits, QueryError, SQLiteDatabase
-from sqlbench.databases.memo import MEMO, SWITCH, Outcomes, may_be_kept, no_memo
+from sqlbench.databases import Limits, QueryError, SQLiteDatabase, memo
+from sqlbench.databases.memo import MEMO, Outcomes, may_be_kept, no_memo
 from sqlbench.databases.sqlite_brief import NotBrief
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 
@@ -103,7 +103,7 @@ def test_switched_off_every_statement_runs(database, runs, monkeypatch):
     with no_memo():
         database.execute(COUNT)
         database.execute(COUNT)
-    monkeypatch.setenv(SWITCH, "off")
+    monkeypatch.setattr(memo, "_off", True)
     database.execute(COUNT)
     assert len(runs) == 3 and not may_be_kept(COUNT)
 
@@ -116,16 +116,16 @@ def test_a_closed_database_stays_closed(database):
 
 
 def test_the_memo_holds_no_more_than_its_bytes_and_drops_the_oldest_first(database):
-    memo, result = Outcomes(max_bytes=20_000), database.execute(COUNT)
+    kept, result = Outcomes(max_bytes=20_000), database.execute(COUNT)
     for i in range(100):
-        memo.keep(("content", str(i)), result)
-        memo.get(("content", "0"))
-    assert memo.bytes <= 20_000 and 10 < len(memo) < 100
-    assert memo.get(("content", "0")) == result and memo.get(("content", "1")) is None
+        kept.keep(("content", str(i)), result)
+        kept.get(("content", "0"))
+    assert kept.bytes <= 20_000 and 10 < len(kept) < 100
+    assert kept.get(("content", "0")) == result and kept.get(("content", "1")) is None
     big = database.execute("SELECT hex(zeroblob(100000)) FROM singer a, singer b, singer c")
-    before = len(memo)
-    memo.keep(("content", "big"), big)
-    assert len(memo) == before
+    before = len(kept)
+    kept.keep(("content", "big"), big)
+    assert len(kept) == before
 
 
 def test_a_run_has_the_same_bytes_with_and_without_memo(tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_run_has_the_same_bytes_with_and_without_memo(tmp_path, monkeypatch):
         return done.folder
 
     with_memo = asyncio.run(run("with"))
-    monkeypatch.setenv(SWITCH, "off")
+    monkeypatch.setattr(memo, "_off", True)
     without = asyncio.run(run("without"))
     for name in ("episodes.jsonl", "summary.json", "run.json", "policy.npz"):
         assert (with_memo / name).read_bytes() == (without / name).read_bytes(), name

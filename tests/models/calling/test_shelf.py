@@ -12,7 +12,7 @@ from forgetful import forget
 from served import answers_for, run_on, serve
 
 import sqlbench as sb
-from sqlbench.databases.memo import SWITCH
+from sqlbench.databases import memo
 from sqlbench.databases.sqlite_sandbox import SandboxedConnection
 from sqlbench.grading import worth
 from sqlbench.models import Calling, extract
@@ -81,7 +81,7 @@ def test_a_run_from_the_store_runs_compares_measures_and_reads_nothing(tmp_path,
         )
         assert not any(work.values()) and same(tmp_path / "a", tmp_path / "c")
         # For doubters everything is done again, and put nowhere.
-        monkeypatch.setenv(SWITCH, "off")
+        monkeypatch.setattr(memo, "_off", True)
         start(work)
         run_on(server, sb.load_suite("marketplace"), tmp_path / "d", cache=store)
         assert all(work.values()) and same(tmp_path / "a", tmp_path / "d")
