@@ -35,7 +35,6 @@ def choose(
     out: Annotated[
         Path | None, typer.Option(help="Write the choices here as JSONL, not to standard output.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the intervals.")] = 0,
 ) -> None:
     """Choose among stored answers, without a gold query or a model call.
 
@@ -89,7 +88,7 @@ def choose(
     elif metric is None:
         print("\n".join(lines))
     if metric is not None:
-        print(choice_text(choice_figures(chosen, seed=seed)))
+        print(choice_text(choice_figures(chosen)))
         failed = sum(c.right is None for c in chosen)
         if failed:
             print(f"{failed} not graded: their gold fails.", file=sys.stderr)

@@ -57,7 +57,7 @@ class CrossValidation(Shown):
     values: dict[str, NDArray[np.float64]]
     baseline: str
 
-    def summary(self, seed: int = 0) -> pd.DataFrame:
+    def summary(self) -> pd.DataFrame:
         """Return a row a policy, best first.
 
         Columns: policy, right, low and high (95%, by question), difference from the
@@ -74,7 +74,7 @@ class CrossValidation(Shown):
         for policy, value in self.values.items():
             right = share(value, questions)
             difference = paired_difference(value, base, questions)
-            gap = clustered_ratio(value - base, best - base, questions, seed=seed)
+            gap = clustered_ratio(value - base, best - base, questions)
             database_low, database_high = (
                 (0.0, 0.0)  # from itself it differs by nothing
                 if policy == self.baseline

@@ -100,7 +100,7 @@ def read_samples(
     return found
 
 
-def samples_table(samples: Sequence[SampledQuestion], seed: int = 0) -> pd.DataFrame:
+def samples_table(samples: Sequence[SampledQuestion]) -> pd.DataFrame:
     """Return a row a source and number of samples.
 
     Columns: source, calls, questions, and for ``pass`` (any right), ``majority`` and ``doubt`` the
@@ -122,8 +122,8 @@ def samples_table(samples: Sequence[SampledQuestion], seed: int = 0) -> pd.DataF
                 "doubt": [s.right[s.doubt[k - 1]] for s in mine],
             }.items():
                 values = np.array(right, dtype=float)
-                share = clustered_ratio(values, ones, ids, seed=seed)
-                gain = clustered_ratio(values - first, ones, ids, seed=seed)
+                share = clustered_ratio(values, ones, ids)
+                gain = clustered_ratio(values - first, ones, ids)
                 row |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
                 row |= {
                     f"{name}_gain": 100 * gain.estimate,
@@ -134,15 +134,13 @@ def samples_table(samples: Sequence[SampledQuestion], seed: int = 0) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def repairs_table(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def repairs_table(frame: pd.DataFrame) -> pd.DataFrame:
     """Return what one real repair, made always, gains: a row a model and method.
 
     Parameters
     ----------
     frame : DataFrame
         From `sqlbench.evidence.traces.load_repairs`.
-    seed : int
-        Of the intervals.
 
     Returns
     -------
@@ -161,9 +159,7 @@ def repairs_table(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
             continue
         fixed, broke = mine["outcome"] == "fixed", mine["outcome"] == "broke"
         change = np.asarray(fixed, dtype=float) - np.asarray(broke, dtype=float)
-        net = clustered_ratio(
-            change, np.ones(len(mine)), mine["question_index"].tolist(), seed=seed
-        )
+        net = clustered_ratio(change, np.ones(len(mine)), mine["question_index"].tolist())
         rows.append(
             {
                 "model": model, "method": method, "prompt_kind": kind, "questions": len(mine),

@@ -34,7 +34,7 @@ from sqlbench.evidence.offpolicy_logs import (
 )
 from sqlbench.html import Card, Grid, Shown, Text, facts
 from sqlbench.seeds import Role, generator
-from sqlbench.stats.intervals import bootstrap_ends, rough_note
+from sqlbench.stats.intervals import bootstrap_ends, mean_interval, rough_note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,17 +143,16 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
         q_hat[here] = _ridge(x[rest], a[rest], r[rest], x[here])
     robust = (target * q_hat).sum(axis=1) + w * (r - q_hat[np.arange(n), a])
     sums = np.stack([np.bincount(codes, v, k) for v in (w * r, w, robust, np.ones(n))], axis=1)
-    drawn_wr, drawn_w, drawn_robust, drawn_n = (counts @ sums).T
-    draws = {
-        "ips": drawn_wr / drawn_n,
-        "snips": drawn_wr / np.where(drawn_w > 0, drawn_w, np.nan),
-        "dm": _direct(x, a, r, target, codes, counts),
-        "dr": drawn_robust / drawn_n,
+    gained, weights, robust_sums, sizes = sums.T
+    means = {"ips": (gained, sizes), "snips": (gained, weights), "dr": (robust_sums, sizes)}
+    estimates = {
+        name: (float(top.sum() / bottom.sum()), *mean_interval(top, bottom))
+        for name, (top, bottom) in means.items()
     }
-    estimates = {}
-    for name, values in draws.items():
-        low, high = bootstrap_ends(values[1:], k)
-        estimates[name] = (float(values[0]), float(low), float(high))
+    direct = _direct(x, a, r, target, codes, counts)
+    low, high = bootstrap_ends(direct[1:], k)
+    bias = estimates["dr"][0] - float(direct[0])
+    estimates["dm"] = (float(direct[0]), float(low) + min(0.0, bias), float(high) + max(0.0, bias))
     effective = float(w.sum() ** 2 / (w @ w)) if w.any() else 0.0
     if effective < MIN_EFFECTIVE:
         warnings.append(

@@ -145,7 +145,7 @@ def _outcome(suite: Suite, question_id: str, one: StoredAnswer) -> str:
     return str(ErrorClass.WRONG_RESULT if result.rows else ErrorClass.EMPTY_RESULT)
 
 
-def systems_table(systems: Systems, seed: int = 0) -> pd.DataFrame:
+def systems_table(systems: Systems) -> pd.DataFrame:
     """Return a row a system, by accuracy.
 
     Columns: system, family, questions, right, right_low, right_high, failures, raised, raised_low,
@@ -162,9 +162,9 @@ def systems_table(systems: Systems, seed: int = 0) -> pd.DataFrame:
         asked = systems.outcomes[i] >= 0
         questions = np.flatnonzero(asked).tolist()
         failed = 1.0 - right[i][asked]
-        good = clustered_ratio(right[i][asked], np.ones(len(questions)), questions, seed=seed)
+        good = clustered_ratio(right[i][asked], np.ones(len(questions)), questions)
         n = max(failed.sum(), 1.0)
-        share = clustered_ratio(raised[i][asked], failed, questions, seed=seed)
+        share = clustered_ratio(raised[i][asked], failed, questions)
         rows.append(
             {
                 "system": name, "family": family_of(name), "questions": len(questions),

@@ -24,7 +24,7 @@ from sqlbench.grading.metrics import find_metric
 from sqlbench.grading.predictions import PredictionFileError
 from sqlbench.paths import located
 from sqlbench.signals.choice import Choice, choose_among
-from sqlbench.stats import Interval, cluster_bootstrap, share
+from sqlbench.stats import Interval, clustered_ratio, share
 from sqlbench.suites.base import Suite
 from sqlbench.words import markdown_table
 
@@ -150,7 +150,7 @@ class ChoiceFigures:
     closed: Interval
 
 
-def choice_figures(chosen: Sequence[Chosen], *, seed: int = 0) -> list[ChoiceFigures]:
+def choice_figures(chosen: Sequence[Chosen]) -> list[ChoiceFigures]:
     """Return the figures of each source, of the choices that were graded."""
     found = []
     for source in dict.fromkeys(c.candidates.source for c in chosen):
@@ -163,9 +163,7 @@ def choice_figures(chosen: Sequence[Chosen], *, seed: int = 0) -> list[ChoiceFig
         )
         questions = [c.candidates.question_id for c in mine]
         first, taken, best = (share(rows[:, i], questions) for i in range(3))
-        closed = cluster_bootstrap(
-            rows, questions, lambda t: (t[..., 1] - t[..., 0]) / (t[..., 2] - t[..., 0]), seed=seed
-        )
+        closed = clustered_ratio(rows[:, 1] - rows[:, 0], rows[:, 2] - rows[:, 0], questions)
         found.append(ChoiceFigures(source, len(mine), first, taken, best, closed))
     return found
 

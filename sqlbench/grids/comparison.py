@@ -20,9 +20,9 @@ from sqlbench.runs.config import RunConfig
 from sqlbench.runs.missing import failure_lines
 from sqlbench.stats import (
     Interval,
-    cluster_bootstrap,
     clustered_ratio,
     difference_of_shares,
+    gap_closed,
     interval_text,
     paired_difference,
     points_text,
@@ -239,13 +239,7 @@ class Comparison(Shown):
             total = self.config.episodes
             episodes = range(round(0.7 * total), total)
         columns, clusters = self._columns([name, low, high], self.rates[0], episodes, by)
-
-        def closed(t: NDArray[np.float64]) -> NDArray[np.float64]:
-            mine, bottom, top = (t[..., i] / t[..., i + 1] for i in (0, 2, 4))
-            share: NDArray[np.float64] = (mine - bottom) / (top - bottom)
-            return share
-
-        return cluster_bootstrap(columns, clusters, closed)
+        return gap_closed(columns, clusters)
 
     def curves(self, name: str, window: int = 100) -> pd.DataFrame:
         """Return a variant's share of repaired failures in a moving window, a column a seed.

@@ -5,13 +5,12 @@ clusters or all of them are alike. Uses the ground alone. Begin with `estimates`
 """
 
 from sqlbench.stats.estimates import (
-    RESAMPLES,
     Interval,
     McNemar,
     Rate,
-    cluster_bootstrap,
     clustered_ratio,
     difference_of_shares,
+    gap_closed,
     interval_text,
     mcnemar,
     paired_difference,
@@ -28,14 +27,13 @@ from sqlbench.stats.estimates import (
 from sqlbench.stats.intervals import ROUGH, rough_note
 
 __all__ = [
-    "RESAMPLES",
     "ROUGH",
     "Interval",
     "McNemar",
     "Rate",
-    "cluster_bootstrap",
     "clustered_ratio",
     "difference_of_shares",
+    "gap_closed",
     "interval_text",
     "mcnemar",
     "paired_difference",

@@ -8,7 +8,7 @@ or of such as are all alike, is the rule of `sqlbench.stats.intervals`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +16,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sqlbench.exceptions import ConfigError
-from sqlbench.seeds import Role, generator
 from sqlbench.stats.intervals import (
     NORMAL,
     ROUGH,
-    bootstrap_ends,
     cluster_sums,
     difference_interval,
     mean_interval,
+    ratio_interval,
     share_interval,
     students_t,
     wilson_of,
 )
 
-RESAMPLES = 2000
 _ROUGH_MARK = " (rough)"
 Array = NDArray[np.float64]
 
@@ -118,59 +116,11 @@ def points_text(value: float, low: float, high: float) -> str:
     return interval_text(100 * value, 100 * low, 100 * high, "+.1f")
 
 
-def cluster_bootstrap(
-    columns: ArrayLike,
-    clusters: Sequence[Any],
-    statistic: Callable[[Array], Array],
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Bootstrap a function of totals, resampling whole clusters (percentile interval).
-
-    Parameters
-    ----------
-    columns : array_like of shape (n, m)
-        A row a value; whatever is compared stands in one row, so that pairs stay pairs.
-    clusters : sequence of length n
-        The cluster (question, database) of each row.
-    statistic : callable
-        Takes totals of shape (…, m) and returns shape (…): ``lambda t: t[..., 0] / t[..., 1]``.
-    confidence : float
-        In (0, 1).
-    seed : int
-        Of the resampling.
-
-    Returns
-    -------
-    Interval
-        What is unknown is NaN: a ratio to 0; both ends with fewer than two clusters, where nothing
-        can be resampled, and with clusters that are all alike; an end beyond which a ratio to 0
-        lies in too many resamples. Resamples that are 0 to 0 are left out.
-
-    References
-    ----------
-    B. Efron, R. J. Tibshirani: An Introduction to the Bootstrap, 1993, chapters 8 and 13; the
-    tails as in `sqlbench.stats.intervals`.
-    """
-    rows = np.asarray(columns, dtype=float)
-    sums = cluster_sums(rows, clusters)
-    k = len(sums)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        estimate = float(statistic(sums.sum(axis=0)))
-        estimate = estimate if math.isfinite(estimate) else math.nan
-        if k < 2:
-            return Interval(estimate, math.nan, math.nan, len(rows), k)
-        drawn = generator(seed, Role.ANALYSIS).multinomial(k, np.full(k, 1 / k), size=RESAMPLES)
-        low, high = bootstrap_ends(statistic(drawn @ sums), k, confidence)
-    return Interval(estimate, float(low), float(high), len(rows), k)
-
-
 def clustered_ratio(
     numerator: ArrayLike,
     denominator: ArrayLike,
     clusters: Sequence[Any],
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> Interval:
     """Return Σnumerator / Σdenominator with its interval: a mean over a subset, for example.
 
@@ -188,10 +138,10 @@ def clustered_ratio(
     elif len(bottom) and (bottom == 1).all():
         ends = mean_interval(sums[:, 0], sums[:, 1], confidence)
     else:
-        return cluster_bootstrap(
-            columns, clusters, lambda t: t[..., 0] / t[..., 1], confidence, seed
-        )
-    return Interval(float(top.sum() / bottom.sum()), *ends, len(columns), len(sums))
+        ends = ratio_interval(sums[:, 0], sums[:, 1], confidence)
+    total = float(bottom.sum())
+    estimate = float(top.sum()) / total if total else math.nan
+    return Interval(estimate, *ends, len(columns), len(sums))
 
 
 def share(values: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95) -> Interval:
@@ -227,6 +177,38 @@ def difference_of_shares(
     known = total[1] > 0 and total[3] > 0
     estimate = float(total[0] / total[1] - total[2] / total[3]) if known else math.nan
     return Interval(estimate, *ends, len(rows), len(sums))
+
+
+def gap_closed(columns: ArrayLike, clusters: Sequence[Any], confidence: float = 0.95) -> Interval:
+    """Return the share of the gap between two shares that a third one closes.
+
+    Parameters
+    ----------
+    columns : array_like of shape (n, 6)
+        Hits and cases of the one that closes it, of the gap's lower end, and of its upper end; a
+        row is on one cluster.
+    clusters : sequence of length n
+        The cluster of each row.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    Interval
+        Unknown where there is no gap for sure, and where all clusters are alike.
+    """
+    rows = np.asarray(columns, dtype=float)
+    sums = cluster_sums(rows, clusters)
+    hits, cases = sums[:, 0::2], sums[:, 1::2]
+    if not len(sums) or not cases.sum(axis=0).all():
+        return Interval(math.nan, math.nan, math.nan, len(rows), len(sums))
+    shares = hits.sum(axis=0) / cases.sum(axis=0)
+    # What each cluster adds to a share: the share, and by how much its own cases part from it.
+    added = shares + (hits - shares * cases) / cases.mean(axis=0)
+    closed, gap = added[:, 0] - added[:, 1], added[:, 2] - added[:, 1]
+    whole = float(shares[2] - shares[1])
+    estimate = float(shares[0] - shares[1]) / whole if whole else math.nan
+    return Interval(estimate, *ratio_interval(closed, gap, confidence), len(rows), len(sums))
 
 
 def paired_difference(

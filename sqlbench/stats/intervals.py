@@ -20,9 +20,11 @@ Episodes on one question are not independent, so questions are what an interval 
 - A mean of anything else, a cost for example: Student's t, freed of the skewness by Hall's (1992)
   transformation; of k - 2 degrees of freedom (of k - 1 up to three clusters), for the skewness is
   estimated as the spread is.
-- Anything else: the bootstrap of whole clusters, with the tails that Student's t has at k clusters
-  (the expanded percentile interval: Hesterberg 2015). Where all resamples are alike, or there is
-  one cluster, the interval is unknown.
+- A ratio whose denominator varies, as the share of a gap that is closed: Fieller's interval
+  (1954) by Student's t. Where the denominator may be 0 as well, both ends are unknown.
+- Anything else, an area under a curve for example: the bootstrap of whole clusters, with the tails
+  that Student's t has at k clusters (the expanded percentile interval: Hesterberg 2015). Where all
+  resamples are alike, or there is one cluster, the interval is unknown.
 
 References
 ----------
@@ -30,6 +32,7 @@ E. B. Wilson: Probable inference, the law of succession, and statistical inferen
 L. Kish: Survey Sampling, 1965, section 8.2.
 F. E. Satterthwaite: An approximate distribution of estimates of variance components, Biometrics
 Bulletin 2, 1946.
+E. C. Fieller: Some problems in interval estimation, JRSS B 16, 1954.
 E. L. Korn, B. I. Graubard: Confidence intervals for proportions with small expected number of
 positive counts estimated from survey data, Survey Methodology 24, 1998.
 L. D. Brown, T. T. Cai, A. DasGupta: Interval estimation for a binomial proportion, Statistical
@@ -214,6 +217,43 @@ def mean_interval(sums: Array, cases: Array, confidence: float = 0.95) -> tuple[
         return 3 / skew * (math.cbrt(root) - 1) if abs(skew) > 1e-6 else end
 
     return mean - spread * freed(tail), mean - spread * freed(-tail)
+
+
+def ratio_interval(tops: Array, bottoms: Array, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of Σtops / Σbottoms, of which neither need be a count of cases.
+
+    Parameters
+    ----------
+    tops, bottoms : ndarray of shape (clusters,)
+        What each cluster adds.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    tuple of float
+        The two ends; NaN where the sum of ``bottoms`` may be 0, or the clusters are all alike.
+    """
+    k = len(tops)
+    if k < 2:
+        return math.nan, math.nan
+    top, bottom = float(tops.mean()), float(bottoms.mean())
+    own, shared, other = (
+        float(a @ b) / (k * (k - 1))
+        for a, b in (
+            (tops - top, tops - top),
+            (tops - top, bottoms - bottom),
+            (bottoms - bottom, bottoms - bottom),
+        )
+    )
+    t = students_t((1 + confidence) / 2, k - 1)
+    # The ends solve (top - x bottom)² = t² (own - 2 x shared + x² other): a x² - 2 b x + c = 0.
+    a, b, c = bottom**2 - t * t * other, top * bottom - t * t * shared, top**2 - t * t * own
+    root = b * b - a * c
+    if a <= 0 or root <= 1e-18 * max(b * b, abs(a * c)):
+        return math.nan, math.nan
+    half = math.sqrt(root) / a
+    return b / a - half, b / a + half
 
 
 def bootstrap_ends(resampled: Array, clusters: int, confidence: float = 0.95) -> Array:

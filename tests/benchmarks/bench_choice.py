@@ -33,7 +33,7 @@ from sqlbench.signals.choice_weights import (
     save_choice_weights,
 )
 from sqlbench.signals.registry import NAMES
-from sqlbench.stats import Interval, cluster_bootstrap, paired_difference
+from sqlbench.stats import Interval, clustered_ratio, paired_difference
 
 FOLDS = 6
 
@@ -98,7 +98,7 @@ def pick(s: Set, group: Group, weights: ChoiceWeights) -> int:
 
 
 def choice_figures(
-    sets: Sequence[Set], choices: Sequence[int], seed: int
+    sets: Sequence[Set], choices: Sequence[int]
 ) -> Iterator[tuple[str, float, str, Interval]]:
     """Yield for each source what is closed of the gap, with its text, and the points gained.
 
@@ -115,10 +115,7 @@ def choice_figures(
         )  # fmt: skip
         databases = [s.database for s, _ in mine]
         closed, agreed = (
-            cluster_bootstrap(
-                hits, databases, lambda t, i=i: (t[..., i] - t[..., 0]) / (t[..., 2] - t[..., 0]),
-                seed=seed,
-            )
+            clustered_ratio(hits[:, i] - hits[:, 0], hits[:, 2] - hits[:, 0], databases)
             for i in (1, 3)
         )  # fmt: skip
         over = paired_difference(hits[:, 1], hits[:, 3], databases)
@@ -189,7 +186,7 @@ def main() -> None:
         cache=options.cache,
     )  # fmt: skip
     choices = choices_of(stored, inputs, doubts[:, 0], taught)
-    for source, _, text, over in choice_figures(stored.sets, choices, options.seed):
+    for source, _, text, over in choice_figures(stored.sets, choices):
         print(f"{source}: of the gap {text}; points over agreement {over.points}")
     if options.write:
         groups = groups_of(stored, inputs, doubts[:, 0], taught)

@@ -146,7 +146,7 @@ def of_systems(lines: Lines, args: argparse.Namespace) -> None:
         taught = {str(r["source"]) for r in rows_of(own)} if own.exists() else set()
         choices = choices_of(stored, inputs, doubts[:, 0], taught)
         aim_of = {"chatgpt": 0.6, "gpt4": 0.5}
-        for source, closed, text, over in choice_figures(stored.sets, choices, args.seed):
+        for source, closed, text, over in choice_figures(stored.sets, choices):
             lines.add(
                 f"choice, {source}, gap closed", closed, text, aim_of.get(source.lower(), 0.15)
             )
