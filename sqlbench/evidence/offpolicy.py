@@ -10,8 +10,10 @@ its first repair. Four estimators, on n logged decisions (x, a, r) with propensi
 - DR, doubly robust (Dudík, Langford and Li 2011): DM plus the mean of w·(r − q̂(x, a)); q̂ is fitted
   on the other questions (cross-fitting), so DR is unbiased like IPS.
 
-Intervals are percentiles of a bootstrap that resamples whole questions. What cannot be answered
-from a log is refused: a propensity that is missing, 0 or 1, or arms that the log never tried.
+Intervals count questions: Student's t, freed of the skewness that rare large weights bring (IPS,
+SNIPS, DR: `sqlbench.stats.intervals`), and for DM the percentiles of a bootstrap of whole
+questions, stretched by the bias that the doubly robust correction finds in it. What cannot be
+answered from a log is refused: a propensity that is missing, 0 or 1, or arms that the log never tried.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ RESAMPLES = 1000
 FOLDS = 5
 RIDGE = 0.1
 LEARNED = "learned"
-# Below this, percentiles of a bootstrap say little.
+# Below this, intervals say little.
 MIN_EFFECTIVE = 30.0
 
 

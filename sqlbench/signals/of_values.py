@@ -183,7 +183,8 @@ def number_not_said(r: Reading, s: Statement) -> Measure:
     free = ("0", "1", "100", "100.0", "1.0") if calculation_asked(r.question) else ("0", "1")
     found = [n for n in _numbers(s) if n not in known and n not in free]
     found = [n for n in found if not _near_number(n, known)]
-    return (len(found), f"The question does not say {shown(found)}.") if found else 0
+    said = shown(n.removesuffix(".") for n in found)  # SQL may write 100. for 100
+    return (len(found), f"The question does not say {said}.") if found else 0
 
 
 @signal.of_statement

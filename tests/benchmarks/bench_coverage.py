@@ -7,9 +7,10 @@ interval holds its truth (the mean over rates between 0 and 1, and the least of 
 1 is held always), and how often an end of it was unknown, which holds whatever lies beyond it.
 Where there are 5,000 episodes or more, and for the closed gap, a fifth of RUNS must do.
 
-With ``--off-policy``: the same of the off-policy estimates (a fifth of RUNS for each of the pairs
+With ``--off-policy``: the same of the off-policy estimates (half of RUNS logs for each of the pairs
 of a logging policy and a target), how many logs were refused for want of overlap, and how many of
-the rest came with a warning. ``--questions 5 20`` prints these rows alone; ``--seed`` draws others.
+the rest came with a warning: what holds of those without, and of those that say that they are
+rough. ``--questions 5 20`` prints these rows alone; ``--seed`` draws others.
 """
 
 from __future__ import annotations
@@ -156,14 +157,19 @@ def print_off_policy(logs: int, seed: int, questions: Sequence[int]) -> None:
     print("|---|---|---|---|" + "---|" * len(ESTIMATORS))
     for k in questions:
         for n in DECISIONS:
-            held: dict[str, list[list[bool]]] = {e: [] for e in ESTIMATORS}
-            unknown, refused, rough = dict.fromkeys(ESTIMATORS, 0), 0, 0
+            kinds = ("no warning", "rough")
+            held: dict[str, dict[str, list[list[bool]]]] = {
+                kind: {e: [] for e in ESTIMATORS} for kind in kinds
+            }
+            counts, refused = dict.fromkeys(kinds, 0), 0
             for pair, policies in enumerate(PAIRS):
                 behaviour, target = (
                     target_probabilities(make_policy(p), contexts) for p in policies
                 )
                 truth = exact_value(table, target)
-                each: dict[str, list[bool]] = {e: [] for e in ESTIMATORS}
+                each: dict[str, dict[str, list[bool]]] = {
+                    kind: {e: [] for e in ESTIMATORS} for kind in kinds
+                }
                 for log in range(logs):
                     rng = np.random.default_rng([seed, k, n, pair, log])
                     logged, rows = simulated_log(table, behaviour, k, n, rng)
@@ -172,17 +178,26 @@ def print_off_policy(logs: int, seed: int, questions: Sequence[int]) -> None:
                     except OffPolicyError:
                         refused += 1
                         continue
-                    rough += bool(found.warning)
+                    kind = kinds[bool(found.warning)]
+                    counts[kind] += 1
                     for e, (_, low, high) in found.estimates.items():
-                        unknown[e] += bool(np.isnan(low) or np.isnan(high))
                         if not (np.isnan(low) and np.isnan(high)):
-                            each[e].append(holds(low, high, truth))
-                for e in ESTIMATORS:
-                    # A handful of logs that are not refused says nothing of a pair.
-                    held[e].append(each[e] if len(each[e]) >= logs / 2 else [])
+                            each[kind][e].append(holds(low, high, truth))
+                for kind in kinds:
+                    for e in ESTIMATORS:
+                        # A handful of logs says nothing of a pair.
+                        enough = len(each[kind][e]) >= logs / 4
+                        held[kind][e].append(each[kind][e] if enough else [])
             done = len(PAIRS) * logs
-            cells = [cell(held[e], unknown[e], max(1, done - refused)) for e in ESTIMATORS]
-            told = f"{refused / done:.0%} | {rough / max(1, done - refused):.0%}"
+            cells = [
+                "; ".join(
+                    f"{name}{said}"
+                    for kind, name in zip(kinds, ("", "rough "), strict=True)
+                    if (said := cell(held[kind][e], 0, 1))
+                )
+                for e in ESTIMATORS
+            ]
+            told = f"{refused / done:.0%} | {counts['rough'] / max(1, done - refused):.0%}"
             print(f"| {k:,} | {n} | {told} | {' | '.join(cells)} |", flush=True)
 
 
@@ -195,7 +210,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.off_policy:
         print_off_policy(
-            max(1, options.runs // 5), options.seed, options.questions or QUESTIONS[2:]
+            max(1, options.runs // 2), options.seed, options.questions or QUESTIONS[2:]
         )
     else:
         print_rates(options.runs, options.seed, options.questions or QUESTIONS)
