@@ -13,7 +13,8 @@ its first repair. Four estimators, on n logged decisions (x, a, r) with propensi
 Intervals count questions: Student's t, freed of the skewness that rare large weights bring (IPS,
 SNIPS, DR: `sqlbench.stats.intervals`), and for DM the percentiles of a bootstrap of whole
 questions, stretched by the bias that the doubly robust correction finds in it. What cannot be
-answered from a log is refused: a propensity that is missing, 0 or 1, or arms that the log never tried.
+answered from a log is refused: a propensity that is missing, 0 or 1, or arms that the log never
+tried.
 """
 
 from __future__ import annotations
