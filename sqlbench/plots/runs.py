@@ -165,7 +165,7 @@ def reward_breakdown(
     title = "Reward breakdown over episodes"
     if known.any():
         title += ", sum with 95% interval"
-        title += "" if known.all() else " (no line where that says nothing)"
+        title += "" if known.all() else " where known"
     return titled(ax, title, named.caveat)
 
 

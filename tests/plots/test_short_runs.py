@@ -185,10 +185,10 @@ def test_where_some_intervals_say_nothing_the_title_says_so(run):
     def title(shown):
         return plots.reward_breakdown(shown).get_title(loc="left")
 
-    assert "95% interval" in title(run) and "says nothing" not in title(run)
+    assert "95% interval" in title(run) and "known" not in title(run)
     some = copy.copy(run)
     some._log = [e for e in run.log if e.index < 120 or e.first]
-    assert "95% interval (no line where that says nothing)" in title(some)
+    assert "95% interval where known" in title(some)
     alike = analysis.reward_curve(some).iloc[-1]
     assert alike["reward"] == 1 and np.isnan(alike["low"]), "alike by chance is not certain"
     assert "interval" not in title(cut(run, 12))
