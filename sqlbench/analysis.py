@@ -28,6 +28,19 @@ if TYPE_CHECKING:
     from sqlbench.runs.run import Run
 
 COMPONENTS = ("base", "attempt_penalty", "severity_bonus", "change_bonus")
+MEANINGS = {
+    "first": "attempt 1 is right",
+    "field": "the first attempt that ran and returned rows is right, which is where an agent "
+    "without an oracle stops",
+    "gated": "the first attempt that ran and is little doubted is right, which is where an agent "
+    "that measures its doubt stops",
+    "any": "some attempt is right",
+    "repaired": "the episode ends right, given that attempt 1 failed",
+    "fixed": "a wrong first answer became right",
+    "broken": "a right first answer became wrong",
+    "audited_fixed": "the same as fixed, if the doubts decide which answer is kept",
+    "audited_broken": "the same as broken, if the doubts decide which answer is kept",
+}
 
 
 # With fewer failures a curve begins at its first full window, which is short.
@@ -91,7 +104,8 @@ def reward_curve(run: Run, bins: int = 15, *, planned: bool = False) -> pd.DataF
 
     Index: the first episode of each bin. Columns: the four components, reward, and the 95% interval
     of that (low, high), clustered by question; NaN where a bin holds fewer than `FEW_QUESTIONS`,
-    and where it would be wider than the rewards of the run lie apart: it would say nothing.
+    where all its rewards are alike, and where it would be wider than the rewards of the run lie
+    apart: it would say nothing.
 
     References
     ----------
@@ -111,7 +125,7 @@ def reward_curve(run: Run, bins: int = 15, *, planned: bool = False) -> pd.DataF
     k = clusters["size"].where(clusters["size"] >= FEW_QUESTIONS)
     half = stdtrit(k - 1, 0.975) * np.sqrt(clusters["sum"] * k / (k - 1)) / groups.size()
     apart = steps["reward"].max() - steps["reward"].min()
-    half = np.where(2 * half < apart, half, np.nan)
+    half = np.where((half > 0) & (2 * half < apart), half, np.nan)
     return means.assign(low=means["reward"] - half, high=means["reward"] + half)
 
 
@@ -219,6 +233,14 @@ def run_table(run: Run) -> str:
     )
 
 
+def rate_meanings(run: Run) -> str:
+    """Return what each rate of a run's table means, as Markdown."""
+    told = [f"**{name}**: {MEANINGS[name]}." for name in rates(run)]
+    if run.summary.get("pass_at"):
+        told.append("**pass@k**: some of k independent first answers is right.")
+    return " ".join(told)
+
+
 def _cost_rows(summary: dict[str, Any]) -> list[list[str]]:
     inside = [
         f"{summary[f'{part}_tokens']:,} {part}"
@@ -240,10 +262,12 @@ def _cost_rows(summary: dict[str, Any]) -> list[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """The share of failures repaired in the first and in the second half of a run."""
+    """The share of failures repaired in either half of a run, and how many those are."""
 
     early: float
     late: float
+    early_failures: int
+    late_failures: int
 
 
 def halves(run: Run) -> Halves | None:
@@ -257,9 +281,8 @@ def halves(run: Run) -> Halves | None:
     early = failed["episode"] < span(run) / 2
     if early.all() or not early.any():
         return None
-    return Halves(
-        float(failed.loc[early, "success"].mean()), float(failed.loc[~early, "success"].mean())
-    )
+    first, second = failed.loc[early, "success"], failed.loc[~early, "success"]
+    return Halves(float(first.mean()), float(second.mean()), len(first), len(second))
 
 
 def repaired_episodes(run: Run, n: int = 3) -> list[Episode]:

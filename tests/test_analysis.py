@@ -125,3 +125,22 @@ def test_a_table_over_few_questions_says_that_its_intervals_are_rough(suite):
     wrong = analysis.rates(run_of(suite, episodes=7, seed=2))
     assert wrong["any"].clusters == 7 and 0 < wrong["repaired"].clusters < 5
     assert "(repaired)" in analysis.run_table(run_of(suite, episodes=7, seed=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"feedback": "always"}, {"samples": 2}])
+def test_every_rate_of_a_table_is_explained(suite, options):
+    for shown in (run_of(suite, episodes=4, **options), run_of(suite, episodes=4, signals=True)):
+        said = analysis.rate_meanings(shown)
+        assert all(f"**{name}**: " in said for name in analysis.rates(shown))
+        assert ("pass@k" in said) == (shown.config.samples > 1)
+
+
+def test_the_halves_of_a_run_count_their_failures(suite):
+    shown = run_of(suite, episodes=40)
+    halves = analysis.halves(shown)
+    failed = [e for e in shown.log if not e.first]
+    late = [e for e in failed if e.index >= 20]
+    assert (halves.early_failures, halves.late_failures) == (len(failed) - len(late), len(late))
+    assert halves.late == pytest.approx(sum(e.success for e in late) / len(late))
+    said = check_claims(shown)[-1]
+    assert f"of {halves.early_failures} failures in the first half, " in said

@@ -5,6 +5,7 @@
 `widgets`, `cli` and notebooks use it. Begin with `runs`.
 """
 
+from sqlbench.plots.look import shown
 from sqlbench.plots.runs import (
     arm_estimate,
     arm_estimates,
@@ -25,4 +26,5 @@ __all__ = [
     "overview",
     "rates",
     "reward_breakdown",
+    "shown",
 ]

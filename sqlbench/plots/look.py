@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import resources
 from itertools import product
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -23,6 +23,9 @@ from matplotlib.ticker import FuncFormatter
 
 from sqlbench.episodes.repair import ARMS
 from sqlbench.policies.registry import POLICY_NAMES
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 STYLE = str(resources.files("sqlbench.plots") / "sqlbench.mplstyle")
 INK = "#333333"
@@ -132,6 +135,18 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = (8, 4)) -> Axes:
         return ax
     # Not by pyplot, which would keep every figure alive and draw it a second time in a notebook.
     return Figure(figsize=size, layout="constrained").add_subplot()
+
+
+def shown(ax: Axes) -> Figure | Markdown:
+    """Return the figure of an Axes; where that only says why it is empty, its words as a text."""
+    if ax.axison or not ax.texts:
+        assert isinstance(ax.figure, Figure)
+        return ax.figure
+    from IPython.display import Markdown
+
+    title = ax.get_title(loc="left").replace("\n", " ")
+    text = f"{title}: {ax.texts[0].get_text()}."
+    return Markdown(text)  # type: ignore[no-untyped-call]
 
 
 def line(ax: Axes, x: Any, y: Any, look: Look, label: str, *, marked: bool = True) -> None:

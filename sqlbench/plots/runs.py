@@ -137,7 +137,7 @@ def _no_curve(named: NamedRuns, curves: Iterable[pd.DataFrame], most: int) -> st
     if not most:
         return "no failure to repair"
     if all(run.config.max_attempts == 1 for run in named.values()):
-        return "one attempt an episode: nothing is repaired"
+        return "with one attempt an episode nothing is repaired"
     if not any(curve["rate"].notna().any() for curve in curves):
         return f"{counted(most, 'failure')}: too few for a curve"
     return ""
@@ -158,16 +158,19 @@ def reward_breakdown(
     if not any(run.log for run in named.values()):
         _say(ax, "no episode has finished")
         return titled(ax, "Reward breakdown over episodes", named.caveat)
-    known = False
+    known = np.array([], dtype=bool)
     for strip, run in _strips(ax, named, planned=planned):
-        known |= _draw_rewards(strip, run, bins, planned=planned)
+        known = np.append(known, _draw_rewards(strip, run, bins, planned=planned))
         strip.set_ylabel("mean reward of an attempt" if len(named) == 1 else "mean reward")
-    title = "Reward breakdown over episodes" + (", sum with 95% interval" if known else "")
+    title = "Reward breakdown over episodes"
+    if known.any():
+        title += ", sum with 95% interval"
+        title += "" if known.all() else " where known"
     return titled(ax, title, named.caveat)
 
 
-def _draw_rewards(ax: Axes, run: Run, bins: int, *, planned: bool) -> bool:
-    """Draw a run's rewards; return whether any interval of theirs is known."""
+def _draw_rewards(ax: Axes, run: Run, bins: int, *, planned: bool) -> NDArray[np.bool_]:
+    """Draw a run's rewards; return of each bin whether its interval is known."""
     means = analysis.reward_curve(run, bins, planned=planned)
     edges = _edges(means, run, bins, planned=planned)
     means = means.reindex(edges[:-1])
@@ -182,7 +185,7 @@ def _draw_rewards(ax: Axes, run: Run, bins: int, *, planned: bool) -> bool:
     ax.stairs(means["reward"], edges, baseline=None, color="black", lw=1.6, label="reward (sum)")
     ax.vlines((edges[:-1] + edges[1:]) / 2, means["low"], means["high"], color="black", lw=1)
     ax.axhline(0, color=INK, lw=0.8)
-    return bool(means["low"].notna().any())
+    return means.loc[means["reward"].notna(), "low"].notna().to_numpy(dtype=bool)
 
 
 @styled
@@ -215,9 +218,9 @@ def arm_selection(
 @styled
 def error_arm_heatmap(run: Run, ax: Axes | None = None) -> Axes:
     """Draw how often each arm repaired each error class (colour), and how often it was chosen."""
-    ax = new_axes(ax, (8, 4.6))
     table = analysis.repair_table(run)
     classes = [str(c) for c in ErrorClass if str(c) in set(table["error_class"])]
+    ax = new_axes(ax, (8, min(4.6, 1.9 + 0.45 * len(classes))))
     arms = [str(a) for a in ARMS]
     if not classes:
         _say(ax, _no_repair([run]))
@@ -264,6 +267,10 @@ def arm_estimate(estimates: pd.DataFrame, arm: str, ax: Axes | None = None) -> A
     ax.plot(x, mean, "o-", color=INK, lw=1.4, ms=2.5)
     if len(x) == 1:  # a band needs two places
         ax.errorbar(x, mean, width, color=ARM_COLOURS[arm], elinewidth=4, alpha=0.5)
+    if not len(x):
+        ax.text(
+            0.5, 0.6, "never chosen", ha="center", transform=ax.transAxes, color=INK, fontsize=9
+        )
     ax.axhline(0, color="#999999", lw=0.8)
     ax.set_title(arm, fontsize=10, pad=4)
     return ax
@@ -344,7 +351,7 @@ def _say(ax: Axes, text: str) -> None:
 def _no_repair(runs: Iterable[Run]) -> str:
     """Say why there is no repair prompt to show."""
     if all(run.config.max_attempts == 1 for run in runs):
-        return "one attempt an episode: nothing is repaired"
+        return "with one attempt an episode nothing is repaired"
     if any(len(episode.steps) > 1 for run in runs for episode in run.log):
         return "answers from scratch only: no repair was chosen"
     return "no repair was made"

@@ -70,7 +70,10 @@ def _learned(run: Run) -> str:
             "Not claimed: that the policy learned. A half of the episodes has no failure to repair."
         )
     half = "half" if run.finished else f"half of {counted(len(run.log), 'episode')}"
-    seen = f"{learned.early:.0%} of the failures in the first {half}, {learned.late:.0%} later"
+    seen = (
+        f"{learned.early:.0%} of {counted(learned.early_failures, 'failure')} in the first {half}, "
+        f"{learned.late:.0%} of {learned.late_failures} later"
+    )
     # Of the run that the notebook shows it is known; of another nobody promised it.
     shown = (c.suite, c.model, c.policy, c.feedback, c.learner) == (
         "marketplace", "simulated", "linucb", "oracle", "standard",
@@ -79,4 +82,7 @@ def _learned(run: Run) -> str:
     if shown and plain and c.max_attempts == 5 and c.episodes >= 300 and run.finished:
         assert learned.late > learned.early, "the bandit repairs more in the second half"
         return f"The bandit repairs more in the second half: {seen}."
-    return f"Not claimed of this run: that the policy repairs more with time. It repaired {seen}."
+    return (
+        "Not claimed of this run: that the policy repairs more with time, which is checked of the "
+        f"notebook's own experiment alone. It repaired {seen}."
+    )

@@ -26,7 +26,7 @@ table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; vertical-align: top; padding: 4px 12px 4px 0;
   border-bottom: 1px solid rgba(128,128,128,.35); font-variant-numeric: tabular-nums }}
 td {{ overflow-wrap: anywhere }}
-td:nth-child(n+2):nth-child(-n+5) {{ min-width: 7em }}
+td:nth-child(n+2):nth-child(-n+5) {{ min-width: 6em }}
 .whole {{ white-space: nowrap; overflow-wrap: normal }}
 </style></head><body>
 """
@@ -60,7 +60,7 @@ def write_index(folder: str | Path) -> Path:
     folders = [p for p in root.iterdir() if p.is_dir()]
     runs = sorted((p for p in folders if (p / "run.json").is_file()), key=_time, reverse=True)
     lines = "".join(_run_line(p, root) for p in runs)
-    names = ("date", "run", "suite", "model", "policy", "episodes", *_RATES, "report")
+    names = ("date (UTC)", "run", "suite", "model", "policy", "episodes", *_RATES, "report")
     head = "".join(f"<th>{n}</th>" for n in names)
     page = (
         f"{_HEAD}<h1>Runs</h1><p>Rates with 95% intervals, clustered by question.</p>"
@@ -134,5 +134,5 @@ def _time(folder: Path) -> float:
 
 
 def _date(seconds: float) -> str:
-    when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
     return f'<span class="whole">{when}</span>'

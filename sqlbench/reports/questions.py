@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SHOWN = 100
 _HEADER = ("question", "difficulty", "asked", "first", "solved", "classes met", "last reason")
 _LONGEST = 60
+_LONGEST_MESSAGE = 240  # behind an address, which says little, comes what was wrong
 
 
 def questions_card(run: Run) -> Card:
@@ -26,25 +27,30 @@ def questions_card(run: Run) -> Card:
     frame, note = _frame(run)
     unsolved = never_solved(frame)
     rest = frame[(frame["asked"] > 0) & (frame["solved"] > 0)]
-    unasked = int((frame["asked"] == 0).sum())
+    unasked, lost = _unanswered(run, frame)
     parts: list[Text | Grid] = [Text(note)] if note else []
+    if lost:
+        parts.append(
+            Text(f"{counted(lost, 'question')} more asked: every episode of theirs failed.")
+        )
     parts += [Text(f"{counted(unasked, 'question')} not asked.")] if unasked else []
     for title, part in (("Never solved", unsolved), ("Solved at least once", rest)):
         if len(part):
             parts.append(_grid(part, title, run.mark, opened=part is unsolved))
     asked = len(unsolved) + len(rest)
-    return Card(f"{counted(asked, 'question')} asked, {len(unsolved)} never solved", parts)
+    verb = "answered" if lost else "asked"
+    return Card(f"{counted(asked, 'question')} {verb}, {len(unsolved)} never solved", parts)
 
 
 def questions_text(run: Run, *, only_unsolved: bool = False) -> str:
     """Return a run's questions as a table for the terminal."""
     frame, note = _frame(run)
     shown = never_solved(frame) if only_unsolved else frame
-    unsolved, asked = len(never_solved(frame)), int((frame["asked"] > 0).sum())
-    lines = [
-        f"{run.label}{run.mark}: {counted(asked, 'question')} of {len(frame)} asked, "
-        f"{unsolved} never solved"
-    ]
+    unsolved, answered = len(never_solved(frame)), int((frame["asked"] > 0).sum())
+    _, lost = _unanswered(run, frame)
+    asked = f"{counted(answered + lost, 'question')} of {len(frame)} asked"
+    asked += f", {lost} of them in failed episodes alone" if lost else ""
+    lines = [f"{run.label}{run.mark}: {asked}, {unsolved} never solved"]
     lines += [note] if note else []
     if len(shown):
         lines += ["", markdown_table([*_HEADER, "text"], [[*r, t] for r, t in _rows(shown)])]
@@ -56,9 +62,10 @@ def failures_text(run: Run, most: int = 20) -> str:
     if not run.failed:
         return ""
     rows = [
-        (f["episode"], f["question_id"], f["attempt"], f["kind"], _short(str(f["message"])))
+        (f["episode"], f["question_id"], f["attempt"], f["kind"],
+         _short(str(f["message"]), _LONGEST_MESSAGE))
         for f in run.failed[:most]
-    ]
+    ]  # fmt: skip
     more = len(run.failed) - len(rows)
     table = markdown_table(["episode", "question", "attempt", "kind", "what was said"], rows)
     return table + (f"\n\n… and {more:,} more in failures.jsonl." if more else "")
@@ -70,6 +77,13 @@ def _frame(run: Run) -> tuple[pd.DataFrame, str]:
     except (SQLBenchError, OSError) as error:
         return question_frame(run, None), f"Without the questions' texts: {error}"
     return question_frame(run, suite), ""
+
+
+def _unanswered(run: Run, frame: pd.DataFrame) -> tuple[int, int]:
+    """Return how many questions were not asked, and how many in failed episodes alone."""
+    unanswered = frame.loc[frame["asked"] == 0, "question_id"]
+    lost = int(unanswered.isin([f["question_id"] for f in run.failed]).sum())
+    return len(unanswered) - lost, lost
 
 
 def _grid(frame: pd.DataFrame, title: str, mark: str, *, opened: bool) -> Grid:
@@ -94,6 +108,6 @@ def _known(value: object) -> str:
     return value if isinstance(value, str) else "—"
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = _LONGEST) -> str:
     text = " ".join(text.split()).replace("|", "¦")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"

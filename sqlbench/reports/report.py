@@ -149,7 +149,7 @@ def export_html(notebook: Path, title: str = "Notebook", head: str | None = None
 
 
 def _with_contents(page: str, style: str) -> str:
-    """Put a list of the page's sections, with links, before its first cell."""
+    """Put a list of the page's sections, with links, behind its first cell, which is the title."""
     sections = re.findall(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', page, re.DOTALL)
     if not sections:
         return page
@@ -157,7 +157,9 @@ def _with_contents(page: str, style: str) -> str:
     items = "".join(f'<li><a href="#{id_}">{title}</a></li>' for id_, title in sections)
     contents = f'<nav class="contents"><b>Contents</b><ul>{items}</ul></nav>'
     page = page.replace("</head>", f"<style>{style}</style></head>", 1)
-    return re.sub(r"(<main[^>]*>)", lambda m: m.group(1) + contents, page, count=1)
+    cells = [cell.start() for cell in re.finditer(r'<div[^>]*class="jp-Cell ', page)]
+    place = cells[1]
+    return page[:place] + contents + page[place:]
 
 
 def _drop_widgets(notebook: Any) -> None:

@@ -25,6 +25,8 @@ _FACTS = ("suite_hash", "prompts_hash", "model_fingerprint", "start_hash", "vers
 def find_runs(folder: str | Path) -> list[Path]:
     """Return the folders of runs in a folder, at any depth, by name.
 
+    The copy of a ``run.json`` that MLflow keeps in a store of its own is no run.
+
     Raises
     ------
     RunFolderError
@@ -33,7 +35,8 @@ def find_runs(folder: str | Path) -> list[Path]:
     root = located(folder)
     if not root.is_dir():
         raise RunFolderError(f"There is no folder {shown(root)} to list.")
-    return sorted(p.parent for p in root.rglob("run.json"))
+    found = (p.parent for p in root.rglob("run.json"))
+    return sorted(path for path in found if not (path.parent / "meta.yaml").is_file())
 
 
 def read_tags(run: Path) -> list[str]:

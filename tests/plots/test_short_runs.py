@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 import sqlbench as sb
 from sqlbench import analysis, plots
@@ -172,12 +173,41 @@ def test_what_stands_beside_a_point_stays_inside_the_axis(run):
             assert frame.x0 <= box.x0 and box.x1 <= ax.figure.bbox.x1, text.get_text()
 
 
+def test_what_has_nothing_to_draw_is_shown_as_a_sentence(run):
+    assert isinstance(plots.shown(plots.arm_selection(run)), Figure)
+    assert isinstance(plots.shown(plots.arm_selection({"a": run, "b": run})), Figure)
+    for draw in (plots.rates, plots.learning_curve, plots.reward_breakdown, plots.arm_selection):
+        said = plots.shown(draw(cut(run, 0))).data
+        assert "(simulated model): no " in said and said.endswith(".") and "\n" not in said
+
+
+def test_where_some_intervals_say_nothing_the_title_says_so(run):
+    def title(shown):
+        return plots.reward_breakdown(shown).get_title(loc="left")
+
+    assert "95% interval" in title(run) and "known" not in title(run)
+    some = copy.copy(run)
+    some._log = [e for e in run.log if e.index < 120 or e.first]
+    assert "95% interval where known" in title(some)
+    alike = analysis.reward_curve(some).iloc[-1]
+    assert alike["reward"] == 1 and np.isnan(alike["low"]), "alike by chance is not certain"
+    assert "interval" not in title(cut(run, 12))
+
+
+def test_an_arm_that_was_never_chosen_says_so_and_few_classes_make_a_low_table(run):
+    texts = [t.get_text() for ax in plots.arm_estimates(cut(run, 2)).axes for t in ax.texts]
+    assert texts and set(texts) == {"never chosen"}
+    assert not [t for ax in plots.arm_estimates(run).axes for t in ax.texts]
+    heights = [plots.error_arm_heatmap(r).figure.get_figheight() for r in (cut(run, 2), run)]
+    assert heights[0] < 3.5 < heights[1]
+
+
 def test_a_picture_without_repairs_says_why(run):
     def said(**options):
         shown = asyncio.run(sb.run_experiment(episodes=6, progress=False, **options))
         return {t.get_text() for t in plots.error_arm_heatmap(shown).texts}
 
-    assert said(max_attempts=1) == {"one attempt an episode: nothing is repaired"}
+    assert said(max_attempts=1) == {"with one attempt an episode nothing is repaired"}
     assert said(policy="resample") == {"answers from scratch only: no repair was chosen"}
     nothing = cut(run, 0)
     (notice,) = plots.arm_estimates(nothing).axes

@@ -149,6 +149,16 @@ def test_mlflow_has_parameters_metrics_and_the_report(folder, tmp_path, monkeypa
     assert {a.path for a in client.list_artifacts(run_id)} >= {"report.html", "summary.json"}
 
 
+def test_what_mlflow_keeps_is_no_run_to_export_again(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run = shutil.copytree(folder / "random", tmp_path / "run")
+    for _ in range(2):
+        assert [p.name for p in export(run, "mlflow")] == ["mlflow-run.txt"]
+    assert list((run / "export" / "mlruns").rglob("run.json")), "its copy is there"
+    assert find_runs(run) == [run]
+
+
 def test_inspect_reads_the_log_with_its_samples(folder, tmp_path):
     log = pytest.importorskip("inspect_ai.log")
     (path,) = export(folder / "linucb", "inspect", tmp_path)

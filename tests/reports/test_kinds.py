@@ -8,8 +8,10 @@ import re
 import nbformat
 import pytest
 from folders import DATA, ROOT
+from matplotlib.figure import Figure
 from scripted import Scripted
 
+from sqlbench import analysis, plots
 from sqlbench.exceptions import BudgetReachedError
 from sqlbench.models import Calling, load_model
 from sqlbench.models.simulated.simulated import SimulatedModel
@@ -84,17 +86,35 @@ KINDS = {
 }
 # What a report of this kind must say.
 SAYS = {
-    "spider": ("Not claimed of this run: that the policy repairs more",),
+    "spider": (
+        "Not claimed of this run: that the policy repairs more",
+        "notebook's own experiment alone",
+    ),
     "measured": ("simulated:measured", "has no estimates with widths"),
     "one_attempt": ("No episode was repaired", "pass@3", "With one attempt nothing is repaired"),
     "interrupted": ("stopped before its end", "The run stopped after 9 of 60"),
     "stopped": ("stopped before its end", "The run stopped after"),
     "budget": ("stopped before its end", "The run stopped after", "in the first half of"),
     "twelve": ("12 of 12 episodes", "Never solved"),
-    "none": ("0 of 12 episodes", "There is no attempt"),
-    "failed": ("Episodes that the model or the database failed", "as failure_rate asks"),
+    "none": (
+        "0 of 12 episodes",
+        "There is no attempt",
+        "Learning curve (simulated model): no failure",
+    ),
+    "failed": (
+        "Episodes that the model or the database failed",
+        "as failure_rate asks",
+        "every episode of theirs failed",
+        "a right first answer became wrong",
+    ),
     "half": ("12 of 12 episodes", "No episode was repaired"),
 }
+
+
+DRAWN = (
+    plots.rates, plots.learning_curve, plots.reward_breakdown, plots.arm_selection,
+    plots.error_arm_heatmap,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,7 +132,8 @@ def test_there_is_a_report_of_every_kind_of_run(kind, tmp_path, monkeypatch):
     assert re.search(r"\d{4}-\d\d-\d\d · ", page)
     shown = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
     explained = "how far it lets itself be tempted" in shown
-    assert explained == (opened.config.policy == "linucb")
+    learned = opened.config.policy == "linucb" and len(analysis.arm_estimates(opened)) > 0
+    assert explained == learned
     # Folded away, once, and no warning in red.
     assert page.count("<summary>Parameters</summary>") == 1
     cells = nbformat.read(folder / "report.ipynb", as_version=4).cells
@@ -120,4 +141,6 @@ def test_there_is_a_report_of_every_kind_of_run(kind, tmp_path, monkeypatch):
     assert page.count('<details class="code">') == code - 1, "all but the default parameters"
     outputs = [o for cell in cells for o in cell.get("outputs", ())]
     assert not [o for o in outputs if o.get("name") == "stderr"]
-    assert page.count("<img") == 5 + (opened.config.policy == "linucb")
+    # What has nothing to draw is a sentence, and no empty picture.
+    figures = sum(isinstance(plots.shown(draw(opened)), Figure) for draw in DRAWN)
+    assert page.count("<img") == figures + learned

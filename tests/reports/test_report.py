@@ -133,6 +133,8 @@ def test_the_report_has_a_contents_list_whose_links_lead_somewhere(report):
     targets = re.findall(r'href="#([^"]+)"', contents)
     assert len(targets) >= 5
     assert all(f'id="{target}"' in html for target in targets)
+    first = html.index("<h1"), html.index('<nav class="contents">'), html.index("<h2")
+    assert first == tuple(sorted(first)), "the title stands first"
 
 
 def test_the_index_lists_every_run_and_report(report, tmp_path):
