@@ -48,7 +48,7 @@ RATES_APART = {
     "always": ("any", "first", "net", "fixed", "broken"),
 }
 COSTS = ("model_calls", "tokens", "regret")
-_UNITS = "intervals by question; calls, tokens and regret an episode"
+_UNITS = "intervals by question; costs an episode"
 _APART = (
     "First answers differ between the variants: repair_rate (and fixed, broken) is a share of "
     "other episodes for each of them, and does not compare them."
@@ -366,7 +366,9 @@ def _grid(c: Comparison) -> Grid:
         "variant" if not c.same_first else "policy",
         *(f"{r} [95%]" if r == first else r for r in c.rates),
     ]
-    header += [f"points from {c.baseline} [95%]", "calls", "tokens", "regret"]
+    known = bool(c.summary["regret"].notna().any())  # only a simulated model's is
+    header += [f"points from {c.baseline} [95%]", "calls", "tokens"]
+    header += ["regret"] if known else []
     header += ["gap closed [95%], last 30%"] if gap else []
     rows = []
     for row in c.summary.to_dict("records"):
@@ -374,7 +376,8 @@ def _grid(c: Comparison) -> Grid:
         cells = [c.label(name), _range(row, first), *(share_text(row[r]) for r in c.rates[1:])]
         cells += ["—" if name == c.baseline else _range(row, "difference", points_text)]
         cells += [f"{row['model_calls']:.2f}", f"{row['tokens']:,.0f}"]
-        cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
+        if known:
+            cells += ["—" if row["regret"] != row["regret"] else f"{row['regret']:.3f}"]
         cells += [_gap_text(c, name)] if gap else []
         rows.append(cells)
     return Grid(header, rows)

@@ -22,7 +22,7 @@ from sqlbench.episodes.known import MAX_DOUBT
 from sqlbench.episodes.repair import Prompts
 from sqlbench.grading import Golds
 from sqlbench.models import Calling, ChatModel, load_model
-from sqlbench.models.calling.budget import load_prices
+from sqlbench.models.calling.budget import check_prices, load_prices
 from sqlbench.models.calling.caller import Caller, beside_answers
 from sqlbench.models.endpoint.openai import OpenAIModel
 from sqlbench.models.predictions import check_samples, with_repairs
@@ -207,11 +207,13 @@ async def run_experiment(
         signals=signals,
     )
     check_samples(answering, samples)
-    if calling.prices is not None:
-        load_prices((), calling.prices)  # a file that will not do is said before there is a run
     texts = Prompts.load(prompts, ground=is_grounded(ground, repairing or first))
     there = as_path("out", out)
     folder = None if there is None else located(there)
+    # What will not do is said before there is a run; one that goes on knows its own prices.
+    prices = load_prices(config.paid_models, calling.prices)
+    if calling.budget is not None and (folder is None or not (folder / "price.json").exists()):
+        check_prices(config.paid_models, prices)
     with beside_answers(answering, calling, folder) as shelf:
         golds = Golds(loaded, metric)
         if shelf is not None:

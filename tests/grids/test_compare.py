@@ -157,6 +157,7 @@ def test_regret_is_0_for_the_oracle_and_unknown_for_resample(comparison):
     assert regret.min()["random"] > 0
     assert regret.count()["resample"] == 0
     assert comparison.label("resample") == "resample (pass@5)"
+    assert " regret " in comparison_table(comparison)
 
 
 @pytest.mark.parametrize(

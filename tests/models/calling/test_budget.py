@@ -154,6 +154,7 @@ def test_a_budget_without_a_price_is_refused_before_any_call(suite, tmp_path):
         with pytest.raises(ConfigError, match="there is none for 'openai:m'"):
             run_on(server, suite, tmp_path / "run", budget=1.0)
         assert "requests" not in server.stats
+    assert not (tmp_path / "run").exists(), "a run that is refused leaves no folder"
 
 
 @pytest.mark.parametrize(
