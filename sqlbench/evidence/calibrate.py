@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from sqlbench.databases.base import QueryError
 from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.episodes.repair import RepairAction
 from sqlbench.evidence.traces import SPIDER_REPAIRS, load_repairs
-from sqlbench.exceptions import ConfigError
+from sqlbench.exceptions import ConfigError, SQLBenchError
 from sqlbench.grading import Gold, compare
 from sqlbench.models import simulated
 from sqlbench.stats import wilson
@@ -292,4 +293,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SQLBenchError as error:
+        sys.exit(f"sqlbench: {error}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlbench.episodes.errors import ErrorClass, classify_error
 from sqlbench.evidence.first_answers import SILENT, measure_first_answers
 from sqlbench.evidence.profile_file import profile_text, write_profile
 from sqlbench.evidence.stored_answers import SYSTEMS, StoredAnswer, read_systems
-from sqlbench.exceptions import UnknownNameError
+from sqlbench.exceptions import SQLBenchError, UnknownNameError
 from sqlbench.grading.predictions import Predictions
 from sqlbench.models import simulated
 from sqlbench.suites import Suite, load_suite
@@ -242,4 +243,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SQLBenchError as error:
+        sys.exit(f"sqlbench: {error}")

@@ -56,8 +56,35 @@ def admit(folder: Path, meta: dict[str, Any], bound: str | None) -> dict[str, An
             f"The run in {str(folder)!r} has {was['config.episodes']} episodes and cannot be "
             f"extended to {now['config.episodes']}: {bound}. Name another folder."
         )
+    raise _of_another(folder, was, now, differing)
+
+
+def check_config(folder: Path, config: dict[str, Any]) -> None:
+    """Refuse settings with which the run that has begun in a folder could not be gone on with.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds a ``run.json``, and finished episodes.
+    config : dict
+        The settings; more episodes than before are the same run.
+
+    Raises
+    ------
+    RunFolderError
+        If the run there has others.
+    """
+    old, new = {"config": read_json(folder / "run.json").get("config", {})}, {"config": config}
+    differing, was, now = _differing(old, new), _flat(old), _flat(new)
+    if differing and not (differing == ["config.episodes"] and _grows(was, now)):
+        raise _of_another(folder, was, now, differing)
+
+
+def _of_another(
+    folder: Path, was: dict[str, Any], now: dict[str, Any], differing: list[str]
+) -> RunFolderError:
     shown = ", ".join(f"{k} was {was.get(k)!r}, now {now.get(k)!r}" for k in differing[:4])
-    raise RunFolderError(
+    return RunFolderError(
         f"The folder {str(folder)!r} holds a run of another configuration ({shown}); "
         "name another folder, or repeat the first configuration to go on with it."
     )

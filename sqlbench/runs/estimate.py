@@ -17,6 +17,7 @@ from sqlbench.models.calling.keys import request_key
 from sqlbench.models.calling.options import Calling
 from sqlbench.models.predictions import with_repairs
 from sqlbench.paths import located
+from sqlbench.runs.admission import check_config
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.plan import askable, make_slots
 from sqlbench.runs.run import Run
@@ -95,6 +96,11 @@ def estimate_run(
         Where answers may be stored already, and the prices.
     out : path or None
         The run's folder: what is finished there is not counted.
+
+    Raises
+    ------
+    RunFolderError
+        If a run of other settings has begun there.
     """
     suite = load_suite(config.suite, config.database)
     offline = replace(calling, offline=True)
@@ -109,6 +115,8 @@ def estimate_run(
     folder = located(out) if out is not None else None
     known = folder is not None and (folder / "run.json").exists()
     done = {e.index for e in Run.open(folder).log} if known and folder is not None else set()
+    if done and folder is not None:
+        check_config(folder, config.model_dump())
     questions, _ = askable(suite, golds, config.task)
     prices = load_prices(config.paid_models, calling.prices)
     path = store_path(model, calling, folder)

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that does no more than it must: a benchmark is not to measure it.
 
 Run: python tests/benchmarks/quick_server.py ANSWERS.json LATENCY
-ANSWERS.json is that of `tests/fault_server.py`. The first line on standard output is the base URL.
+ANSWERS.json is that of `fault_server.py`. The first line on standard output is the base URL.
 The last, when standard input is closed: its calls, and its own seconds of processor time.
 """
 

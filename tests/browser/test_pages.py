@@ -10,6 +10,7 @@ import sys
 import pytest
 from lab import ROOT, new_context, shot
 from playwright.sync_api import expect
+from serving import serve
 
 HOSTILE = "<img src=x onerror=document.title='hacked'>"
 # A picture that is there has a width, and one that is still coming is not complete.
@@ -102,6 +103,22 @@ def test_the_served_page_plays_an_episode_in_either_theme(server, browser, schem
         )
         assert (lightness(paper) > lightness(ink)) == (scheme == "light")
         shot(page, f"served-{scheme}", full=True)
+
+
+def test_the_served_page_says_what_the_reward_is(server, browser):
+    with new_context(browser) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        expect(page.locator("#served")).to_contain_text("gain: what an attempt adds")
+
+
+def test_the_page_of_a_server_for_agents_offers_no_episode(browser):
+    with serve("--agent", "--reward", "final") as agents, new_context(browser) as context:
+        page = context.new_page()
+        page.goto(agents.url)
+        expect(page.locator("#served")).to_contain_text("the agents' own: an action is SQL")
+        expect(page.locator("#served")).to_contain_text("final: the episode's value, at its end")
+        expect(page.get_by_role("button", name="Run an episode")).to_be_hidden()
 
 
 def lightness(colour):

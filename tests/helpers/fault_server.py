@@ -1,6 +1,7 @@
 """An OpenAI-compatible server that misbehaves on purpose; a process of its own, seeded.
 
-Run: python tests/fault_server.py ANSWERS.json [--latency 0.01] [--faults '{"rate_limit": 0.1}']
+Run: python tests/helpers/fault_server.py ANSWERS.json [--latency 0.01]
+    [--faults '{"rate_limit": 0.1}']
 
 ANSWERS.json maps a question's text to its candidate answers; which one a request gets is a
 function of its `seed`. Which fault strikes is a function of the server's seed, the request and

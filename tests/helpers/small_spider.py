@@ -1,4 +1,6 @@
-"""A small suite in Spider's layout, with two prediction files: `python tests/small_spider.py DIR`.
+"""A small suite in Spider's layout, with two prediction files.
+
+Run: python tests/helpers/small_spider.py DIR
 
 The copy in ``tests/data/small_spider`` is what notebook 05 is committed with; a test checks that
 it is what this file writes. The predictions are hand-made, by nobody's model: `careful` errs as

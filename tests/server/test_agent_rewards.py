@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from importlib import resources
 
 import pytest
 import uvicorn
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 import sqlbench as sb
 from sqlbench.cli import app
+from sqlbench.episodes.returns import REWARDS
 from sqlbench.server import ServerConfig, create_app
 
 QUESTION = "simple_01"
@@ -101,3 +103,9 @@ def test_facts_and_evidence_are_fields_of_what_an_agent_sees(paying, gold):
     *_, ended, over = (a["observation"] for a in seen)
     assert ended["evidence"] and ended["facts"]
     assert (over["evidence"], over["facts"]) == (ended["evidence"], ended["facts"])
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+def test_the_page_says_what_each_reward_is(reward):
+    page = (resources.files("sqlbench.server") / "page.html").read_text(encoding="utf-8")
+    assert f'\n  {reward}: "' in page
