@@ -34,9 +34,9 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
     if want == got:
         return "match"
     if len(want) != len(got):
-        repeated = _may_agree(want, got) and _same_rows(set(want), set(got))
+        repeated = _may_agree(gold.cells, got) and _same_rows(set(want), set(got))
         return "duplicates" if repeated else "row_count"
-    if not _may_agree(want, got):
+    if not _may_agree(gold.cells, got):
         return "values"
     if gold.ordered:
         if _same_sequence(want, got):
@@ -51,18 +51,22 @@ def exact_reason(gold: Gold, pred: QueryResult) -> str:
     return "type" if _same_rows(_as_numbers(want), _as_numbers(got)) else "values"
 
 
-def _may_agree(want: Sequence[Row], got: Sequence[Row]) -> bool:
+def _may_agree(ours: frozenset[object], got: Sequence[Row]) -> bool:
     """Whether rows might agree in any reading, by the cells that only one of them has.
 
     NULL, bytes and a text that spells no number equal nothing but themselves, whatever becomes of
     repeated rows, of the order of rows and columns, of floats' dust and of numbers spelt as text.
     So does an integer where there is neither a float nor such a text.
     """
-    ours, theirs = {c for row in want for c in row}, {c for row in got for c in row}
-    apart = ours ^ theirs
-    for cell in apart:
-        if cell is None or type(cell) is bytes or (type(cell) is str and not _spells(cell)):
-            return False
+    theirs = {cell for row in got for cell in row}
+    apart: set[object] = set()
+    for some, others in ((theirs, ours), (ours, theirs)):
+        for cell in some:
+            if cell not in others:
+                kind = type(cell)
+                if cell is None or kind is bytes or (kind is str and not _spells(cell)):
+                    return False
+                apart.add(cell)
     if not apart or {int} != set(map(type, apart)):
         return True
     return any(type(c) not in (int, str, NoneType) or _spells(c) for c in ours | theirs)

@@ -69,6 +69,11 @@ class Gold:
         """The rows as `task_score` compares them: every wrong answer is held against them."""
         return bag_of(self.result.rows)
 
+    @cached_property
+    def cells(self) -> frozenset[object]:
+        """What stands in the rows: most wrong answers have something else."""
+        return frozenset(cell for row in self.result.rows for cell in row)
+
 
 def _is_ordered(gold: Gold) -> bool:
     from sqlbench.grading.determined import is_ordered  # with sqlglot, a tenth of a second

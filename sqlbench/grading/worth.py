@@ -21,7 +21,8 @@ from sqlbench.grading.gold import Gold, content_of
 from sqlbench.grading.metrics import METRICS
 from sqlbench.grading.score import task_score
 
-FEW_CELLS = 60  # results of so many are compared sooner than looked up
+# A result of so few cells is compared sooner than looked up, unless the gold has many more.
+FEW_CELLS, MORE = 60, 10
 _SIZE = 512  # bytes that Python needs for one, beside the texts of its key
 
 
@@ -105,8 +106,9 @@ def _compared(gold: Gold, outcome: Outcome, metric: str) -> Worth:
 def _is_soon_compared(gold: Gold, outcome: Outcome) -> bool:
     if isinstance(outcome, QueryError):
         return True
-    want, rows = gold.result, outcome.rows
-    return len(want.rows) * len(want.columns) + len(rows) * len(outcome.columns) <= FEW_CELLS
+    if len(outcome.rows) * len(outcome.columns) > FEW_CELLS:
+        return False
+    return len(gold.result.rows) * len(gold.result.columns) <= MORE * FEW_CELLS
 
 
 def _key(gold: Gold, sql: str, outcome: Outcome, metric: str) -> Hashable | None:

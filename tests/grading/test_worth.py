@@ -45,14 +45,14 @@ def test_what_is_kept_is_what_a_comparison_says(database, metric):
 
 
 def test_a_few_cells_and_errors_are_compared_and_not_kept(database, monkeypatch):
-    monkeypatch.setattr(worth, "FEW_CELLS", 6)
-    gold = run_gold(GOLD, database)  # two cells
+    monkeypatch.setattr(worth, "FEW_CELLS", 4)  # of four names, and two
+    gold = run_gold(GOLD, database)
     few, many = database.execute(RIGHT), database.execute(WRONG)
     assert not gold.tie
     for sql, outcome in ((RIGHT, few), (WRONG, many), ("SELECT", QueryError("no"))):
         worth_of(gold, sql, outcome, "exact")
     assert find_worth(gold, RIGHT, few, "exact") is None
-    monkeypatch.setattr(worth, "FEW_CELLS", 5)
+    monkeypatch.setattr(worth, "FEW_CELLS", 3)
     worth_of(gold, WRONG, many, "exact")
     assert find_worth(gold, WRONG, many, "exact") is not None
 
