@@ -19,6 +19,8 @@ from sqlbench.databases.shelf import shelf_in_use
 from sqlbench.databases.watch import WATCH, Ticket
 from sqlbench.databases.workers import Worker, Workers
 
+_TURN = 0.001  # seconds that answers which are at hand may keep the event loop
+
 
 class _Connection(Protocol):
     def close(self) -> None: ...
@@ -69,6 +71,7 @@ class PooledDatabase(Generic[C]):
         self._idle: list[C] = []
         self._running: set[Ticket] = set()
         self._closed = False
+        self._turn_ends = 0.0
         self._siblings: dict[_Limits, Any] = {}
         self._making = threading.Lock()
         self._workers = Workers(f"sqlbench-{db_id}", workers)
@@ -104,7 +107,7 @@ class PooledDatabase(Generic[C]):
         if kept is None:
             kept = self._at_once(sql, key)
         if kept is not None:
-            await asyncio.sleep(0)  # as ever others have their turn meanwhile
+            await self._let_others()
             return kept
         ticket = Ticket(key)
         loop = asyncio.get_running_loop()
@@ -128,6 +131,12 @@ class PooledDatabase(Generic[C]):
                 WATCH.cancel(ticket)
                 raise
         raise self._late(ticket)
+
+    async def _let_others(self) -> None:
+        """Let the event loop's other tasks have their turn, where they have waited for a while."""
+        if time.monotonic() >= self._turn_ends:
+            await asyncio.sleep(0)
+            self._turn_ends = time.monotonic() + _TURN
 
     def close(self) -> None:
         """Stop what is running and close every connection; later calls raise `RuntimeError`."""

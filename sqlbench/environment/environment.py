@@ -173,7 +173,7 @@ class SQLAgentEnv(UnderWay):
             If the question's gold query fails.
         """
         self.begin(task_id, question_id, index=index, repeat=repeat, progress=progress)
-        return self._observation()
+        return self.observation
 
     def begin(
         self,

@@ -61,13 +61,27 @@ class UnderWay:
         """
         if self.episode is None or not self.episode.steps:
             raise RuntimeError("last_result() before an attempt: call step() first.")
-        return self._observation(), reward_info(self.episode, self._result)
+        return self.observation, reward_info(self.episode, self._result)
 
     def state(self) -> dict[str, Any]:
         """Return where the episode stands, as a dict of JSON values."""
         if self.episode is None:
             return {"active": False}
-        return episode_state(self.episode, self._observation())
+        return episode_state(self.episode, self.observation)
+
+    @property
+    def observation(self) -> Observation:
+        """What the agent sees of the episode; raises `RuntimeError` before a reset."""
+        if self.episode is None:
+            raise RuntimeError("observation before reset(): call reset() first.")
+        return observe(
+            self.episode,
+            self.question,
+            self._schema,
+            self.suite.task(self.episode.task_id).difficulty,
+            self.max_attempts,
+            self.told,
+        )
 
     @property
     def result(self) -> QueryResult | None:
@@ -162,14 +176,3 @@ class UnderWay:
         assert self.episode is not None
         steps = self.episode.steps
         return bool(steps) and not (steps[-1].success and self.feedback == "oracle")
-
-    def _observation(self) -> Observation:
-        assert self.episode is not None
-        return observe(
-            self.episode,
-            self.question,
-            self._schema,
-            self.suite.task(self.episode.task_id).difficulty,
-            self.max_attempts,
-            self.told,
-        )

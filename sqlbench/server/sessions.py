@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import sqlbench
 from sqlbench.environment.agent import AgentSQL
-from sqlbench.environment.environment import Action, Observation, SQLAgentEnv
+from sqlbench.environment.environment import Action, SQLAgentEnv
 from sqlbench.environment.wire import (
     MAX_NAME_CHARS,
     SQLAction,
@@ -99,18 +99,18 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         SQLBenchError
             If a name or value will not do, or the session is closed.
         """
-        observation = await self._reset(seed=seed, episode_id=episode_id, **kwargs)
+        await self._reset(seed=seed, episode_id=episode_id, **kwargs)
         short_way = SHORT_WAY.get()
         if short_way is not None and self.bench.config.agent:
             short_way.session = self  # from now on its frames may come by it
-        return observe(self.bench, self.env, observation)
+        return observe(self.bench, self.env, self.env.observation)
 
     async def reset_fields(self, **asked: Any) -> dict[str, Any]:
         """Do as `reset_async`, and return the fields of an agent's observation."""
         await self._reset(**asked)
         return agent_fields(self.bench, self.env)
 
-    async def _reset(self, **given: Any) -> Observation:
+    async def _reset(self, **given: Any) -> None:
         self._check_open()
         try:
             asked = _Reset(**given)
@@ -118,9 +118,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             raise ConfigError(sentence(error, "reset()")) from None
         question = self._question(asked)
         await self.bench.prepare(question)
-        observation = start(self.bench, self.env, question)
-        self._episode_id = asked.episode_id or str(uuid4())
-        return observation
+        start(self.bench, self.env, question)
+        self._episode_id = asked.episode_id
 
     async def step_async(
         self, action: SQLAction | SQLAgentAction, timeout_s: float | None = None, **kwargs: Any
@@ -181,6 +180,8 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         """Where the episode stands."""
         self._check_open()
         state = self.env.state()
+        if self._episode_id is None and self.env.episode is not None:
+            self._episode_id = str(uuid4())  # made when it is asked for: it costs a system call
         return SQLState(
             episode_id=self._episode_id, step_count=state.get("attempt_number", 0), **state
         )
@@ -258,15 +259,14 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
 
 def start(
     bench: Workbench, env: SQLAgentEnv, question: Question, policy: str | None = None
-) -> Observation:
+) -> None:
     """Start an episode, and learn from the one that it closes."""
     open_episode = env.episode if env.episode is not None and not env.episode.done else None
     if policy is not None or not bench.config.agent:  # nobody asks an agent's for a repair
         env.policy = bench.policy(policy)
-    observation = env.reset_with_question(question.task_id, question.id)
+    env.begin(question.task_id, question.id)
     if open_episode is not None and open_episode.steps:
         bench.learn(open_episode)
-    return observation
 
 
 def finish(bench: Workbench, env: SQLAgentEnv) -> None:

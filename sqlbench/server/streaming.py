@@ -81,7 +81,8 @@ def add_stream_route(app: FastAPI, bench: Workbench) -> None:
         question = bench.pick(request.task_id, request.question_id, request.seed)
         await bench.prepare(question)
         env = bench.environment()
-        first = observe(bench, env, start(bench, env, question, request.policy))
+        start(bench, env, question, request.policy)
+        first = observe(bench, env, env.observation)
         if slots.locked():
             raise HTTPException(
                 503, f"The server is full: {bench.config.max_sessions} streams are running."
