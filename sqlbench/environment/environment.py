@@ -344,10 +344,11 @@ class SQLAgentEnv(UnderWay):
         self._token = extract_offending_token(failed, sql) if failed else None
         if over:
             self._close()
-        else:
+        elif self.model is not None:
             self._context = next_context(self.policy, self._history, known)
-            # Without a model nobody may ever ask what the policy would do: then it is not asked.
-            self._next = self._select(self._context) if self.model is not None else None
+            self._next = self._select(self._context)
+        else:  # nobody may ever ask what the policy sees, and would do
+            self._context = self._next = None
 
     def _close(self) -> None:
         assert self.episode is not None

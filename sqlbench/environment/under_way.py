@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlbench.databases.base import Database, QueryResult
 from sqlbench.environment.asking import make_messages
+from sqlbench.environment.attempt import next_context
 from sqlbench.environment.exchange import (
     Observation,
     RewardInfo,
@@ -101,16 +102,19 @@ class UnderWay:
     @property
     def context(self) -> Context | None:
         """What the policy sees now; None before attempt 1 and when the episode is over."""
-        return self._context if self.episode is not None else None
+        if self.episode is None or not self.episode.steps or self.episode.done:
+            return None
+        if self._context is None:
+            self._context = next_context(self.policy, self._history, self._known)
+        return self._context
 
     @property
     def suggestion(self) -> Decision | None:
         """What `auto` would do next; None before attempt 1 and when the episode is over."""
-        if self.episode is None or self._context is None:
-            return None
-        if self._next is None:
-            self._next = self._select(self._context)
-        return self._next
+        context = self.context
+        if context is not None and self._next is None:
+            self._next = self._select(context)
+        return self._next if context is not None else None
 
     def prompt(self, action: str = AUTO) -> tuple[Message, ...]:
         """Return the messages that a model would get for its next attempt.

@@ -69,7 +69,7 @@ def attempt_value(success: bool, score: float | None, attempt: int) -> float:
         raise ValueError(f"An attempt is counted from 1, not {attempt}.")
     if success:
         return round(max(1.0 - LATER * (attempt - 1), MOST_WRONG + LATER / attempt), 10)
-    if score is None or math.isnan(score):
+    if not score or math.isnan(score):  # as most wrong ones
         return 0.0
     return round(min(max(score * NEAR, 0.0), MOST_WRONG), 10)
 
