@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from sqlbench.databases.trees import parse_one
+
 _ROUTINES = {
     ("0A000", "ParseFuncOrColumn"): "aggregation_error",  # DISTINCT in a window function
     ("0A000", "RangeVarGetRelidExtended"): "no_such_table",  # a table of another database
@@ -150,12 +152,11 @@ def _is_aggregate(sql: str, name: str | None) -> bool:
     """Whether a name that WHERE uses is the alias of an aggregate beside it."""
     if not sql or not name or "." in name:
         return False
-    import sqlglot  # a tenth of a second, and few errors ask for it
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(sql, read="postgres")
+        tree = parse_one(sql, "postgres")
     except (SqlglotError, RecursionError):
         return False
     for select in tree.find_all(exp.Select):

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Set
 from functools import lru_cache
 
-import sqlglot
 from sqlglot import exp
 
 from sqlbench.databases.base import QueryError
+from sqlbench.databases.trees import parse_all
 
 NOT_ALLOWED = "42501"  # insufficient_privilege
 SYNTAX_ERROR = "42601"
@@ -131,7 +131,7 @@ def check_tree(sql: str) -> tuple[bool, str | None]:
         Why it may not run.
     """
     try:
-        statements = sqlglot.parse(sql, read="postgres")
+        statements = parse_all(sql, "postgres")
     except Exception:  # whatever hostile text makes sqlglot trip over
         return False, "the statement cannot be checked; write it as a plain SELECT"
     tree = statements[0] if len(statements) == 1 else None

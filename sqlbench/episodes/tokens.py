@@ -12,6 +12,7 @@ import re
 from sqlbench.databases.base import QueryError
 from sqlbench.databases.duckdb_faults import is_duckdb, offending_token
 from sqlbench.databases.postgres_faults import alias_here, named_here
+from sqlbench.databases.trees import parse_one
 
 # PostgreSQL's messages that name nothing, or less than what they point to.
 _POINTS = re.compile(
@@ -118,14 +119,13 @@ def extract_offending_token(error: QueryError | str, sql: str | None = None) -> 
 
 def _term(found: re.Match[str], sql: str) -> str | None:
     """Return the term of ORDER BY or GROUP BY that SQLite numbers: a number, or its first name."""
-    import sqlglot  # a tenth of a second, and few errors ask for it
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
     place, highest = int(found.group(1)) - 1, found.group(4)
     kind = exp.Order if found.group(2) == "ORDER" else exp.Group
     try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
+        tree = parse_one(sql, "sqlite")
     except (SqlglotError, RecursionError):
         return None
     for clause in tree.find_all(kind):

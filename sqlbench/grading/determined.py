@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Database, QueryError, Row
+from sqlbench.databases.trees import parse_one
 from sqlbench.grading.clauses import limits_rows, orders_rows
 from sqlbench.grading.written import written
 
@@ -27,7 +28,7 @@ def is_ordered(sql: str, dialect: str) -> bool:
     if not orders_rows(sql):
         return False
     try:
-        tree: exp.Expr | None = sqlglot.parse_one(sql, read=dialect)
+        tree: exp.Expr | None = parse_one(sql, dialect)
     except (SqlglotError, RecursionError):
         return _ordered_by_tokens(sql, dialect)
     while isinstance(tree, (exp.Subquery, exp.Paren)) and not tree.args.get("order"):
@@ -103,7 +104,7 @@ def _differ(
     have it changed in the second.
     """
     try:
-        tree = sqlglot.parse_one(sql, read=database.dialect)
+        tree = parse_one(sql, database.dialect)
         opposite = change(tree)
         if not opposite:
             return False

@@ -13,6 +13,7 @@ from sqlglot import Token, exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Column, Schema, Table
+from sqlbench.databases.trees import parse_one
 from sqlbench.grading.written import written
 
 Change = tuple[exp.Expr, str, Any]
@@ -58,7 +59,7 @@ class Query:
         self.dialect = schema.dialect
         self._original = sql
         try:
-            self.tree: exp.Expr | None = sqlglot.parse_one(sql, read=self.dialect)
+            self.tree: exp.Expr | None = parse_one(sql, self.dialect)
             if self.dialect == "sqlite":
                 _keep_types(self.tree)
             self.sql = self.render()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+
+from sqlbench.databases.trees import parse_one
 
 Value = int | float | str
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Like)
@@ -39,7 +40,7 @@ def literals_by_column(
     found: dict[str, set[Value]] = defaultdict(set)
     for query in queries:
         try:
-            tree = sqlglot.parse_one(query, read=dialect)
+            tree = parse_one(query, dialect)
         except (SqlglotError, RecursionError):
             continue
         for node in tree.find_all(*_COMPARISONS):
@@ -56,7 +57,7 @@ def sorting_columns(queries: Iterable[str], dialect: str = "sqlite") -> set[str]
     found: set[str] = set()
     for query in queries:
         try:
-            tree = sqlglot.parse_one(query, read=dialect)
+            tree = parse_one(query, dialect)
         except (SqlglotError, RecursionError):
             continue
         for order in tree.find_all(exp.Order):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
+from sqlbench.databases.trees import parse_one
 from sqlbench.signals.catalogue import Catalogue, full_name
 
 _CLAUSES = {
@@ -140,7 +140,7 @@ class Statement:
 
     def __init__(self, sql: str, catalogue: Catalogue) -> None:
         self.sql = sql
-        self.tree: Any = sqlglot.parse_one(sql, read=catalogue.dialect)
+        self.tree: Any = parse_one(sql, catalogue.dialect)
         self._catalogue = catalogue
         self.scopes: list[Scope] = []
         self.columns: list[ColumnUse] = []

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlbench.databases.revision import revision_of
+from sqlbench.databases.trees import parse_one
 from sqlbench.paths import cache_folder
 
 TIERS = ("easy", "medium", "hard", "extra")
@@ -63,14 +64,13 @@ def read_shapes(queries: Iterable[tuple[str, str]]) -> list[Shape]:
 
 
 def _shape(sql: str, dialect: str) -> Shape:
-    import sqlglot
     from sqlglot.errors import SqlglotError
 
     from sqlbench.suites.hardness import hardness
     from sqlbench.suites.tiers import features, spider_tier
 
     try:
-        tree = sqlglot.parse_one(sql, read=dialect)
+        tree = parse_one(sql, dialect)
     except (SqlglotError, RecursionError):
         return Shape("hard", "extra", frozenset())
     return Shape(hardness(tree), spider_tier(tree), features(tree))

@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Schema
+from sqlbench.databases.trees import parse_one
 from sqlbench.suites.typed import Known
 
 RULES = ("strings", "division", "bare columns", "like", "types")
@@ -78,7 +78,7 @@ def translate(
         If sqlglot cannot read it.
     """
     try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
+        tree = parse_one(sql, "sqlite")
         used = [
             name
             for name, rule in _RULES.items()

@@ -11,7 +11,6 @@ import re
 from dataclasses import replace
 from functools import cache
 
-import sqlglot
 import yaml
 from sqlglot import exp
 
@@ -19,6 +18,7 @@ from sqlbench.databases.postgres import PostgresDatabase
 from sqlbench.databases.postgres_embedded import EMBEDDED, READER, embedded_server
 from sqlbench.databases.postgres_session import PostgresLimits
 from sqlbench.databases.postgres_url import EXPECTED, PostgresURL, import_psycopg, is_postgres
+from sqlbench.databases.trees import parse_one
 from sqlbench.exceptions import ConfigError, DatabaseFailure, SuiteError
 from sqlbench.suites import marketplace
 from sqlbench.suites.base import Suite, Task
@@ -143,7 +143,7 @@ def tasks() -> dict[str, Task]:
 def translate(gold: str | None) -> str:
     """Translate a gold query from SQLite's dialect."""
     assert gold is not None
-    tree = sqlglot.parse_one(gold, read="sqlite")
+    tree = parse_one(gold, "sqlite")
     for division in tree.find_all(exp.Div):
         division.set("safe", None)  # no gold divides by zero, so none needs NULLIF
     return tree.sql(dialect="postgres", pretty=True)
