@@ -233,7 +233,7 @@ class Comparison(Shown):
         episodes : range or None
             Only these of each run; None takes the last 30 in a hundred.
         by : {"question_id", "seed"}
-            What is resampled.
+            What the interval counts.
         """
         if episodes is None:
             total = self.config.episodes
