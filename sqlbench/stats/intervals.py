@@ -4,7 +4,7 @@ Episodes on one question are not independent, so questions are what an interval 
 
 - A share: Wilson's interval (1927) with as many trials as the values are worth. Independent
   values are worth one each. Clustered values are worth n divided by the design effect (Kish
-  1965), rights and wrongs never more than n, shares of shares never more than 2n, and that times
+  1965), rights and wrongs never more than n, shares of shares never more than 8n, and that times
   (z / t)² with Student's t, since the design effect is itself an estimate (Korn and Graubard
   1998): of as many degrees of freedom as the clusters' squares tell by their kurtosis
   (Satterthwaite 1946), at most k - 1. It is estimated as if two more clusters had been seen with
@@ -57,6 +57,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 ADDED, ALIKE = 2, 0.1  # clusters in the design effect, and their intraclass correlation
+MOST = 8  # trials that a value which is a share itself is worth
 FEW, SMALL = 2, 50  # hits, of so many trials, from which on Wilson's end is too near
 ROUGH = 5  # with fewer clusters an interval covers less than it says
 
@@ -153,7 +154,7 @@ def _worth(hits: Array, cases: Array, share: float, confidence: float) -> float:
     variance = k / (k - 1) * (spread + own) * k / (k + ADDED) / n**2
     kurtosis = k * float((squares**2).sum()) / spread**2
     freedom = max(1.0, min(k - 1, 2 * k / max(kurtosis - 1, 1e-9)))
-    worth = min(n if counts else 2 * n, share * (1 - share) / variance)
+    worth = min(n if counts else MOST * n, share * (1 - share) / variance)
     tail = (1 + confidence) / 2
     return float(worth * (NORMAL.inv_cdf(tail) / students_t(tail, freedom)) ** 2)
 
