@@ -37,6 +37,14 @@ def replay(
             help="Learn on all databases but one and decide on that one, for each database.",
         ),
     ] = False,
+    changes: Annotated[
+        bool,
+        typer.Option(
+            "--changes",
+            help="Learn from what a repair changed (its outcome less that of 'keep', which is "
+            "known once the first answer is graded) and not from how it ended.",
+        ),
+    ] = False,
     bird: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +75,8 @@ def replay(
         if only not in loaded.db_ids:
             raise UnknownNameError("database", only, sorted(set(loaded.db_ids)))
         loaded = loaded.take(i for i, name in enumerate(loaded.db_ids) if name == only)
+    if changes:
+        loaded = loaded.changes()
     numbers = parse_seeds(seeds)
     if hold_out and decisions is not None:
         raise ConfigError("--decisions does not go with --hold-out-databases: it asks each once.")

@@ -184,6 +184,30 @@ class RepairTable(Shown):
             tokens=None if self.tokens is None else self.tokens[index],
         )
 
+    def changes(self) -> RepairTable:
+        """Return the same outcomes, learned from as what a repair changed.
+
+        Each reward less that of `keep`, of the same sample: whether the first answer was right is
+        known once it is graded, whatever was chosen, and most of a reward's variance is whether the
+        question is one that the model gets right at all (a control variate; Greensmith, Bartlett
+        and Baxter 2004, "Variance Reduction Techniques for Gradient Estimates in Reinforcement
+        Learning"). What is measured stays what ends right.
+
+        Raises
+        ------
+        TableError
+            If the table has no arm `keep`: then it holds failing first answers alone.
+        """
+        if KEEP not in self.arms:
+            raise TableError(
+                f"To learn from changes, a repair table needs the outcomes of {KEEP!r}, which "
+                f"{self.name!r} lacks; it has: {', '.join(self.arms)}. In a table of failing first "
+                "answers every outcome is a change."
+            )
+        before = self.rewards[:, self.arms.index(KEEP)]
+        note = "Policies learned from what a repair changed, and not from how it ended."
+        return replace(self, rewards=self.rewards - before[:, None], notes=(*self.notes, note))
+
     def block(self, features: str, asked_by: str) -> NDArray[np.float64] | None:
         """Return the signals where the features ask for them, and None where they do not.
 

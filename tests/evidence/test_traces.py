@@ -56,6 +56,27 @@ def test_nothing_of_the_gold_is_in_a_context(traces_dir, bird, tmp_path):
 
 
 @pytest.mark.shared
+def test_learning_from_changes_leaves_what_is_measured_and_lessens_the_noise(bird):
+    changes = bird.changes()
+    assert (changes.successes == bird.successes).all() and (changes.means == bird.means).all()
+    assert (changes.rewards[:, bird.arms.index("keep")] == 0).all()
+    assert changes.rewards.var(axis=0).max() < 0.8 * bird.rewards.var(axis=0).min()
+    plain, changed = (
+        cross_validate(t, ["halving?budget=800", "fixed:keep"], range(6)).summary()
+        for t in (bird, changes)
+    )
+    plain, changed = plain.set_index("policy"), changed.set_index("policy")
+    assert (plain.loc["fixed:keep"] == changed.loc["fixed:keep"]).all()
+    learner = "halving?budget=800"
+    assert changed.loc[learner, "difference"] > plain.loc[learner, "difference"]
+
+
+def test_changes_need_what_was_there_before():
+    with pytest.raises(TableError, match="needs the outcomes of 'keep'"):
+        _two_databases(40).changes()
+
+
+@pytest.mark.shared
 def test_no_policy_is_shown_to_close_the_gap(bird):
     """The README's finding, in a reduced form."""
     found = cross_validate(bird, ["linucb", "table", "rules"], range(3))
