@@ -205,8 +205,8 @@ class RepairTable(Shown):
                 "answers every outcome is a change."
             )
         before = self.rewards[:, self.arms.index(KEEP)]
-        note = "Policies learned from what a repair changed, and not from how it ended."
-        return replace(self, rewards=self.rewards - before[:, None], notes=(*self.notes, note))
+        rewards = self.rewards - before[:, None]
+        return replace(self, name=f"{self.name}, learned from changes", rewards=rewards)
 
     def block(self, features: str, asked_by: str) -> NDArray[np.float64] | None:
         """Return the signals where the features ask for them, and None where they do not.
