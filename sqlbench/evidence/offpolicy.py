@@ -156,6 +156,7 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
     low, high = bootstrap_ends(direct[1:], k)
     bias = estimates["dr"][0] - float(direct[0])
     estimates["dm"] = (float(direct[0]), float(low) + min(0.0, bias), float(high) + max(0.0, bias))
+    estimates = {name: estimates[name] for name in ESTIMATORS}  # as tables have them
     effective = float(w.sum() ** 2 / (w @ w)) if w.any() else 0.0
     if effective < MIN_EFFECTIVE:
         warnings.append(
