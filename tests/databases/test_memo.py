@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from sandboxed import singers_file
@@ -106,6 +108,15 @@ def test_switched_off_every_statement_runs(database, runs, monkeypatch):
     monkeypatch.setattr(memo, "_off", True)
     database.execute(COUNT)
     assert len(runs) == 3 and not may_be_kept(COUNT)
+
+
+@pytest.mark.parametrize(("value", "off"), [("off", "True"), ("on", "False")])
+def test_the_environment_of_a_process_switches_it_off(value, off):
+    said = subprocess.run(
+        [sys.executable, "-c", "from sqlbench.databases import memo; print(memo.is_switched_off())"],
+        env={**os.environ, memo.SWITCH: value}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said.stdout.strip() == off
 
 
 def test_a_closed_database_stays_closed(database):

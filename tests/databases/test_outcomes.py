@@ -8,10 +8,10 @@ import math
 import pytest
 from sandboxed import singers_file
 
-from sqlbench.databases import Limits, QueryError, SQLiteDatabase
+from sqlbench.databases import Limits, QueryError, SQLiteDatabase, memo
 from sqlbench.databases.base import NAN, QueryResult, out_of_time
 from sqlbench.databases.file_hash import file_hash
-from sqlbench.databases.memo import MEMO, SWITCH
+from sqlbench.databases.memo import MEMO
 from sqlbench.databases.outcomes import find_outcome, keep_outcome
 from sqlbench.databases.shelf import may_lie_there, on_shelf
 from sqlbench.databases.sqlite_brief import NotBrief
@@ -157,7 +157,7 @@ async def test_a_worker_thread_puts_it_there_too(database):
 
 
 def test_switched_off_there_is_no_shelf(database, runs, monkeypatch):
-    monkeypatch.setenv(SWITCH, "off")
+    monkeypatch.setattr(memo, "_off", True)
     shelf = Plain()
     with on_shelf(shelf):
         database.execute("SELECT 1")
