@@ -112,8 +112,9 @@ def test_switched_off_every_statement_runs(database, runs, monkeypatch):
 
 @pytest.mark.parametrize(("value", "off"), [("off", "True"), ("on", "False")])
 def test_the_environment_of_a_process_switches_it_off(value, off):
+    asked = "from sqlbench.databases import memo; print(memo.is_switched_off())"
     said = subprocess.run(
-        [sys.executable, "-c", "from sqlbench.databases import memo; print(memo.is_switched_off())"],
+        [sys.executable, "-c", asked],
         env={**os.environ, memo.SWITCH: value}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert said.stdout.strip() == off
