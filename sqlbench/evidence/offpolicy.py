@@ -148,10 +148,7 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
     sums = np.stack([np.bincount(codes, v, k) for v in (w * r, w, robust, np.ones(n))], axis=1)
     gained, weights, robust_sums, sizes = sums.T
     means = {"ips": (gained, sizes), "snips": (gained, weights), "dr": (robust_sums, sizes)}
-    estimates = {
-        name: (float(top.sum() / bottom.sum()), *mean_interval(top, bottom))
-        for name, (top, bottom) in means.items()
-    }
+    estimates = {name: _weighed(*sides) for name, sides in means.items()}
     direct = _direct(x, a, r, target, codes, counts)
     low, high = bootstrap_ends(direct[1:], k)
     bias = estimates["dr"][0] - float(direct[0])
@@ -227,6 +224,13 @@ def exact_value(table: RepairTable, target: Floats) -> float:
     """
     columns = [table.arm(str(arm), "exact_value") for arm in ARMS]
     return float((target * table.means[:, columns]).sum(axis=1).mean())
+
+
+def _weighed(tops: Floats, bottoms: Floats) -> tuple[float, float, float]:
+    """Return Σtops / Σbottoms with its interval; unknown where the log weighs nothing."""
+    if not bottoms.any():
+        return np.nan, np.nan, np.nan
+    return float(tops.sum() / bottoms.sum()), *mean_interval(tops, bottoms)
 
 
 def _ridge(x: Floats, actions: NDArray[np.intp], outcomes: Floats, at: Floats) -> Floats:

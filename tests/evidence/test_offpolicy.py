@@ -90,6 +90,20 @@ def test_the_direct_method_agrees_with_an_explicit_ridge(table):
     assert tuple(found) == ESTIMATORS, "the order in which tables have them"
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_log_that_never_did_what_the_target_would_says_so_by_what_is_unknown(table):
+    """Both arms were tried on the class, and each row's own never: every weight is 0."""
+    logged, _ = simulated_log(
+        table, np.full((len(table), 8), 1 / 8), 6, 2, np.random.default_rng(0)
+    )
+    actions = np.tile([0, 1], 6)
+    target = np.eye(8)[1 - actions]
+    found = evaluate(replace(logged, actions=actions, contexts=[logged.contexts[0]] * 12), target)
+    assert found.effective_sample_size == 0 and "effective sample size" in found.warning
+    assert np.isnan(found.estimates["snips"]).all()
+    assert found.estimates["ips"][0] == 0 and np.isnan(found.estimates["ips"][1:]).all()
+
+
 @pytest.mark.slow
 def test_the_direct_methods_interval_reaches_as_far_as_its_bias(table):
     """With few decisions its ridge draws every arm to the mean; without that it holds 57%."""
