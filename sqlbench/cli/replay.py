@@ -45,6 +45,13 @@ def replay(
             "known once the first answer is graded) and not from how it ended.",
         ),
     ] = False,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            help="Records that every policy is told before it begins: another repair table with "
+            "these arms, or counts of repairs (repair_counts.csv), the table's own taken off."
+        ),
+    ] = None,
     bird: Annotated[
         Path | None,
         typer.Option(
@@ -58,6 +65,7 @@ def replay(
     csv: Annotated[Path | None, typer.Option(help="Write the summary to this file too.")] = None,
 ) -> None:
     """Replay any policy's first repair on a repair table, with its regret."""
+    from sqlbench.evidence.earlier import load_earlier, told
     from sqlbench.evidence.table_files import load_table
     from sqlbench.exceptions import ConfigError, UnknownNameError
     from sqlbench.policies.registry import split_specs
@@ -71,21 +79,24 @@ def replay(
         signals=any("signals" in spec.partition("features=")[2] for spec in specs),
         databases=suite.databases if suite is not None else None,
     )
+    before = load_earlier(earlier, loaded) if earlier is not None else None
     if only is not None:
         if only not in loaded.db_ids:
             raise UnknownNameError("database", only, sorted(set(loaded.db_ids)))
         loaded = loaded.take(i for i, name in enumerate(loaded.db_ids) if name == only)
     if changes:
-        loaded = loaded.changes()
+        loaded, before = loaded.changes(), before.changes() if before is not None else None
     numbers = parse_seeds(seeds)
     if hold_out and decisions is not None:
         raise ConfigError("--decisions does not go with --hold-out-databases: it asks each once.")
     frame = (
-        _held_out(loaded, specs, numbers)
+        _held_out(loaded, specs, numbers, before)
         if hold_out
-        else (_replayed(loaded, specs, numbers, decisions))
+        else _replayed(loaded, specs, numbers, decisions, before)
     )
-    for note in loaded.notes:
+    for sentence in told(before):
+        print(f"\n{sentence.text}")
+    for note in (*loaded.notes, *(before.notes if before is not None else ())):
         print(f"Note: {note}")
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
@@ -94,11 +105,15 @@ def replay(
 
 
 def _replayed(
-    table: RepairTable, specs: list[str], seeds: list[int], decisions: int | None
+    table: RepairTable,
+    specs: list[str],
+    seeds: list[int],
+    decisions: int | None,
+    earlier: RepairTable | None,
 ) -> pd.DataFrame:
     from sqlbench.evidence.replay import replay as replay_table
 
-    found = replay_table(table, specs, seeds, decisions, progress=True)
+    found = replay_table(table, specs, seeds, decisions, earlier=earlier, progress=True)
     frame = found.summary()
     print(f"{table.label}, {found.rows.shape[1]:,} first repairs × {len(seeds)} seeds\n")
     print(_markdown(found.grid()))
@@ -109,10 +124,12 @@ def _replayed(
     return frame
 
 
-def _held_out(table: RepairTable, specs: list[str], seeds: list[int]) -> pd.DataFrame:
+def _held_out(
+    table: RepairTable, specs: list[str], seeds: list[int], earlier: RepairTable | None
+) -> pd.DataFrame:
     from sqlbench.evidence.crossvalidate import cross_validate
 
-    found = cross_validate(table, specs, seeds)
+    found = cross_validate(table, specs, seeds, earlier=earlier)
     frame = found.summary()
     databases = len(set(table.db_ids))
     print(f"{table.label}; each of {databases} databases held out once, {len(seeds)} seeds\n")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.evidence.earlier import joined, tell, told
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.replay import run_stacked, seeded_order
 from sqlbench.evidence.stacked import StackedLinear, StackedPolicy, StackedTable, stacked_policy
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BEST_ELSEWHERE = "best fixed arm of the other databases"
+BEST_EARLIER = "best fixed arm of the earlier records"
 TABLE_TOLD = "table, told every arm's outcome"
 LINEAR_TOLD = "linear, told every arm's outcome"
 OPTIMUM = "best arm of each question (not attainable)"
@@ -51,11 +53,14 @@ class CrossValidation(Shown):
         By policy, the share of seeds in which each row ends right.
     baseline : str
         The policy that the others are compared with: the best fixed arm, in hindsight.
+    earlier : RepairTable or None
+        What every policy was told before it began.
     """
 
     table: RepairTable
     values: dict[str, NDArray[np.float64]]
     baseline: str
+    earlier: RepairTable | None = None
 
     def summary(self) -> pd.DataFrame:
         """Return a row a policy, best first.
@@ -117,18 +122,23 @@ class CrossValidation(Shown):
         """Return what a notebook shows of it: the summary, best first."""
         n = len(set(self.table.db_ids))
         title = f"Held out on {self.table.label}; each of {n} databases once"
-        return Card(title, [self.grid()])
+        return Card(title, [self.grid(), *told(self.earlier)])
 
 
 def cross_validate(
-    table: RepairTable, policies: Sequence[str], seeds: Sequence[int], passes: int = 1
+    table: RepairTable,
+    policies: Sequence[str],
+    seeds: Sequence[int],
+    passes: int = 1,
+    earlier: RepairTable | None = None,
 ) -> CrossValidation:
     """Let policies learn on all databases but one, and decide on that one; for each database.
 
     Beside the policies asked for, the result holds every fixed arm, the best fixed arm of the
     other databases, `table` and a linear policy that were told every arm's outcome of every
     training question (what bandit feedback costs is the distance to them), and the best arm of
-    each question.
+    each question. With earlier records all of these know them, too, and the best fixed arm of the
+    earlier records alone stands beside.
 
     Parameters
     ----------
@@ -140,6 +150,9 @@ def cross_validate(
         Of the order in which training questions come; at least two.
     passes : int
         How often each training question is asked.
+    earlier : RepairTable or None
+        Records that every policy is told before it begins, those of the database that is held out
+        left out: see `sqlbench.evidence.earlier`.
 
     Raises
     ------
@@ -161,27 +174,40 @@ def cross_validate(
         raise ConfigError(f"passes is at least 1, not {passes!r}.")
     means = table.means
     values = {f"fixed:{a}": means[:, table.arms.index(a)] for a in table.choices}
+    bounds = (BEST_ELSEWHERE, TABLE_TOLD, LINEAR_TOLD, *([BEST_EARLIER] if earlier else []))
     held: dict[str, NDArray[np.float64]] = {
-        name: np.empty(len(table)) for name in (*policies, BEST_ELSEWHERE, TABLE_TOLD, LINEAR_TOLD)
+        name: np.empty(len(table)) for name in (*policies, *bounds)
     }
-    db_ids = np.array(table.db_ids)
+    known = joined(table, earlier) if earlier else table
+    db_ids = np.array(known.db_ids)
+    ours = np.arange(len(known)) < len(table)
     for database in databases:
-        train, test = np.flatnonzero(db_ids != database), np.flatnonzero(db_ids == database)
-        held[BEST_ELSEWHERE][test] = means[test, table.take(train).best_fixed()]
-        told: dict[str, StackedPolicy] = {
-            TABLE_TOLD: StackedTable(table, 1),
-            LINEAR_TOLD: StackedLinear(table, 1),
+        test, rest = np.flatnonzero(db_ids == database), db_ids != database
+        test, train, before = test[ours[test]], *(np.flatnonzero(rest & m) for m in (ours, ~ours))
+        others = np.concatenate([train, before])
+        held[BEST_ELSEWHERE][test] = means[test, known.take(others).best_fixed()]
+        if earlier:
+            if not len(before):
+                raise ConfigError(
+                    f"The earlier records {earlier.name!r} hold the database {database!r} alone, "
+                    "which is held out: there is nothing to tell."
+                )
+            held[BEST_EARLIER][test] = means[test, known.take(before).best_fixed()]
+        learners: dict[str, StackedPolicy] = {
+            TABLE_TOLD: StackedTable(known, 1),
+            LINEAR_TOLD: StackedLinear(known, 1),
         }
-        for name, learner in told.items():
-            _tell_all(learner, train)
+        for name, learner in learners.items():
+            tell(learner, others)
             held[name][test] = _decide(learner, test, means)
         rows, samples = seeded_order(train, table.rewards.shape[2], seeds, passes * len(train))
         for spec in policies:
-            policy = stacked_policy(spec, table, len(seeds))
+            policy = stacked_policy(spec, known, len(seeds))
+            tell(policy, before)
             run_stacked(policy, rows, samples, seeds)
             held[spec][test] = _decide(policy, test, means)
     baseline = f"fixed:{table.arms[table.best_fixed()]}"
-    return CrossValidation(table, {**values, **held, OPTIMUM: table.optimum()}, baseline)
+    return CrossValidation(table, {**values, **held, OPTIMUM: table.optimum()}, baseline, earlier)
 
 
 def database_interval(
@@ -196,14 +222,6 @@ def database_interval(
     means = np.bincount(codes, weights=differences) / np.bincount(codes)
     _, low, high = seed_band(means)
     return float(low), float(high)
-
-
-def _tell_all(policy: StackedPolicy, rows: NDArray[np.intp]) -> None:
-    mean_rewards = policy.rewards.mean(axis=2)
-    for row in rows:
-        for column in policy.columns:
-            now = np.array([row])
-            policy.learn(now, np.array([column]), mean_rewards[row, [column]])
 
 
 def _decide(

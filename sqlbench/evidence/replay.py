@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from sqlbench.checks import check_whole
+from sqlbench.evidence.earlier import joined, tell, told
 from sqlbench.evidence.repair_table import RepairTable
 from sqlbench.evidence.stacked import StackedPolicy, stacked_policy
 from sqlbench.exceptions import ConfigError
@@ -45,12 +46,15 @@ class Replay(Shown):
         The row that each decision was about.
     chosen : dict of str to ndarray of shape (S, T)
         By policy, the column of the arm chosen.
+    earlier : RepairTable or None
+        What every policy was told before its first decision.
     """
 
     table: RepairTable
     seeds: tuple[int, ...]
     rows: NDArray[np.intp]
     chosen: dict[str, NDArray[np.intp]]
+    earlier: RepairTable | None = None
 
     def values(self, policy: str) -> NDArray[np.float64]:
         """Return the mean outcome of what a policy chose, for each decision, shape (S, T)."""
@@ -120,7 +124,7 @@ class Replay(Shown):
         title = f"Replay on {self.table.label}, {n:,} first repairs × {seeds} seeds"
         allowed = facts({name: f"{value:.1%}" for name, value in self.bounds().items()})
         note = "Regret: against the best policy on the error class, on mean outcomes."
-        return Card(title, [self.grid(), allowed, Text(note)])
+        return Card(title, [self.grid(), allowed, Text(note), *told(self.earlier)])
 
     def bounds(self) -> dict[str, float]:
         """Return what the table itself allows: mean outcomes over the rows that were asked.
@@ -144,6 +148,7 @@ def replay(
     seeds: Sequence[int],
     decisions: int | None = None,
     *,
+    earlier: RepairTable | None = None,
     progress: bool = False,
 ) -> Replay:
     """Replay policies on a table.
@@ -158,6 +163,8 @@ def replay(
         At least two: intervals are over seeds.
     decisions : int or None
         How many first repairs each seed makes; None is one pass over the table.
+    earlier : RepairTable or None
+        Records that every policy is told before it begins: see `sqlbench.evidence.earlier`.
     progress : bool
         Whether to show a progress bar.
 
@@ -180,14 +187,16 @@ def replay(
         raise ConfigError("A replay needs at least one policy, for example linucb.")
     total = len(table) if decisions is None else decisions
     check_whole("decisions", total, 1)
-    stacked = {spec: stacked_policy(spec, table, len(seeds)) for spec in policies}
+    known = joined(table, earlier) if earlier else table
+    stacked = {spec: stacked_policy(spec, known, len(seeds)) for spec in policies}
     rows, samples = seeded_order(np.arange(len(table)), table.rewards.shape[2], seeds, total)
     chosen = {}
     with tqdm(total=total * len(stacked), unit="step", disable=not progress) as bar:
         for spec, policy in stacked.items():
             bar.set_description(spec)
+            tell(policy, np.arange(len(table), len(known)))
             chosen[spec] = run_stacked(policy, rows, samples, seeds, bar)
-    return Replay(table, tuple(seeds), rows, chosen)
+    return Replay(table, tuple(seeds), rows, chosen, earlier)
 
 
 def run_stacked(
