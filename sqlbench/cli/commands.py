@@ -19,6 +19,7 @@ COMMANDS = {
     "sweep": "Run a grid of configurations, and print one table.",
     "collect": "Make a repair table: all 8 repairs of each first failure.",
     "replay": "Replay policies on a repair table, with their regret.",
+    "teach": "Teach a policy a repair table, for a run to start from.",
     "evaluate": "Estimate policies off-policy, from logs alone.",
     "grade": "Grade prediction files as the official evaluators do.",
     "profile": "Make a simulator profile from prediction files.",

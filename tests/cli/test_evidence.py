@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pandas as pd
@@ -49,6 +50,34 @@ def test_collect_then_replay(call, tmp_path):
         code, _, err = call("replay", folder, *mistake)
         assert code == 2
         assert err.startswith("sqlbench: ") and said in err and err.count("\n") == 1
+
+
+def test_a_run_starts_from_what_a_table_taught(call, tmp_path):
+    folder, taught = tmp_path / "table", tmp_path / "learned" / "hybrid.npz"
+    call("collect", "--answers", 2, "--out", folder)
+    code, out, _ = call("teach", folder, "--out", taught)
+    assert code == 0 and "(simulated model)" in out
+    assert f"--policy 'hybrid' --start-from {taught}" in out
+    rates = {}
+    for name, start in (("fresh", ()), ("taught", ("--start-from", taught))):
+        run = tmp_path / name
+        code, *_ = call("run", "--policy", "hybrid", "--episodes", 120, "--out", run, *start)
+        assert code == 0
+        rates[name] = json.loads((run / "summary.json").read_text())["rates"]["repaired"]["rate"]
+    assert rates["taught"] > rates["fresh"]
+    code, _, err = call("teach", folder, "--out", tmp_path / "hybrid")
+    assert code == 2 and "ends in .npz" in err
+
+
+def test_earlier_records_are_named_where_they_were_told(call, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    call("collect", "--task", "simple_queries", "--answers", 3, "--out", one)
+    call("collect", "--model", "simulated:chatgpt", "--answers", 3, "--out", other)
+    code, out, _ = call("replay", one, "--earlier", other, "--policies", "ucb1", "--seeds", "0-1")
+    assert code == 0
+    assert f"Told before the first decision: {other} (simulated model)" in out
+    code, _, err = call("replay", one, "--earlier", one, "--seeds", "0-1")
+    assert code == 2 and "answered by the same model" in err and err.count("\n") == 1
 
 
 def test_evaluate_gives_four_estimates_and_refuses_a_log_that_cannot_answer(call, tmp_path):
