@@ -21,6 +21,7 @@ from sqlbench.seeds import Role, generator
 if TYPE_CHECKING:
     import pandas as pd
 
+REPAIR_COUNTS = "repair_counts.csv"
 RIGHT, WRONG = "right", "wrong_or_empty"  # the classes of first answers that raised nothing
 _COLUMNS = ("benchmark", "method", "model", "before_class", "n", "fixed", "broke")
 

@@ -237,16 +237,23 @@ def choices_of(policy: Policy) -> tuple[Arm, ...]:
 def split_specs(text: str) -> list[str]:
     """Return the specs in a list with commas; one between two blocks of features, or arms, joins.
 
+    The arms of a table may be anybody's: behind ``arms=`` whatever names no policy is one.
+
     Examples
     --------
     >>> split_specs("linucb?features=class,signals,rules")
     ['linucb?features=class,signals', 'rules']
+    >>> split_specs("ucb1?arms=llm_exe,llm_plain,rules")
+    ['ucb1?arms=llm_exe,llm_plain', 'rules']
     """
+    policies = {*_BUILDERS, *_OWN, *declared("policy"), "oracle"}
     specs: list[str] = []
     for part in filter(None, (p.strip() for p in text.split(","))):
         listed = specs[-1].rpartition("&")[2].rpartition("?")[2] if specs else ""
-        more = ARM_NAMES if listed.startswith("arms=") else BLOCKS
-        if part.partition("&")[0] in more and listed.startswith(("arms=", "features=")):
+        arms, blocks = listed.startswith("arms="), listed.startswith("features=")
+        name = part.partition("&")[0]
+        arm = name in ARM_NAMES or not (name in policies or {*name} & {*"?:"})
+        if (arms and arm) or (blocks and name in BLOCKS):
             specs[-1] += f",{part}"
         else:
             specs.append(part)

@@ -9,14 +9,13 @@ import pytest
 
 from sqlbench.evidence.crossvalidate import BEST_EARLIER, BEST_ELSEWHERE, cross_validate
 from sqlbench.evidence.earlier import joined, load_earlier, tell
+from sqlbench.evidence.repair_counts import REPAIR_COUNTS
 from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.replay import replay
 from sqlbench.evidence.stacked import stacked_policy
 from sqlbench.evidence.table_files import load_table
 from sqlbench.evidence.traces import BIRD_TABLE
 from sqlbench.exceptions import ConfigError
-
-COUNTS = "repair_counts.csv"
 
 
 def _table(n: int, best: int = 1, *, seed: int = 0, name: str = "made", samples: int = 1):
@@ -45,7 +44,7 @@ def bird(traces_dir) -> RepairTable:
 @pytest.mark.shared
 def test_counts_hold_the_answers_that_the_table_does_not(traces_dir, bird):
     """Sums by hand from the file: 1,534 answers of the study, 668 of them right at first."""
-    counts = load_earlier(traces_dir / COUNTS, bird)
+    counts = load_earlier(traces_dir / REPAIR_COUNTS, bird)
     assert len(counts) == 1534 - 1035 and counts.arms == bird.arms
     right = dict(zip(counts.arms, counts.successes[:, :, 0].sum(axis=0).tolist(), strict=True))
     fixed_less_broken = {"rule_exe": 78 - 4, "llm_plain": 150 - 50}
@@ -63,7 +62,7 @@ def test_counts_hold_the_answers_that_the_table_does_not(traces_dir, bird):
 
 @pytest.mark.shared
 def test_every_policy_that_was_told_the_counts_ends_near_the_best_fixed_arm(traces_dir, bird):
-    counts = load_earlier(traces_dir / COUNTS, bird)
+    counts = load_earlier(traces_dir / REPAIR_COUNTS, bird)
     policies = ["ucb1", "linucb", "pooled"]
     alone = cross_validate(bird.changes(), policies, range(6)).summary().set_index("policy")
     told = cross_validate(bird.changes(), policies, range(6), earlier=counts.changes())
@@ -84,7 +83,7 @@ def test_every_policy_that_was_told_the_counts_ends_near_the_best_fixed_arm(trac
     ],
 )
 def test_counts_of_other_records_are_refused(traces_dir, bird, tmp_path, change, said):
-    lines = (traces_dir / COUNTS).read_text(encoding="utf-8").splitlines()
+    lines = (traces_dir / REPAIR_COUNTS).read_text(encoding="utf-8").splitlines()
     path = tmp_path / "counts.csv"
     path.write_text("\n".join(map(change, lines)), encoding="utf-8")
     with pytest.raises(TableError, match=said):

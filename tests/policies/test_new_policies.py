@@ -256,6 +256,8 @@ def test_arms_are_read_from_a_spec_and_from_a_list_of_specs():
     assert policy.probabilities(Context(ErrorClass.OTHER, 2)).tolist() == [0.5, 0.5]
     specs = ["linucb?arms=fix_column,keep", "table", "hybrid?features=class,signals", "random"]
     assert split_specs(",".join(specs)) == specs
+    specs = ["ucb1?arms=llm-exe,llm_plain", "fixed:keep", "halving?arms=a,b&budget=80", "oracle"]
+    assert split_specs(",".join(specs)) == specs, "the arms of somebody else's table"
 
 
 @pytest.mark.parametrize(
