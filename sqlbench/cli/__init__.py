@@ -91,6 +91,14 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    except Exception as error:
+        from sqlbench.cli.own_code import own_failure
+
+        said = own_failure(error)
+        if said is None:
+            raise
+        print(said, file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)

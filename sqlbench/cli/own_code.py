@@ -1,0 +1,40 @@
+"""What the command line says where a policy, model or metric of the user's own raised."""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parents[1]
+_INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+
+
+# A frame of a worker process comes as text.
+_FRAME = re.compile(r'^  File "(.+)", line (\d+), in (\S+)\n(?:    .*\n)*', re.MULTILINE)
+
+
+def own_failure(error: Exception) -> str | None:
+    """Return where the user's code raised, and one sentence; None if sqlbench itself failed.
+
+    The user's is what sqlbench called that is neither its own nor installed.
+    """
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    frames += str(getattr(error.__cause__, "tb", ""))
+    called, own = False, list[re.Match[str]]()
+    for frame in _FRAME.finditer(frames):
+        path = Path(frame[1]).resolve()
+        if path.is_relative_to(_HERE):
+            called, own = True, []
+        elif own or (called and not any(path.is_relative_to(p) for p in _INSTALLED)):
+            own.append(frame)
+    if not own:
+        return None
+    said = "".join(traceback.format_exception_only(error)).strip()
+    file, line, name = own[0].groups()
+    return (
+        f"{''.join(frame[0] for frame in own)}"
+        f"sqlbench: {said} was raised by {name}() of {file!r}, line {line}, which is not "
+        "sqlbench's code: mend it and repeat the command. What was finished is kept."
+    )

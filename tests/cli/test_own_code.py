@@ -1,0 +1,80 @@
+"""A part of the user's own that raises is told with its place; a fault of ours stays one."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+
+import pytest
+
+from sqlbench.cli import main
+from sqlbench.cli.own_code import own_failure
+from sqlbench.stats import share
+
+PARTS = """
+from sqlbench.policies import ScoredPolicy
+
+def metric(gold, pred):
+    return {}["rows"]
+
+class Policy(ScoredPolicy):
+    def scores(self, context):
+        return self.weights(context)
+
+    def weights(self, context):
+        raise ArithmeticError("no weights")
+"""
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch) -> str:
+    """Return the name of a module with parts that raise."""
+    name = f"parts_{uuid.uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text(PARTS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # worker processes import it, too
+    return name
+
+
+def _told(monkeypatch, capsys, *arguments: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["sqlbench", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "part", "said", "inner"),
+    [
+        ("--metric", "metric", "KeyError: 'rows' was raised by metric()", 5),
+        ("--policy", "Policy", "ArithmeticError: no weights was raised by scores()", 12),
+    ],
+)
+def test_a_run_says_where_it_raised(
+    monkeypatch, capsys, tmp_path, parts, option, part, said, inner
+):
+    out = tmp_path / "run"
+    err = _told(
+        monkeypatch, capsys, "run", option, f"{parts}:{part}", "--episodes", 30, "--out", out
+    )
+    assert said in err and f"{parts}.py" in err and "not sqlbench's code" in err
+    assert f"line {inner}, in " in err, "its own frames, down to the innermost"
+    assert "sqlbench/" not in err.replace("sqlbench: ", ""), "and none of ours"
+    assert (out / "run.json").exists()
+
+
+def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts):
+    err = _told(
+        monkeypatch, capsys, "compare", "--policies", f"{parts}:Policy,rules", "--seeds", "0-1",
+        "--episodes", 30, "--out", tmp_path / "compare",
+    )  # fmt: skip
+    assert "no weights was raised by scores()" in err and "line 12, in weights" in err
+    assert "concurrent" not in err
+
+
+def test_a_fault_of_sqlbench_is_not_disguised():
+    """Nor one that a library raises beneath it: the frame of the test above counts for nothing."""
+    with pytest.raises(Exception) as caught:
+        share(object(), ["q"])  # type: ignore[arg-type]
+    assert own_failure(caught.value) is None
