@@ -23,7 +23,7 @@ def teach(
     target = located(out)
     if target.suffix != ".npz":
         raise ConfigError(f"--out is the policy's file and ends in .npz, not {str(out)!r}.")
-    known = load_table(table)
+    known = load_table(table, signals="signals" in policy.partition("features=")[2])
     learned = taught(policy, known)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_policy(learned, target)

@@ -29,7 +29,8 @@ def load_earlier(path: str | Path, table: RepairTable) -> RepairTable:
         If there are none, or they lack an arm of the table.
     """
     counted = Path(path).suffix.lower() == ".csv"
-    earlier = load_counts(path, table) if counted else load_table(path)
+    signals = table.signals is not None
+    earlier = load_counts(path, table) if counted else load_table(path, signals=signals)
     lacking = [arm for arm in table.choices if arm not in earlier.arms]
     if lacking:
         raise TableError(

@@ -223,7 +223,7 @@ class RepairTable(Shown):
         if self.signals is None:
             raise TableError(
                 f"The features of {asked_by} ask for signals, which the repair table "
-                f"{self.name!r} was made without; collect it with signals."
+                f"{self.name!r} was loaded without: load_table(…, signals=True) reads them."
             )
         return self.signals
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from sqlbench.databases.base import Database
 from sqlbench.episodes.context import FEATURE_NAMES, Context, featurize
 from sqlbench.episodes.errors import ErrorClass
 from sqlbench.evidence.repair_table import RepairTable, TableError, obvious_rules
+from sqlbench.evidence.static_signals import record_signals
 from sqlbench.evidence.traces import load_bird_table
 from sqlbench.paths import located, shown
+from sqlbench.suites import load_suite
 from sqlbench.words import counted
 
 TABLE_VERSION = 1
@@ -26,23 +28,35 @@ def load_table(
 ) -> RepairTable:
     """Load a repair table: a folder that `sqlbench collect` filled, or a file of real records.
 
+    Parameters
+    ----------
+    path : path
+        The folder, or the file.
+    signals : bool
+        Whether to read the signals of every first answer: of a collected table by running it once
+        more on its suite's database, of real records as `load_bird_table` says.
+    databases : mapping of str to Database, optional
+        As for `load_bird_table`.
+
     Raises
     ------
     TableError
-        If there is none, or it is damaged.
+        If there is none, it is damaged, or its suite has changed and signals are asked for.
+    UnknownNameError, SuiteError
+        If signals are asked for and its suite cannot be loaded.
     """
     place = located(path)
     if place.is_file():
         return load_bird_table(place, signals=signals, databases=databases)
     try:
-        return _load_collected(place)
+        return _load_collected(place, signals)
     except (KeyError, TypeError) as error:
         raise TableError(
             f"The repair table in {str(place)!r} is damaged: {type(error).__name__}, {error}."
         ) from error
 
 
-def _load_collected(folder: Path) -> RepairTable:
+def _load_collected(folder: Path, signals: bool) -> RepairTable:
     meta = read_meta(folder)
     arms, samples = tuple(meta["config"]["arms"]), int(meta["config"]["samples"])
     first: dict[tuple[str, int], dict[str, Any]] = {}
@@ -95,7 +109,34 @@ def _load_collected(folder: Path) -> RepairTable:
         rules=obvious_rules(),
         notes=tuple(notes),
         tokens=outcomes("prompt_tokens", float) + outcomes("completion_tokens", float),
+        signals=_signals(folder, meta, [first[k] for k in complete]) if signals else None,
     )
+
+
+def _signals(
+    folder: Path, meta: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]
+) -> NDArray[np.float64]:
+    """Return the block ``signals`` of first answers, each run once more on its database."""
+    suite = load_suite(meta["config"]["suite"])
+    try:
+        if suite.content_hash != meta["suite_hash"]:
+            raise TableError(
+                f"The suite {suite.spec!r} has changed since the repair table in {str(folder)!r} "
+                "was collected: the signals of its answers cannot be read any more."
+            )
+        asked = {question.id: question.asked for question in suite}
+        records = (
+            {
+                "question": asked[call["question_id"]],
+                "db_id": call["db_id"],
+                "before_sql": call["sql"],
+                "before_message": call["error_message"],
+            }
+            for call in calls
+        )
+        return record_signals(records, suite.databases)
+    finally:
+        suite.close()
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

@@ -111,6 +111,39 @@ def test_the_first_sample_is_what_an_ordinary_run_would_get(collected):
         )  # fmt: skip
 
 
+def test_its_signals_are_those_that_an_ordinary_run_sees(collected):
+    folder, table, _ = collected
+    assert table.signals is None, "they are read where they are asked for"
+    run = asyncio.run(
+        run_experiment(
+            task=TASK,
+            policy="linucb?features=class,signals",
+            episodes=len(load_suite("marketplace").task(TASK).questions),
+            progress=False,
+        )
+    )
+    seen = {e.question_id: e.steps[1].context for e in run.log if len(e.steps) > 1}
+    read = load_table(folder, signals=True)
+    assert read.question_ids == table.question_ids and (read.rewards == table.rewards).all()
+    assert set(seen) == set(read.question_ids)
+    for question_id, row in zip(read.question_ids, read.signals, strict=True):
+        assert seen[question_id].signals == tuple(row)
+    policies = ["linucb", "linucb?features=class,signals"]
+    chosen = replay(read, policies, [0, 1]).chosen
+    assert (chosen[policies[0]] != chosen[policies[1]]).any()
+
+
+def test_signals_of_a_suite_that_has_changed_are_refused(collected, tmp_path):
+    folder, _, _ = collected
+    other = tmp_path / "table"
+    shutil.copytree(folder, other)
+    meta = json.loads((other / "table.json").read_text())
+    (other / "table.json").write_text(json.dumps({**meta, "suite_hash": "another"}))
+    assert len(load_table(other)) == len(load_table(folder))
+    with pytest.raises(TableError, match="has changed since"):
+        load_table(other, signals=True)
+
+
 def test_the_gold_is_prepared_as_the_metric_wants_it(tmp_path):
     """The metric `spider` strips DISTINCT from both: from one alone, a right answer fails."""
     suite = load_suite("marketplace")

@@ -69,7 +69,7 @@ def test_signals_are_part_of_what_it_sees(table):
 def test_what_it_cannot_be_taught_is_said(table):
     with pytest.raises(ConfigError, match="'rules' learns nothing"):
         taught("rules", table)
-    with pytest.raises(TableError, match="made without"):
+    with pytest.raises(TableError, match="loaded without"):
         taught("linucb?features=class,signals", table)
     with pytest.raises(TableError, match="lacks"):
         taught("linucb?arms=keep,fix_column", table)

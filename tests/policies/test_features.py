@@ -97,5 +97,5 @@ def test_a_replay_gains_from_signals_that_tell_the_arms_apart(spec):
 
 
 def test_a_table_without_signals_is_refused_where_they_are_asked_for():
-    with pytest.raises(TableError, match="made without"):
+    with pytest.raises(TableError, match="loaded without"):
         replay(table(False), ["linucb?features=class,signals"], seeds=range(2))
