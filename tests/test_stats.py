@@ -172,6 +172,8 @@ def test_an_interval_of_fewer_than_five_questions_says_that_it_is_rough():
     assert rate(hits, list("abcd")).clusters == 4 and rate(hits, list("aaab")).clusters == 2
     assert "fewer than 5 questions, here 4" in str(rough_note(4))
     assert rough_note(5) is None and rough_note(0) is None
+    several = str(rough_note(2, 5, 3, of=["repaired", "all", "first, any"]))
+    assert "here 2 (repaired) and 3 (first, any), a 95%" in several
 
 
 def test_a_ratio_is_of_totals_and_one_cluster_has_no_interval():

@@ -68,6 +68,9 @@ def run(
             "0 is strictly one after another."
         ),
     ] = _DEFAULT.lag,
+    hindsight: Annotated[
+        float, typer.Option(help="What an earlier step of a success gains; 0 switches it off.")
+    ] = _DEFAULT.hindsight,
     concurrency: Annotated[
         int, typer.Option(help="Requests in flight (at most lag + 1); never changes a result.")
     ] = 1,
@@ -178,6 +181,7 @@ def run(
             episodes=episodes,
             seed=seed,
             lag=lag,
+            hindsight=hindsight,
             feedback=feedback,
             max_attempts=max_attempts,
             metric=metric,
@@ -202,6 +206,7 @@ def run(
             task=task,
             seed=seed,
             lag=lag,
+            hindsight=hindsight,
             concurrency=concurrency,
             feedback=feedback,  # type: ignore[arg-type]
             max_attempts=max_attempts,

@@ -95,7 +95,9 @@ def compare(
     configs = [variants[name].model_copy(update={"seed": seed}) for name, seed in places]
     frames = run_grid(configs, out, outcomes, workers=workers, progress=progress, calling=calling)
     # What one variant has lost is left out of all: they are compared on the same episodes.
-    failed = [note for frame in frames for note in frame.attrs.pop("failed")]
+    # Variants that say the same (two folders of the same prompts) are one run and one frame.
+    distinct = {id(frame): frame for frame in frames}.values()
+    failed = [note for frame in distinct for note in frame.attrs.pop("failed")]
     labelled = [
         frame.assign(policy=name, seed=seed)
         for (name, seed), frame in zip(places, frames, strict=True)

@@ -126,9 +126,15 @@ def rough_rates(run: Run) -> str | None:
     if not run.log:
         return None
     found = rates(run)
-    note = rough_note(min((r.clusters for r in found.values() if r.clusters), default=0))
-    names = [name for name, r in found.items() if 0 < r.clusters < ROUGH]
-    return note if note is None or len(names) == len(found) else f"{note} ({', '.join(names)})"
+    names: dict[int, list[str]] = {}
+    for name, estimate in sorted(found.items(), key=lambda item: item[1].clusters):
+        if 0 < estimate.clusters < ROUGH:
+            names.setdefault(estimate.clusters, []).append(name)
+    if not names:
+        return None
+    if list(names.values()) == [list(found)]:
+        return rough_note(*names)
+    return rough_note(*names, of=[", ".join(some) for some in names.values()])
 
 
 def cut_answers(run: Run) -> int:

@@ -49,6 +49,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from statistics import NormalDist
 from typing import Any
 
@@ -65,21 +66,25 @@ ROUGH = 5  # with fewer clusters an interval covers less than it says
 NORMAL = NormalDist()
 
 
-def rough_note(clusters: int, what: str = "question") -> str | None:
-    """Return what is said of an interval over few clusters; None from `ROUGH` of them on.
+def rough_note(*clusters: int, what: str = "question", of: Sequence[str] = ()) -> str | None:
+    """Return what is said of intervals over few clusters; None from `ROUGH` of them on.
 
     Parameters
     ----------
-    clusters : int
-        How many the interval counts; 0, where there is none, needs no word.
+    *clusters : int
+        How many the intervals count; 0, where there is none, needs no word.
     what : str
         What a cluster is, in the singular.
+    of : sequence of str
+        What each number is about, where it has to be said.
     """
-    if not 0 < clusters < ROUGH:
+    few = [(n, name) for n, name in zip_longest(clusters, of, fillvalue="") if 0 < int(n) < ROUGH]
+    if not few:
         return None
+    here = " and ".join(f"{n} ({name})" if name else f"{n}" for n, name in few)
     return (
-        f"Rough: with fewer than {ROUGH} {what}s, here {clusters}, a 95% interval can hold the "
-        "truth less often than it says."
+        f"Rough: with fewer than {ROUGH} {what}s, here {here}, a 95% interval can hold the truth "
+        "less often than it says."
     )
 
 

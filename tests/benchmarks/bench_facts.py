@@ -36,6 +36,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sqlbench.databases.base import Database, QueryError
+from sqlbench.databases.memo import switch_off
 from sqlbench.signals import diagnose
 from sqlbench.signals.catalogue import Catalogue, catalogue_of
 from sqlbench.signals.choice import agreement
@@ -243,6 +244,7 @@ def table(cases: Sequence[Case], ranked: Ranking = Case.ranked) -> None:
 
 def speed(cases: Sequence[Case], count: int, seed: int) -> None:
     """Time the facts of some answers, and the signals and the doubt that are measured before."""
+    switch_off()  # a diagnosis that is said again is not measured again
     rng = np.random.default_rng(seed)
     few = [cases[i] for i in rng.choice(len(cases), min(count, len(cases)), replace=False)]
     took: dict[str, list[float]] = {"facts": [], "whole diagnosis": []}

@@ -93,7 +93,7 @@ def share_of_brief(what: str, statements: list[tuple[SQLiteDatabase, str]]) -> N
     brief = 0
     for database, sql in statements:
         try:
-            brief += database._at_once(sql) is not None
+            brief += database._at_once(sql, None) is not None
         except (QueryError, NotBrief):
             brief += 1
     print(f"{what}: {brief} of {len(statements)} are brief ({brief / len(statements):.1%})")

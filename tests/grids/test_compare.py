@@ -197,6 +197,16 @@ def test_always_feedback_gives_fixed_broken_and_net(tmp_path):
     assert (found.episodes["attempts"] == 2).all()
 
 
+def test_variants_that_say_the_same_are_one_run_and_compare_alike(tmp_path):
+    """Two folders of the same prompts, for example: their hash is one."""
+    alike = {name: RunConfig(policy="rules", episodes=30) for name in ("one", "other")}
+    found = compare(alike, seeds=[0, 1], out=tmp_path, baseline="one")
+    assert len(list(tmp_path.glob("*/episodes.jsonl"))) == 2, "a run a seed"
+    summary = found.summary.set_index("policy")
+    assert summary.loc["one", "repair_rate"] == summary.loc["other", "repair_rate"]
+    assert summary.loc["other", "difference"] == 0 and not found.failed
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path):
     two = variants("rules", "random")
     with pytest.raises(ConfigError, match="at least two seeds"):

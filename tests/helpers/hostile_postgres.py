@@ -177,7 +177,7 @@ BROKEN = [
 LONG = "SELECT count(*) FROM generate_series(1, 2000) a, generate_series(1, 2000) b WHERE a * b < 0"
 ENDLESS = [
     LONG,
-    "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 200000) "
+    "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000) "
     "SELECT count(*) FROM c WHERE x < 0",
     "SELECT count(*) FROM singer a, singer b, singer c, singer d, singer e, singer f",
 ]
