@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sqlbench.evidence.earlier import joined, tell, told
-from sqlbench.evidence.repair_table import RepairTable
+from sqlbench.evidence.earlier import joined, joined_means, tell, told
+from sqlbench.evidence.repair_table import RepairTable, best_column
 from sqlbench.evidence.replay import run_stacked, seeded_order
 from sqlbench.evidence.stacked import StackedLinear, StackedPolicy, StackedTable, stacked_policy
 from sqlbench.exceptions import ConfigError
@@ -179,20 +179,26 @@ def cross_validate(
         name: np.empty(len(table)) for name in (*policies, *bounds)
     }
     known = joined(table, earlier) if earlier else table
+    known_means = joined_means(table, earlier) if earlier else means
+    columns = [table.arms.index(a) for a in table.choices]
     db_ids = np.array(known.db_ids)
     ours = np.arange(len(known)) < len(table)
     for database in databases:
         test, rest = np.flatnonzero(db_ids == database), db_ids != database
         test, train, before = test[ours[test]], *(np.flatnonzero(rest & m) for m in (ours, ~ours))
         others = np.concatenate([train, before])
-        held[BEST_ELSEWHERE][test] = means[test, known.take(others).best_fixed()]
+        held[BEST_ELSEWHERE][test] = means[
+            test, columns[best_column(known_means[others][:, columns])]
+        ]
         if earlier:
             if not len(before):
                 raise ConfigError(
                     f"The earlier records {earlier.name!r} hold the database {database!r} alone, "
                     "which is held out: there is nothing to tell."
                 )
-            held[BEST_EARLIER][test] = means[test, known.take(before).best_fixed()]
+            held[BEST_EARLIER][test] = means[
+                test, columns[best_column(known_means[before][:, columns])]
+            ]
         learners: dict[str, StackedPolicy] = {
             TABLE_TOLD: StackedTable(known, 1),
             LINEAR_TOLD: StackedLinear(known, 1),

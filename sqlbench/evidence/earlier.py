@@ -18,6 +18,7 @@ from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.stacked import StackedPolicy
 from sqlbench.evidence.table_files import load_table
 from sqlbench.html import Text
+from sqlbench.seeds import Role, generator
 
 
 def load_earlier(path: str | Path, table: RepairTable) -> RepairTable:
@@ -31,6 +32,18 @@ def load_earlier(path: str | Path, table: RepairTable) -> RepairTable:
     counted = Path(path).suffix.lower() == ".csv"
     signals = table.signals is not None
     earlier = load_counts(path, table) if counted else load_table(path, signals=signals)
+    check_others(table, earlier)
+    return earlier
+
+
+def check_others(table: RepairTable, earlier: RepairTable) -> None:
+    """Refuse earlier records that lack an arm of a table, or hold its own questions.
+
+    Raises
+    ------
+    TableError
+        If they do. The questions of another suite, and another model's answers, are others.
+    """
     lacking = [arm for arm in table.choices if arm not in earlier.arms]
     if lacking:
         raise TableError(
@@ -38,13 +51,13 @@ def load_earlier(path: str | Path, table: RepairTable) -> RepairTable:
             f"{table.name!r}; they have: {', '.join(earlier.arms)}."
         )
     both = set(earlier.question_ids) & set(table.question_ids)
-    if both and earlier.model == table.model:
+    same = (earlier.model, earlier.suite_hash) == (table.model, table.suite_hash)
+    if both and same:
         raise TableError(
             f"The earlier records {earlier.name!r} hold {len(both)} of the questions of the repair "
             f"table {table.name!r}, for example {min(both)!r}, answered by the same model: name "
             "records of other questions or of another model."
         )
-    return earlier
 
 
 def joined(table: RepairTable, earlier: RepairTable) -> RepairTable:
@@ -64,8 +77,7 @@ def joined(table: RepairTable, earlier: RepairTable) -> RepairTable:
             f"The earlier records {earlier.name!r} and the repair table {table.name!r} know no "
             f"feature alike: {', '.join(earlier.feature_names)}; {', '.join(table.feature_names)}."
         )
-    # An arm that no bandit chooses (`resample`) may be missing there.
-    columns = [earlier.arms.index(a) if a in earlier.arms else 0 for a in table.arms]
+    columns = _columns(table, earlier)
     samples = table.rewards.shape[2]
 
     def after(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,6 +85,7 @@ def joined(table: RepairTable, earlier: RepairTable) -> RepairTable:
         return np.vstack([ours, np.repeat(told, samples, axis=2)])
 
     means = earlier.means[:, columns]
+    # Nearest to the mean that so many samples can say; `joined_means` has it exactly.
     successes = np.arange(samples) < np.rint(means * samples)[:, :, None]
     return replace(
         table,
@@ -94,6 +107,11 @@ def joined(table: RepairTable, earlier: RepairTable) -> RepairTable:
     )
 
 
+def joined_means(table: RepairTable, earlier: RepairTable) -> NDArray[np.float64]:
+    """Return the mean outcome of each of the table's arms in each row of the joined table."""
+    return np.vstack([table.means, earlier.means[:, _columns(table, earlier)]])
+
+
 def told(earlier: RepairTable | None) -> list[Text]:
     """Return the sentence that a result shows of its earlier records, if it has some."""
     return [] if earlier is None else [Text(f"Told before the first decision: {earlier.label}.")]
@@ -102,10 +120,23 @@ def told(earlier: RepairTable | None) -> list[Text]:
 def tell(policy: StackedPolicy, rows: NDArray[np.intp]) -> None:
     """Tell every copy of a policy the mean outcome of every arm in some rows of its table."""
     mean_rewards = policy.rewards.mean(axis=2)
-    for row in rows:
+    for row in told_order(rows):
         for column in policy.columns:
             now, chosen = np.full(policy.seeds, row), np.full(policy.seeds, column)
             policy.learn(now, chosen, np.full(policy.seeds, mean_rewards[row, column]))
+
+
+def told_order(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return rows in the order in which they are told: a table lists them task by task."""
+    return generator(0, Role.ORDER, "told").permutation(rows)
+
+
+def _columns(table: RepairTable, earlier: RepairTable) -> list[int]:
+    """Return where the earlier records have the table's arms.
+
+    One that no bandit chooses (`resample`) may be missing there: any column stands for it.
+    """
+    return [earlier.arms.index(a) if a in earlier.arms else 0 for a in table.arms]
 
 
 def _named(table: RepairTable, names: tuple[str, ...]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sqlbench.episodes.errors import ErrorClass
 from sqlbench.evidence.repair_table import KEEP, RepairTable, TableError
 from sqlbench.evidence.traces import NOT_RAISED
 from sqlbench.paths import located, shown
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 REPAIR_COUNTS = "repair_counts.csv"
 RIGHT, WRONG = "right", "wrong_or_empty"  # the classes of first answers that raised nothing
+_CLASSES = (RIGHT, WRONG, *map(str, ErrorClass))
 _COLUMNS = ("benchmark", "method", "model", "before_class", "n", "fixed", "broke")
 
 
@@ -61,13 +63,18 @@ def load_counts(path: str | Path, table: RepairTable) -> RepairTable:
     missing = [c for c in _COLUMNS if c not in frame]
     if missing:
         raise TableError(f"{str(place)!r} lacks the column {missing[0]!r} of counts of repairs.")
-    table.arm(KEEP, "counts of repairs")
-    frame["arm"] = frame["method"].str.lower().str.replace("-", "_", regex=False)
+    if KEEP not in table.arms:
+        raise TableError(
+            f"Counts of repairs are told to a table with the arm {KEEP!r}, which "
+            f"{table.name!r} lacks; it has: {', '.join(table.arms)}."
+        )
+    frame["arm"] = frame["method"].astype(str).str.lower().str.replace("-", "_", regex=False)
     arms = tuple(a for a in table.arms if a != KEEP)
     classes = sorted(set(frame.loc[frame["arm"].isin(arms), "before_class"]))
     counted = np.stack([_counted(frame, arm, classes, place) for arm in arms], axis=1)
     left = counted - np.stack([_held(table, arm, classes) for arm in arms], axis=1)
-    if (left < 0).any() or (left[:, :, 0] != left[:, :1, 0]).any():
+    n, changed = left[:, :, 0], left[:, :, 1]
+    if (left < 0).any() or (n != n[:, :1]).any() or (changed > n).any():
         raise TableError(
             f"{str(place)!r} does not count the {len(table):,} rows of the repair table "
             f"{table.name!r} among its own, alike for each arm: it is of other records."
@@ -84,10 +91,31 @@ def _counted(frame: pd.DataFrame, arm: str, classes: list[str], place: Path) -> 
             f"{str(place)!r} counts the arm {arm!r} on {len(sources)} pairs of benchmark and "
             "model; expected one."
         )
+    _check(rows, place)
     by_class = rows.groupby("before_class")[["n", "fixed", "broke"]].sum().reindex(classes)
     by_class = by_class.fillna(0).astype(int)
     changed = by_class["fixed"] + by_class["broke"]
     return np.stack([by_class["n"].to_numpy(), changed.to_numpy()], axis=1)
+
+
+def _check(rows: pd.DataFrame, place: Path) -> None:
+    """Refuse what counts no answers: an unknown class, or numbers that are none."""
+    import pandas as pd
+
+    for row in rows.to_dict("records"):
+        name = str(row["before_class"])
+        if name not in _CLASSES:
+            raise TableError(
+                f"{str(place)!r} has the class {name!r}; expected one of: {', '.join(_CLASSES)}."
+            )
+        counts = [pd.to_numeric(row[c], errors="coerce") for c in ("n", "fixed", "broke")]
+        n, fixed, broke = counts
+        if not all(c >= 0 and c == int(c) for c in counts) or fixed + broke > n:
+            raise TableError(
+                f"{str(place)!r} has n = {row['n']}, fixed = {row['fixed']} and broke = "
+                f"{row['broke']} for {row['method']} and {name!r}; expected whole numbers, no more "
+                "fixed and broken than there are."
+            )
 
 
 def _held(table: RepairTable, arm: str, classes: list[str]) -> NDArray[np.intp]:

@@ -244,7 +244,7 @@ class RepairTable(Shown):
     def best_fixed(self) -> int:
         """Return the arm of the best mean outcome over all rows; ties go to the first."""
         columns = [self.arms.index(a) for a in self.choices]
-        return columns[int(np.argmax(np.round(self.means[:, columns].mean(axis=0), 12)))]
+        return columns[best_column(self.means[:, columns])]
 
     def optimum(self) -> NDArray[np.float64]:
         """Return each row's best mean outcome over the arms, shape (n,).
@@ -255,6 +255,11 @@ class RepairTable(Shown):
         columns = [self.arms.index(a) for a in self.choices]
         best: NDArray[np.float64] = self.means[:, columns].max(axis=1)
         return best
+
+
+def best_column(outcomes: NDArray[np.float64]) -> int:
+    """Return the column of the best mean over the rows; ties go to the first."""
+    return int(np.argmax(np.round(outcomes.mean(axis=0), 12)))
 
 
 def obvious_rules() -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sqlbench.episodes.context import Context
 from sqlbench.episodes.errors import ErrorClass
+from sqlbench.evidence.earlier import told_order
 from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.exceptions import ConfigError
 from sqlbench.policies import Policy, make_policy
@@ -52,9 +55,9 @@ def taught(spec: str, table: RepairTable) -> Policy:
             )
         rewards = rewards - price * table.tokens / TOKENS
     mean_rewards = rewards.mean(axis=2)
-    for row, name in enumerate(table.contexts):
+    for row in told_order(np.arange(len(table))):
         seen = None if table.signals is None else tuple(table.signals[row])
-        context = Context(ErrorClass(name), 2, signals=seen)
+        context = Context(ErrorClass(table.contexts[row]), 2, signals=seen)
         for arm, column in columns.items():
             policy.update(context, arm, float(mean_rewards[row, column]))
             policy.end_episode()

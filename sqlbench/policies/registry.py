@@ -114,6 +114,17 @@ def is_own(name: str) -> bool:
     return name in _OWN
 
 
+def is_foreign(head: str) -> bool:
+    """Return whether another package declares a policy of this name, or it is an import path.
+
+    Raises
+    ------
+    ConfigError
+        If it is an import path of what cannot be imported.
+    """
+    return head.partition(":")[0] not in (*_BUILDERS, *_OWN, "oracle") and bool(_foreign(head))
+
+
 def own_policies() -> dict[str, Builder]:
     """Return the registered policies that another process can import."""
     return {name: builder for name, builder in _OWN.items() if _travels(builder)}

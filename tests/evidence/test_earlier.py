@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sqlbench.evidence.crossvalidate import BEST_EARLIER, BEST_ELSEWHERE, cross_validate
-from sqlbench.evidence.earlier import joined, load_earlier, tell
+from sqlbench.evidence.earlier import check_others, joined, load_earlier, tell
 from sqlbench.evidence.repair_counts import REPAIR_COUNTS
 from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.replay import replay
@@ -79,6 +79,17 @@ def test_every_policy_that_was_told_the_counts_ends_near_the_best_fixed_arm(trac
     [
         (lambda line: "" if "LLM-Exe" in line and ",right," in line else line, "does not count"),
         (lambda line: line.replace("LLM-Exe", "Other"), "'llm_exe' on 0 pairs of benchmark"),
+        (lambda line: line.replace(",no_such_column,", ",NO_SUCH_COLUMN,"), "'NO_SUCH_COLUMN'"),
+        (
+            lambda line: line.replace(",ambiguous_column,2,0,", ",ambiguous_column,2,3,"),
+            "fixed = 3",
+        ),
+        (lambda line: line.replace(",ambiguous_column,2,", ",ambiguous_column,2.5,"), "n = 2.5"),
+        (lambda line: line.replace(",ambiguous_column,2,", ",ambiguous_column,2a,"), "n = 2a"),
+        (
+            lambda line: line.replace(",ambiguous_column,2,0,", ",ambiguous_column,2,,"),
+            "fixed = nan",
+        ),
         (lambda line: line.replace(",before_class,", ",class,"), "lacks the column 'before_class'"),
     ],
 )
@@ -146,6 +157,29 @@ def test_records_of_the_database_that_is_held_out_are_not_told():
     other = ~held
     assert (chosen.values["ucb1"][other] == table.means[other, 0]).all(), "here it was"
     assert (chosen.values[BEST_ELSEWHERE][held] == arm[:, 1]).all()
+
+
+def test_the_best_fixed_arm_is_that_of_the_exact_means():
+    """Where the earlier records have more samples: half right is neither right nor wrong."""
+    table = replace(_table(40), db_ids=tuple(f"made/db{i % 2}" for i in range(40)))
+    half = np.tile([[[True, False], [True, True]], [[True, False], [False, False]]], (30, 1, 1))
+    half = np.concatenate([half, half[:1] * [[[1], [0]]]]).astype(bool)  # a: 1/2, b: less
+    earlier = replace(
+        _table(61, name="other", samples=2), successes=half, rewards=half.astype(float)
+    )
+    assert np.argmax(earlier.means.mean(axis=0)) == 0
+    found = cross_validate(table, ["ucb1"], [0, 1], earlier=earlier)
+    assert (found.values[BEST_EARLIER] == table.means[:, 0]).all()
+
+
+def test_questions_of_another_suite_may_have_the_same_names():
+    table = replace(_table(40), suite_hash="one", model="m")
+    earlier = replace(_table(40), suite_hash="two", model="m")
+    assert len(replay(table, ["ucb1"], [0, 1], earlier=earlier).rows) == 2
+    with pytest.raises(TableError, match="answered by the same model"):
+        check_others(table, replace(earlier, suite_hash="one"))
+    check_others(table, replace(earlier, suite_hash="one", model="n"))
+    check_others(table, earlier)
 
 
 def test_tables_that_know_nothing_alike_are_refused():

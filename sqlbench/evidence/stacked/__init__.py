@@ -27,7 +27,7 @@ from sqlbench.evidence.stacked.linucb import StackedLinUCB
 from sqlbench.evidence.stacked.own import StackedOwn
 from sqlbench.evidence.stacked.pooled import StackedPooled
 from sqlbench.exceptions import UnknownNameError
-from sqlbench.policies.registry import is_own, parse_parameters
+from sqlbench.policies.registry import is_foreign, is_own, parse_parameters
 
 __all__ = [
     "REPLAYABLE",
@@ -65,7 +65,7 @@ def stacked_policy(
     """
     head, _, query = spec.partition("?")
     name, _, argument = head.partition(":")
-    if head == name and is_own(name):
+    if (head == name and is_own(name)) or is_foreign(head):
         return StackedOwn(spec, table, seeds)
     if name not in (*_LEARNERS, *_STATIC) or (name == "fixed") != bool(argument):
         raise UnknownNameError("policy", spec, REPLAYABLE)
