@@ -12,10 +12,13 @@ import importlib.metadata
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from sqlbench.exceptions import ConfigError
 
+# What was imported so far, by its path: the file, or the folder of the package.
+_TAKEN: dict[str, Path] = {}
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -50,6 +53,9 @@ def import_path(path: str, kind: str) -> Any:
             f"The {kind} {path!r} cannot be imported: {type(error).__name__}: {error}. It is named "
             "MODULE:NAME, and the module must be installed or lie in the working directory."
         ) from error
+    if (home := getattr(sys.modules[module.partition(".")[0]], "__file__", None)) is not None:
+        file = Path(home).resolve()
+        _TAKEN[path] = file.parent if file.name == "__init__.py" else file
     for part in name.split("."):
         if not hasattr(found, part):
             raise ConfigError(f"The module {module!r} has no {name!r} that could be a {kind}.")
@@ -77,6 +83,11 @@ def entry_point(kind: str, name: str) -> Any | None:
         places = " and ".join(e.value for e in found)
         raise ConfigError(f"Two packages declare a {kind} {name!r}: {places}. Name the path.")
     return import_path(found[0].value, kind) if found else None
+
+
+def taken() -> dict[str, Path]:
+    """Return what this process imported by its path, with the module's file or package's folder."""
+    return dict(_TAKEN)
 
 
 def declared(kind: str) -> list[str]:

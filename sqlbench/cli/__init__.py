@@ -64,6 +64,15 @@ def _format_warning(
     return f"sqlbench: {message}\n"
 
 
+def _end_where_own_code_raised(error: Exception) -> None:
+    from sqlbench.cli.own_code import own_failure
+
+    said = own_failure(error)
+    if said is not None:
+        print(said, file=sys.stderr)
+        sys.exit(2)
+
+
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
@@ -83,6 +92,7 @@ def main() -> None:
         print(f"sqlbench: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
+        _end_where_own_code_raised(error)
         if error.filename is None and error.errno != errno.ENOSPC:
             raise
         what = "The output" if error.filename is None else repr(str(error.filename))
@@ -92,13 +102,8 @@ def main() -> None:
         )
         sys.exit(2)
     except Exception as error:
-        from sqlbench.cli.own_code import own_failure
-
-        said = own_failure(error)
-        if said is None:
-            raise
-        print(said, file=sys.stderr)
-        sys.exit(2)
+        _end_where_own_code_raised(error)
+        raise
     except KeyboardInterrupt:
         print("sqlbench: stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)

@@ -23,6 +23,14 @@ class Policy(ScoredPolicy):
 
     def weights(self, context):
         raise ArithmeticError("no weights")
+
+class Silent(ScoredPolicy):
+    def scores(self, context):
+        raise TimeoutError("no answer")
+
+class Narrow(ScoredPolicy):
+    def scores(self):
+        return [0.0] * 8
 """
 
 
@@ -49,6 +57,7 @@ def _told(monkeypatch, capsys, *arguments: str) -> str:
     [
         ("--metric", "metric", "KeyError: 'rows' was raised by metric()", 5),
         ("--policy", "Policy", "ArithmeticError: no weights was raised by scores()", 12),
+        ("--policy", "Silent", "TimeoutError: no answer was raised by scores()", 16),
     ],
 )
 def test_a_run_says_where_it_raised(
@@ -64,6 +73,27 @@ def test_a_run_says_where_it_raised(
     assert (out / "run.json").exists()
 
 
+def test_an_installed_package_is_the_users_own_where_it_was_named(
+    monkeypatch, capsys, tmp_path, parts
+):
+    monkeypatch.setattr("sqlbench.cli.own_code._INSTALLED", [tmp_path])
+    err = _told(
+        monkeypatch, capsys, "run", "--policy", f"{parts}:Policy", "--episodes", 30, "--out",
+        tmp_path / "run",
+    )  # fmt: skip
+    assert "no weights was raised by scores()" in err
+
+
+def test_a_part_of_another_shape_is_told_with_the_way_to_it(monkeypatch, capsys, tmp_path, parts):
+    err = _told(
+        monkeypatch, capsys, "run", "--policy", f"{parts}:Narrow", "--episodes", 30, "--out",
+        tmp_path / "run",
+    )  # fmt: skip
+    last = err.splitlines()[-1]
+    assert "scores() takes 1 positional argument" in last and f"{parts}:Narrow" in last
+    assert "docs/own-parts.md" in last and 'policies/base.py", line' in err
+
+
 def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts):
     err = _told(
         monkeypatch, capsys, "compare", "--policies", f"{parts}:Policy,rules", "--seeds", "0-1",
@@ -73,8 +103,9 @@ def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts):
     assert "concurrent" not in err
 
 
-def test_a_fault_of_sqlbench_is_not_disguised():
+def test_a_fault_of_sqlbench_is_not_disguised(monkeypatch):
     """Nor one that a library raises beneath it: the frame of the test above counts for nothing."""
+    monkeypatch.setattr("sqlbench.cli.own_code.taken", dict)
     with pytest.raises(Exception) as caught:
         share(object(), ["q"])  # type: ignore[arg-type]
     assert own_failure(caught.value) is None
