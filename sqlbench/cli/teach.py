@@ -26,7 +26,7 @@ def teach(
     known = load_table(table, signals="signals" in policy.partition("features=")[2])
     learned = taught(policy, known)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_policy(learned, target)
+    save_policy(learned, target, simulated=known.simulated)
     print(f"{learned.spec}, taught {known.label}: {out}")
     for note in known.notes:
         print(f"Note: {note}")

@@ -100,7 +100,7 @@ def held_out(validation: CrossValidation, ax: Axes | None = None) -> Axes:
     )
     n = len(set(validation.table.db_ids))
     title = f"What policies reach on databases that they never saw ({n} held out in turn)"
-    return titled(ax, title, _caveat(validation.table.simulated))
+    return titled(ax, title, _caveat(_any_simulated(validation)))
 
 
 @styled
@@ -122,7 +122,7 @@ def replay_curves(
     ax.set_ylabel("right answers lost so far")
     legend_beside(ax)
     title = f"Regret against the best policy on the error class ({len(replay.seeds)} seeds)"
-    return titled(ax, title, _caveat(replay.table.simulated))
+    return titled(ax, title, _caveat(_any_simulated(replay)))
 
 
 @styled
@@ -202,6 +202,12 @@ def sharpness(swept: Mapping[str, pd.DataFrame], against: Sequence[str]) -> Figu
     figure.legend(handles, labels, title="first repairs", loc="outside right upper")
     figure.suptitle("How sharp must the matrix be? (simulated model)", x=0.01, ha="left")
     return figure
+
+
+def _any_simulated(result: Replay | CrossValidation) -> bool:
+    """Whether the table, or what was told before, is of a simulated model."""
+    tables = (result.table, result.earlier)
+    return any(table is not None and table.simulated for table in tables)
 
 
 def _caveat(simulated: bool) -> str:

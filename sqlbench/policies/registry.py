@@ -271,9 +271,14 @@ def split_specs(text: str) -> list[str]:
     return specs
 
 
-def save_policy(policy: Policy, target: Path | IO[bytes]) -> None:
-    """Save what a policy learned, with the names that its numbers stand for, as one ``.npz``."""
+def save_policy(policy: Policy, target: Path | IO[bytes], *, simulated: bool = False) -> None:
+    """Save what a policy learned, with the names that its numbers stand for, as one ``.npz``.
+
+    ``simulated`` is written where no run stands beside the file to say whose outcomes they were.
+    """
     arrays: dict[str, Any] = dict(policy.state())
+    if simulated:
+        arrays["_simulated"] = np.array(True)
     np.savez(
         target,
         _spec=np.array(policy.spec),

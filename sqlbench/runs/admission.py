@@ -13,7 +13,7 @@ from sqlbench.exceptions import RunFolderError
 from sqlbench.runs.files import clear_errors, drop_torn_line, read_json
 
 # Where something was found; a hash beside it says what it is.
-_PLACES = {"config.prompts", "config.start_from"}
+_PLACES = {"config.prompts", "config.start_from", "start_simulated"}
 # What a server made of parameters is learned by the run itself.
 LEARNED = "parameters"
 # What a start leaves behind that came to nothing. What its calls cost stays counted.

@@ -120,6 +120,7 @@ def make_meta(
         "without_gold": sum(q.gold is None for q in questions),
         "invalid_questions": invalid,
         **({} if start is None else {"start_hash": start.hash}),
+        **({"start_simulated": True} if start is not None and start.simulated else {}),
     }
 
 

@@ -169,6 +169,8 @@ class Run(Shown):
     def caveat(self) -> str:
         """What every figure and table of it must say beside the numbers; mostly nothing."""
         parts = ["simulated model"] if self.simulated else []
+        if not parts and self.meta.get("start_simulated"):
+            parts = ["its policy began with what it learned from a simulated model"]
         if self.without_gold:
             asked = self.meta["questions"]
             which = "" if self.without_gold == asked else f" on {self.without_gold} of {asked}"
@@ -377,14 +379,13 @@ class Run(Shown):
 
     def _oracles_model(self) -> ChatModel | None:
         """Return the model whose matrix the policy reads, if it does."""
-        if not self.config.policy.startswith("oracle"):
+        c = self.config
+        if not c.policy.startswith("oracle"):
             return None
         from sqlbench.models import load_model
         from sqlbench.suites import load_suite
 
-        return load_model(
-            self.config.repairing, load_suite(self.config.suite, self.config.database)
-        )
+        return load_model(c.repairing, load_suite(c.suite, c.database))
 
 
 def _episode(record: dict[str, Any]) -> Episode:
@@ -395,6 +396,6 @@ def _episode(record: dict[str, Any]) -> Episode:
 
 
 def _call(record: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(record["cost"], int | float):
-        raise TypeError(f"its cost is {record['cost']!r}")
-    return record
+    if isinstance(record["cost"], int | float):
+        return record
+    raise TypeError(f"its cost is {record['cost']!r}")

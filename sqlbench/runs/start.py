@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
+
+import numpy as np
 
 from sqlbench.exceptions import ConfigError
 from sqlbench.models import ChatModel
@@ -34,10 +37,13 @@ class Start:
         The file.
     name : str
         What errors call it.
+    simulated : bool
+        Whether it learned from a simulated model, as far as its file or the run beside it says.
     """
 
     content: bytes
     name: str
+    simulated: bool = False
 
     @classmethod
     def read(cls, path: str | Path, wanted: Policy, model: ChatModel | None = None) -> Start:
@@ -66,7 +72,7 @@ class Start:
             )
         start = cls(place.read_bytes(), str(place))
         start._check(start.fresh(model), wanted)
-        return start
+        return replace(start, simulated=start._says_simulated() or _was_simulated(place.parent))
 
     @classmethod
     def of(cls, policy: Policy, wanted: Policy) -> Start:
@@ -90,6 +96,10 @@ class Start:
         start._check(policy, wanted)
         return start
 
+    def _says_simulated(self) -> bool:
+        with np.load(io.BytesIO(self.content), allow_pickle=False) as file:
+            return "_simulated" in file
+
     def _check(self, policy: Policy, wanted: Policy) -> None:
         if policy.spec != wanted.spec:
             raise ConfigError(
@@ -105,3 +115,12 @@ class Start:
     def hash(self) -> str:
         """SHA-256 of what it knows: two runs that learned the same start alike."""
         return hashlib.sha256(self.content).hexdigest()
+
+
+def _was_simulated(folder: Path) -> bool:
+    """Whether the run in a folder, if there is one, had anything of a simulated model."""
+    try:
+        meta = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(meta, dict) and bool(meta.get("simulated") or meta.get("start_simulated"))

@@ -8,11 +8,14 @@ import shutil
 
 import numpy as np
 import pytest
+from scripted import Scripted
 
 from sqlbench import analysis
 from sqlbench.exceptions import ConfigError, RunFolderError
 from sqlbench.grids.cells import plan, run_cell
 from sqlbench.models import load_model
+from sqlbench.policies import save_policy
+from sqlbench.reports.title import title_text
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.experiment import run_experiment
 from sqlbench.runs.run import Run
@@ -64,6 +67,26 @@ def test_the_policy_itself_can_be_handed_on(taught, tmp_path):
         run(policy="lints", start_from=policy)
     with pytest.raises(ConfigError, match=r"start_from is the name of a file or folder, not 0\.5"):
         run(start_from=0.5)
+
+
+def test_a_real_run_says_that_its_policy_learned_from_a_simulated_model(taught, tmp_path):
+    """By the run that stands beside the file, or by the file where a table taught it."""
+    model = Scripted("SELECT 1")
+    alone, bare = tmp_path / "alone.npz", tmp_path / "bare.npz"
+    save_policy(Run.open(taught).policy, alone, simulated=True)
+    save_policy(Run.open(taught).policy, bare)
+    runs = {
+        start: asyncio.run(
+            run_experiment(
+                SUITE, model, episodes=3, start_from=start, progress=False, max_attempts=2
+            )
+        )
+        for start in (taught, taught / "policy.npz", alone, bare, None)
+    }
+    said = "its policy began with what it learned from a simulated model"
+    assert [run.caveat for run in runs.values()] == [said, said, said, "", ""]
+    assert said in title_text(runs[taught]) and not runs[taught].simulated
+    assert run(start_from=taught).caveat == "simulated model"
 
 
 def test_it_does_not_need_the_other_run_any_more(taught, tmp_path):
