@@ -1,11 +1,11 @@
 """A run on disk: append-only, resumable, and read back as DataFrames.
 
 ``run.json`` holds what the results depend on, ``episodes.jsonl`` a line an episode,
-``failures.jsonl`` the episodes that their model failed, ``timings.jsonl`` the wall-clock facts,
+``failures.jsonl`` those that their model failed, ``timings.jsonl`` the wall-clock facts,
 ``prompts.json`` the texts that were sent, ``policy.npz`` what was learned (``start.npz`` what was
-known before, if anything), ``summary.json`` the rates. A line counts once it ends in a newline: a
-torn last line is owed again. Beside what the results depend on: ``calls.jsonl``, a line a request
-that was sent, and ``price.json``, what a million tokens of each model cost.
+known before), ``summary.json`` the rates. A line counts once it ends in a newline: a torn last one
+is owed again. Beside what the results depend on: ``calls.jsonl``, a line a request that was sent,
+and ``price.json``, what a million tokens of each model cost.
 """
 
 from __future__ import annotations
