@@ -288,3 +288,10 @@ def test_the_share_of_a_gap_is_that_of_the_differences_where_all_have_the_same_c
     assert itself.estimate == 1 and math.isnan(itself.low)
     nothing = gap_closed(np.column_stack([mine, ones, low, ones, low, ones]), clusters)
     assert math.isnan(nothing.estimate) and math.isnan(nothing.low)
+
+
+def test_a_band_of_shares_stays_among_shares():
+    mean, low, high = seed_band([[0.1], [0.02]], within=(0, 1))
+    assert low[0] == 0 < mean[0] < high[0] < 1
+    assert seed_band([[0.1], [0.02]])[1][0] < 0
+    assert np.isnan(seed_band([[0.5], [0.5]], within=(0, 1))[1][0]), "unknown stays unknown"

@@ -28,6 +28,7 @@ def evaluate(
     from sqlbench.exceptions import UnknownNameError
     from sqlbench.policies.registry import split_specs
     from sqlbench.runs.run import Run
+    from sqlbench.stats import interval_text
     from sqlbench.words import markdown_table
 
     if outcome not in ("success", "reward"):
@@ -45,7 +46,7 @@ def evaluate(
                 [
                     r["policy"],
                     r["estimator"],
-                    f"{r['value']:.3f} [{r['low']:.3f}, {r['high']:.3f}]",
+                    interval_text(r["value"], r["low"], r["high"], ".3f"),
                     f"{r['ess']:.0f} of {r['n']}",
                 ]
                 for r in frame.to_dict("records")

@@ -255,7 +255,8 @@ async def _collect(
     tell(_estimate(collector, questions[0], len(firsts), len(owed), len(arms) * samples, len(done)))
     with tqdm(desc="first answers", total=len(owed), unit="call", disable=not progress) as bar:
         await _make(collector, owed, {}, done, concurrency, bar)
-    failing = [c for c in firsts if c in done and not done[c]["success"]]
+    answered = [c for c in firsts if c in done]
+    failing = [c for c in answered if not done[c]["success"]]
     sql = {(c.question_id, c.answer): str(done[c]["sql"]) for c in failing}
     wanted = [
         Call(c.question_id, c.answer, arm, s)
@@ -265,7 +266,7 @@ async def _collect(
     ]
     owed = [c for c in wanted if c not in done]
     tell(
-        f"{len(failing)} of {len(firsts)} first answers failed: {len(wanted):,} repairs, "
+        f"{len(failing)} of {len(answered)} first answers failed: {len(wanted):,} repairs, "
         f"{len(owed):,} of them still to be called"
         + (f", about {_tokens(done, len(owed))} tokens." if owed else ".")
     )

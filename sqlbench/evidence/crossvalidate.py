@@ -226,7 +226,7 @@ def database_interval(
     """
     _, codes = np.unique(np.asarray(databases), return_inverse=True)
     means = np.bincount(codes, weights=differences) / np.bincount(codes)
-    _, low, high = seed_band(means)
+    _, low, high = seed_band(means, within=(-1, 1))
     return float(low), float(high)
 
 

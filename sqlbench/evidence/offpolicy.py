@@ -153,6 +153,10 @@ def evaluate(logged: LoggedDecisions, target: Floats, seed: int = 0) -> Evaluati
     low, high = bootstrap_ends(direct[1:], k)
     bias = estimates["dr"][0] - float(direct[0])
     estimates["dm"] = (float(direct[0]), float(low) + min(0.0, bias), float(high) + max(0.0, bias))
+    shares = bool(np.isin(r, (0.0, 1.0)).all())  # then so is every weighed mean of them
+    for name in ("snips", "dm"):
+        value, low, high = np.clip(estimates[name], 0.0, 1.0) if shares else estimates[name]
+        estimates[name] = (float(value), float(low), float(high))
     estimates = {name: estimates[name] for name in ESTIMATORS}  # as tables have them
     effective = float(w.sum() ** 2 / (w @ w)) if w.any() else 0.0
     if effective < MIN_EFFECTIVE:

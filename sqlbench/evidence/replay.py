@@ -85,7 +85,7 @@ class Replay(Shown):
         rows: list[dict[str, Any]] = []
         for policy in self.chosen:
             values, regret = self.values(policy), self.regret(policy)[:, -1]
-            mean, low, high = map(float, seed_band(values.mean(axis=1)))
+            mean, low, high = map(float, seed_band(values.mean(axis=1), within=(0, 1)))
             mean_regret, regret_low, regret_high = map(float, seed_band(regret))
             if not np.abs(regret).max() > _NOTHING:  # it is what the others are held against
                 regret_low = regret_high = 0.0

@@ -318,7 +318,9 @@ def small_n_warning(first: ArrayLike, second: ArrayLike, names: tuple[str, str])
     )
 
 
-def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array, Array]:
+def seed_band(
+    values: ArrayLike, confidence: float = 0.95, within: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[Array, Array, Array]:
     """Return the mean over seeds and its Student interval, at each place of a curve.
 
     Parameters
@@ -327,6 +329,8 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
         A curve a seed.
     confidence : float
         In (0, 1).
+    within : tuple of float
+        Between what a value can lie: 0 and 1, if it is a share.
 
     Returns
     -------
@@ -347,7 +351,7 @@ def seed_band(values: ArrayLike, confidence: float = 0.95) -> tuple[Array, Array
     spread = array.std(axis=0, ddof=1)
     spread = np.where(spread <= 1e-12 * np.maximum(1.0, np.abs(mean)), math.nan, spread)
     half = students_t((1 + confidence) / 2, n - 1) * spread / math.sqrt(n)
-    return mean, mean - half, mean + half
+    return mean, np.maximum(mean - half, within[0]), np.minimum(mean + half, within[1])
 
 
 def rate(hits: ArrayLike, clusters: Sequence[Any]) -> Rate:

@@ -68,6 +68,19 @@ def test_ips_and_snips_are_the_textbook_formulas():
     assert "effective sample size" in found.warning
 
 
+def test_estimates_that_weigh_shares_are_shares():
+    """SNIPS and the direct method average outcomes, and so do their ends; IPS and DR do not."""
+    logged = logged_by_hand(8, propensity=0.2)
+    target = np.zeros((8, 8))
+    target[:, :2] = 0.9, 0.1
+    found = evaluate(replace(logged, outcomes=np.array([0.0] * 7 + [1.0])), target).estimates
+    for name in ("snips", "dm"):
+        value, low, high = found[name]
+        assert 0 <= low <= value <= high <= 1
+    free = evaluate(replace(logged, outcomes=np.array([0.0] * 7 + [9.0])), target).estimates
+    assert free["dm"][2] > 1, "a reward is not held to a share's range"
+
+
 def test_the_direct_method_agrees_with_an_explicit_ridge(table):
     """The refits work in the dual; here each arm is solved in the primal, with numpy only."""
     from sqlbench.episodes.context import featurize
