@@ -14,7 +14,7 @@ from sqlbench.databases.memo import no_memo
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError
 from sqlbench.grading import Gold, compare
-from sqlbench.grading.shuffled import shuffled_copy
+from sqlbench.grading.shuffled import needs_rowid, shuffled_copy
 from sqlbench.suites.base import Question, Suite
 
 SHUFFLES = 3  # copies of each database
@@ -98,6 +98,8 @@ def _gold_problems(
         problems.append("the gold query's LIMIT cuts through a tie: other rows would be as right")
     if not again.match:
         problems.append(f"the gold query, run again, does not agree with itself ({again.reason})")
+    elif copies and needs_rowid(gold.sql, database.schema()):
+        say(f"{question.id}: {_UNTRIED} (it names the rowid, which is a key)")
     elif not gold.tie:
         try:
             if any(_differs(gold, copy) for copy in copies):

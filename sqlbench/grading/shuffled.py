@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
+from sqlbench.databases.base import Schema
 from sqlbench.databases.sqlite_file import open_readonly
 from sqlbench.suites.copies import quoted
 
@@ -55,7 +57,21 @@ def shuffled_copy(source: Path, target: Path, seed: int) -> None:
         new.execute("BEGIN")
         for name, statement, strict in tables:
             _shuffle(new, name, statement, strict=bool(strict))
+        if new.execute("SELECT 1 FROM old.sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+            # A dropped table's highest AUTOINCREMENT goes with it.
+            new.execute("DELETE FROM main.sqlite_sequence")
+            new.execute("INSERT INTO main.sqlite_sequence SELECT * FROM old.sqlite_sequence")
         new.execute("COMMIT")
+
+
+def needs_rowid(sql: str, schema: Schema) -> bool:
+    """Return whether a query names the rowid of a table whose key that is: a copy deals it anew."""
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    columns = {column.name.lower() for table in schema.tables for column in table.columns}
+    keys = {table.name: [c for c in table.columns if c.primary_key] for table in schema.tables}
+    keyed = {n.lower() for n, k in keys.items() if [c.type.upper() for c in k] == ["INTEGER"]}
+    named = any(words.issuperset(re.findall(r"\w+", table)) for table in keyed)
+    return named and bool(words & {"rowid", "oid", "_rowid_"} - columns)
 
 
 def _shuffle(new: sqlite3.Connection, name: str, statement: str, *, strict: bool) -> None:

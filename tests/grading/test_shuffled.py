@@ -27,7 +27,8 @@ INSERT INTO strict VALUES ('1', 'x'), (1, 'y'), (1.0, 'z');
 CREATE TABLE keyed (a TEXT COLLATE NOCASE, b INT, PRIMARY KEY (a, b)) WITHOUT ROWID;
 INSERT INTO keyed VALUES ('x', 1), ('Y', 2), ('X', 3), ('', 4);
 CREATE TABLE sqlitelike (bytes TEXT); INSERT INTO sqlitelike VALUES (CAST(x'00d8' AS TEXT)), ('ä');
-CREATE TABLE log (id INTEGER PRIMARY KEY, said TEXT REFERENCES nowhere (id));
+CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, said TEXT REFERENCES nowhere (id));
+INSERT INTO log VALUES (9, 'x'); DELETE FROM log;
 CREATE TRIGGER ev BEFORE DELETE ON ev BEGIN SELECT RAISE(ABORT, 'kept'); END;
 CREATE VIEW by_code AS SELECT code, COUNT(*) AS n FROM ev GROUP BY code;
 CREATE VIEW broken AS SELECT * FROM gone;
@@ -46,6 +47,7 @@ EXACT = [
     "SELECT lower(a), COUNT(*) FROM keyed GROUP BY a ORDER BY a",
     "SELECT hex(bytes) FROM sqlitelike ORDER BY 1",
     "SELECT COUNT(*) FROM found WHERE found MATCH 'red'",
+    "SELECT seq FROM sqlite_sequence WHERE name = 'log'",
 ]
 OPEN = [  # which row's values, in which order: the keys' order is the only thing that says it
     "SELECT id FROM bought",
@@ -113,6 +115,13 @@ def test_a_database_that_cannot_be_copied_is_a_note(tmp_path):
         [],
         [f"{said} (no such collation sequence: mine)"],
     )
+
+
+def test_a_gold_that_takes_a_key_by_the_name_of_the_rowid_is_a_note(path):
+    problems, (note,) = checked(path, "SELECT price FROM bought WHERE rowid = 3")
+    assert problems == [] and note.endswith("(it names the rowid, which is a key)")
+    (problem,), notes = checked(path, "SELECT n FROM ev ORDER BY rowid")
+    assert "changes with the order of the rows" in problem and notes == []
 
 
 def test_a_gold_that_does_not_run_on_a_copy_is_a_note(tmp_path):
