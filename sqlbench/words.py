@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,8 +21,11 @@ def counted(n: int | None, noun: str) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a plain table with aligned columns, readable in a terminal and as Markdown."""
-    cells = [[str(c) for c in row] for row in rows]
+    """Return a plain table with aligned columns, readable in a terminal and as Markdown.
+
+    A cell is one line: a space stands for a line's end in it.
+    """
+    cells = [[re.sub(r"\s*[\r\n]\s*", " ", str(c)) for c in row] for row in rows]
     widths = [max(len(r[i]) for r in [list(header), *cells]) for i in range(len(header))]
 
     def line(values: Sequence[str]) -> str:

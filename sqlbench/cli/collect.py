@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -60,4 +61,4 @@ def collect(
     print(f"Repair table{mark}: {len(table)} rows, {len(table.arms)} arms, in {out}")
     for note in table.notes:
         print(f"Note: {note}")
-    print(f"Next: sqlbench replay {out} --policies linucb,table,rules --seeds 0-99")
+    print(f"Next: sqlbench replay {quote(str(out))} --policies linucb,table,rules --seeds 0-99")

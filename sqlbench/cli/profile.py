@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -35,4 +36,4 @@ def profile(
     text = profile_text(answers, name)
     write_profile(text, out)
     print(text)
-    print(f"Written: {out}\nUse it: sqlbench run --model simulated:{out}")
+    print(f"Written: {out}\nUse it: sqlbench run --model {quote(f'simulated:{out}')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -228,7 +229,7 @@ def run(
         lost, all_of = len(finished.failed), finished.config.episodes
         print(f"\n{lost} of {counted(all_of, 'episode')} failed. Repeat the command to try again:")
         print("\n".join(f"  {line}" for line in failure_lines(finished.failed)))
-    print(f"\nRun folder: {folder}\nNext: sqlbench report {folder}")
+    print(f"\nRun folder: {folder}\nNext: sqlbench report {quote(str(folder))}")
     if not finished.log:
         raise typer.Exit(1)  # nothing came of it: a script should not go on
     if threshold is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -32,4 +33,5 @@ def runs(
         case ["tag", name, *tags] if tags:
             print(f"{name}: {', '.join(tag_run(pick_run(folder, name), tags)) or 'no tags'}")
         case other:
-            raise ConfigError(f"sqlbench runs {folder} takes {ACTIONS}, not {' '.join(other)!r}.")
+            line = f"sqlbench runs {quote(str(folder))}"
+            raise ConfigError(f"{line} takes {ACTIONS}, not {' '.join(other)!r}.")

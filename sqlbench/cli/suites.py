@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,7 +72,7 @@ def show(
         asked = [[q.id, q.task_id, " ".join(q.text.split())] for q in suite]
         print("\n" + markdown_table(["id", "task", "question"], asked))
     print(f"\n{_size(suite)}")
-    _print_notes(suite)
+    _print_notes(suite.notes)
 
 
 @suites.command()
@@ -81,7 +83,8 @@ def check(spec: Spec) -> None:
     from sqlbench.words import markdown_table
 
     suite = load_suite(spec)
-    findings = check_suite(suite)
+    notes: list[str] = []
+    findings = check_suite(suite, say=notes.append)
     wrong = {(f.question.task_id, f.question.id) for f in findings if f.question is not None}
     rows = [
         [
@@ -97,7 +100,7 @@ def check(spec: Spec) -> None:
     if findings:
         print()
         print(markdown_table(["question", "problem"], [[f.where, f.problem] for f in findings]))
-    _print_notes(suite)
+    _print_notes([*suite.notes, *notes])
     if findings:
         raise typer.Exit(1)
     print(f"\n{_size(suite)}: nothing is wrong.")
@@ -167,7 +170,8 @@ def new(
     from sqlbench.suites.template import write_template
 
     written = write_template(database, out)
-    print(f"Suite: {written}\nNext: put your questions in, then  sqlbench suites check {written}")
+    print(f"Suite: {written}")
+    print(f"Next: put your questions in, then  sqlbench suites check {quote(str(written))}")
 
 
 def translation_text(found: SuiteTranslation) -> str:
@@ -241,6 +245,6 @@ def _size(suite: Suite) -> str:
     return f"{counted(len(suite), 'question')} on {counted(databases, 'database')}"
 
 
-def _print_notes(suite: Suite) -> None:
-    for note in suite.notes:
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
         print(f"Note: {note}")

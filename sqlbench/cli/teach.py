@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -30,4 +31,4 @@ def teach(
     print(f"{learned.spec}, taught {known.label}: {out}")
     for note in known.notes:
         print(f"Note: {note}")
-    print(f"Next: sqlbench run --policy '{learned.spec}' --start-from {out}")
+    print(f"Next: sqlbench run --policy '{learned.spec}' --start-from {quote(str(out))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from sqlbench.databases.memo import no_memo
 from sqlbench.databases.sqlite import SQLiteDatabase
 from sqlbench.exceptions import SuiteError
 from sqlbench.grading import Gold, compare
-from sqlbench.grading.shuffled import shuffled_copy
+from sqlbench.grading.shuffled import needs_rowid, shuffled_copy
 from sqlbench.suites.base import Question, Suite
 
 SHUFFLES = 3  # copies of each database
+_UNTRIED = "not tried with the rows of its tables in another order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Finding:
         return f"{self.where}: {self.problem}"
 
 
-def check_suite(suite: Suite) -> list[Finding]:
+def check_suite(suite: Suite, *, say: Callable[[str], None] = lambda note: None) -> list[Finding]:
     """Return all that is wrong with a suite's questions.
 
     Every gold query must run, return rows (all of them within the sandbox's caps), cut no tie with
@@ -50,6 +51,8 @@ def check_suite(suite: Suite) -> list[Finding]:
     ----------
     suite : Suite
         Any suite.
+    say : callable
+        Called with a note on each gold that could not be tried with its rows in another order.
 
     Raises
     ------
@@ -62,18 +65,20 @@ def check_suite(suite: Suite) -> list[Finding]:
         for problem in _key_problems(database)
     ]
     seen = set()
-    with _shuffled(suite.databases) as copies:
+    with _shuffled(suite.databases, say) as copies:
         for question in suite.questions():
             if question.id in seen:
                 found.append(Finding(question, "another question has the same id"))
             seen.add(question.id)
             if question.gold is not None:
                 there = copies.get(question.db_id, ())
-                found += [Finding(question, p) for p in _gold_problems(suite, question, there)]
+                found += [Finding(question, p) for p in _gold_problems(suite, question, there, say)]
     return found
 
 
-def _gold_problems(suite: Suite, question: Question, copies: Sequence[Database]) -> list[str]:
+def _gold_problems(
+    suite: Suite, question: Question, copies: Sequence[Database], say: Callable[[str], None]
+) -> list[str]:
     assert question.gold is not None
     database = suite.database(question)
     try:
@@ -93,11 +98,17 @@ def _gold_problems(suite: Suite, question: Question, copies: Sequence[Database])
         problems.append("the gold query's LIMIT cuts through a tie: other rows would be as right")
     if not again.match:
         problems.append(f"the gold query, run again, does not agree with itself ({again.reason})")
-    elif not gold.tie and any(_differs(gold, copy) for copy in copies):
-        problems.append(
-            "the gold query's answer changes with the order of the rows in its tables: it leaves "
-            "open which rows are right, or their order"
-        )
+    elif copies and needs_rowid(gold.sql, database.schema()):
+        say(f"{question.id}: {_UNTRIED} (it names the rowid, which is a key)")
+    elif not gold.tie:
+        try:
+            if any(_differs(gold, copy) for copy in copies):
+                problems.append(
+                    "the gold query's answer changes with the order of the rows in its tables: it "
+                    "leaves open which rows are right, or their order"
+                )
+        except QueryError as error:
+            say(f"{question.id}: {_UNTRIED} ({error.message})")
     if len(set(gold.result.rows)) < len(gold.result.rows):
         problems.append(
             "loose gold: rows of its result repeat in full, so an answer with DISTINCT is as good"
@@ -106,16 +117,14 @@ def _gold_problems(suite: Suite, question: Question, copies: Sequence[Database])
 
 
 def _differs(gold: Gold, copy: Database) -> bool:
-    """Whether the gold gives another answer on a shuffled copy; where it does not run, no."""
-    try:
-        result = copy.execute(gold.sql)
-    except QueryError:
-        return False
+    result = copy.execute(gold.sql)
     return not result.truncated and not compare(gold, result).match
 
 
 @contextmanager
-def _shuffled(databases: Mapping[str, Database]) -> Iterator[dict[str, list[Database]]]:
+def _shuffled(
+    databases: Mapping[str, Database], say: Callable[[str], None]
+) -> Iterator[dict[str, list[Database]]]:
     """Make shuffled copies of the SQLite databases; others have none."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -127,7 +136,8 @@ def _shuffled(databases: Mapping[str, Database]) -> Iterator[dict[str, list[Data
                 target = folder / f"{number}-{seed}.sqlite"
                 try:
                     shuffled_copy(database.path, target, seed)
-                except (sqlite3.Error, SuiteError):
+                except (sqlite3.Error, OSError, SuiteError) as error:
+                    say(f"{db_id}: {_UNTRIED} ({error})")
                     break
                 copy = SQLiteDatabase(target, db_id, limits=database.limits)
                 copies.setdefault(db_id, []).append(stack.enter_context(copy))

@@ -20,7 +20,7 @@ from sqlbench.episodes.repair import ARMS
 from sqlbench.exceptions import ConfigError, NothingLeftError, UnknownNameError
 from sqlbench.grids.comparison import Comparison, comparison_table
 from sqlbench.grids.grid import Workers, run_grid
-from sqlbench.grids.variants import differ_only_in_learning
+from sqlbench.grids.variants import are_policies, differ_only_in_learning
 from sqlbench.models import Calling
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.missing import failure_lines
@@ -113,6 +113,7 @@ def compare(
     models = tuple(dict.fromkeys(c.model for c in listed))
     return Comparison(
         episodes, listed[0], baseline, models if len(models) > 1 else None, failed, left_out,
+        policies=are_policies(variants),
     )  # fmt: skip
 
 

@@ -82,6 +82,8 @@ class Comparison(Shown):
         The notes of the episodes that a variant has lost, as `Run.failed` has them.
     left_out : int
         How many episodes (of a seed) are left out of every variant for that.
+    policies : bool
+        Whether the variants are policies, and differ in nothing else.
     """
 
     episodes: pd.DataFrame
@@ -90,6 +92,7 @@ class Comparison(Shown):
     models: tuple[str, ...] | None = None
     failed: Sequence[Mapping[str, Any]] = ()
     left_out: int = 0
+    policies: bool = True
 
     def card(self) -> Card:
         """Return what a notebook shows of it: the summary, best first."""
@@ -363,7 +366,7 @@ def _grid(c: Comparison) -> Grid:
     first = c.rates[0]
     gap = {"random", "oracle"} <= set(c.names) and c.config.feedback != "always" and c.same_first
     header = [
-        "variant" if not c.same_first else "policy",
+        "policy" if c.policies and c.same_first else "variant",
         *(f"{r} [95%]" if r == first else r for r in c.rates),
     ]
     known = bool(c.summary["regret"].notna().any())  # only a simulated model's is

@@ -76,6 +76,13 @@ def parse_vary(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def are_policies(variants: Mapping[str, RunConfig]) -> bool:
+    """Return whether it is the policy that varies, and nothing else."""
+    policies = {c.policy for c in variants.values()}
+    others = {c.model_copy(update={"policy": "", "seed": 0}) for c in variants.values()}
+    return len(others) == 1 and (len(policies) > 1 or policies == {*variants})
+
+
 def differ_only_in_learning(variants: Sequence[RunConfig]) -> bool:
     """Return whether variants ask the same model the same first questions: only policies differ."""
     learning = {"policy", "hindsight", "learner", "start_from", "lag"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -188,5 +189,5 @@ def pick_run(folder: Path, name: str) -> Path:
         if (path / "run.json").is_file():
             return path
     raise ConfigError(
-        f"{name!r} is no run in {str(folder)!r}; list them with  sqlbench runs {folder}"
+        f"{name!r} is no run in {str(folder)!r}; list them with  sqlbench runs {quote(str(folder))}"
     )

@@ -50,10 +50,13 @@ def tables_of(path: Path) -> Iterator[Copied]:
         ).fetchall()
         for (name,) in names:
             listed = quoted(name)
-            declared = connection.execute(f"PRAGMA table_info({listed})").fetchall()
-            columns = tuple(str(row[1]) for row in declared)
+            # As `*` has them: with the generated ones, without a virtual table's hidden ones.
+            declared = connection.execute(
+                "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1", (name,)
+            ).fetchall()
+            columns = tuple(column for column, _ in declared)
             rows = connection.execute(f"SELECT * FROM {listed}").fetchall()
-            types = tuple(_type(row[2], (r[j] for r in rows)) for j, row in enumerate(declared))
+            types = tuple(_type(kind, (r[j] for r in rows)) for j, (_, kind) in enumerate(declared))
             keys = connection.execute(f"PRAGMA foreign_key_list({listed})").fetchall()
             nested = any(key[2].lower() == name.lower() for key in keys)
             yield Copied(name, columns, types, rows, nested)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 
 from sqlbench.databases.base import Table, quote_name
 from sqlbench.exceptions import SuiteError
@@ -62,7 +63,7 @@ def write_template(database: str | Path, out: str | Path | None = None) -> Path:
         raise SuiteError(f"The database {str(source)!r} has no table with rows.")
     text = _HEAD.format(
         name=source.name,
-        file=target,
+        file=quote(str(target)),
         database=json.dumps(os.path.relpath(source, target.parent), ensure_ascii=False),
     )
     pairs = [_count(t) for t in tables[: _MAX_QUESTIONS - 1]] + _joins(tables)[:1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 
 import pandas as pd
@@ -50,6 +51,15 @@ def test_collect_then_replay(call, tmp_path):
         code, _, err = call("replay", folder, *mistake)
         assert code == 2
         assert err.startswith("sqlbench: ") and said in err and err.count("\n") == 1
+
+
+def test_the_next_commands_quote_a_path_with_blanks(call, tmp_path):
+    folder, taught = tmp_path / "a table", tmp_path / "it's.npz"
+    _, out, _ = call("collect", "--task", "simple_queries", "--out", folder)
+    line = out.partition("Next: sqlbench ")[2]
+    assert shlex.split(line)[:2] == ["replay", str(folder)]
+    _, out, _ = call("teach", folder, "--out", taught)
+    assert shlex.split(out.partition("Next: sqlbench ")[2])[-1] == str(taught)
 
 
 def test_a_run_starts_from_what_a_table_taught(call, tmp_path):

@@ -17,7 +17,7 @@ from sqlbench.suites import Suite
 
 TABLES = """
 CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER, note TEXT, photo BLOB,
-  "Top" REAL);
+  "Top" REAL, twice INT GENERATED ALWAYS AS (age * 2), "Long Note" AS (note || '!') STORED);
 INSERT INTO singer VALUES (1, 'Joe', 52, '5', x'00ff', 1.5), (2, 'rose', 41, 'x', NULL, 2),
   (3, 'Max', 41, NULL, NULL, NULL);
 CREATE TABLE concert (id INTEGER, singer_id INTEGER REFERENCES singer (id), year TEXT);
@@ -33,6 +33,9 @@ GOLDS = {
     "SELECT id FROM singer WHERE name LIKE 'R%'": "LIKE",
     "SELECT id FROM singer WHERE note = 5": "types",
     "SELECT photo FROM singer": "as sqlglot writes it",
+    "SELECT twice FROM singer": "as sqlglot writes it",
+    'SELECT "Long Note" FROM singer': "as sqlglot writes it",
+    "SELECT * FROM singer": "as sqlglot writes it",
     "SELECT id FROM concert WHERE year > 2020": "types",
     "SELECT julianday('2024-01-02') FROM singer": "no_such_function",
     "SELECT length(age) + note FROM singer": "datatype_mismatch",

@@ -261,6 +261,23 @@ def test_the_command_writes_both_tables_and_prints_the_best_first(sqlbench, tmp_
     assert {"repair_rate_low", "difference_high"} <= set(summary)
 
 
+@pytest.mark.parametrize(
+    ("options", "heading"),
+    [
+        ("--policies rules,random", "policy"),
+        ("--vary policy=rules,random", "policy"),
+        ("--vary max_attempts=1,2", "variant"),
+        ("--vary max_attempts=1,2 --policies rules,random", "variant"),
+        ("--vary max_attempts=3", "variant"),
+    ],
+)
+def test_the_first_column_is_headed_by_what_varies(sqlbench, options, heading):
+    code, shown, _ = sqlbench(f"compare {options} --seeds 0,1 --episodes 5 --workers 1 --out cmp")
+    assert code == 0
+    (first, *_) = [line for line in shown.splitlines() if line.startswith("|")]
+    assert first.split()[1] == heading
+
+
 def test_the_command_passes_hindsight_on_to_every_run(sqlbench, tmp_path):
     code, _, _ = sqlbench(
         "compare --policies rules,random --seeds 0,1 --episodes 5 --hindsight 0 --out cmp"

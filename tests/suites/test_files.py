@@ -157,6 +157,15 @@ def test_check_passes_a_good_suite(shop):
     assert "| simple_queries | easy       | 2         | 1            | 0     |" in result.stdout
 
 
+def test_check_notes_what_it_could_not_try_and_passes(shop):
+    with closing(sqlite3.connect(shop / "shop.sqlite")) as connection:
+        connection.create_collation("mine", lambda a, b: (a > b) - (a < b))
+        connection.execute("CREATE TABLE own (a TEXT COLLATE mine)")
+    result = sqlbench("suites", "check", written(shop, GOOD), cwd=shop)
+    assert result.returncode == 0 and "nothing is wrong" in result.stdout
+    assert "Note: shop: not tried with the rows of its tables in another order" in result.stdout
+
+
 def test_every_marketplace_question_passes_the_check_but_for_golds_that_repeat_rows():
     """Names repeat in a list of names: that is said of a gold, and is no fault of it."""
     problems = {f.problem.partition(":")[0] for f in check_suite(sb.load_suite("marketplace"))}
@@ -186,6 +195,15 @@ def test_from_new_to_a_run(shop):
         "SELECT COUNT(*) FROM products",
         "SELECT COUNT(*) FROM products AS a JOIN makers AS b ON a.maker_id = b.maker_id",
     ]
+
+
+def test_new_quotes_a_path_with_blanks_in_the_commands_that_come_next(shop):
+    made = ("suites", "new", "--database", "shop.sqlite", "--out", "my shop.yaml")
+    result = sqlbench(*made, cwd=shop)
+    assert result.stdout.endswith("sqlbench suites check 'my shop.yaml'\n")
+    assert "#   sqlbench suites check 'my shop.yaml'\n" in (shop / "my shop.yaml").read_text()
+    result = sqlbench("run", "--suite", "my shop.yaml", "--episodes", 1, "--out", "a run", cwd=shop)
+    assert result.stdout.endswith("Run folder: a run\nNext: sqlbench report 'a run'\n")
 
 
 def test_new_finds_the_database_from_another_folder_and_overwrites_nothing(shop, monkeypatch):
