@@ -7,6 +7,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from sqlbench.processes import ForeignError
+
 _HERE = Path(__file__).resolve().parents[1]
 _INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
 
@@ -31,7 +33,8 @@ def own_failure(error: Exception) -> str | None:
             own.append(frame)
     if not own:
         return None
-    said = "".join(traceback.format_exception_only(error)).strip()
+    told = isinstance(error, ForeignError)  # its message has the type
+    said = str(error) if told else "".join(traceback.format_exception_only(error)).strip()
     file, line, name = own[0].groups()
     return (
         f"{''.join(frame[0] for frame in own)}"

@@ -23,6 +23,14 @@ class Policy(ScoredPolicy):
 
     def weights(self, context):
         raise ArithmeticError("no weights")
+
+class Two(Exception):
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+class Stuck(Policy):
+    def weights(self, context):
+        raise Two("no weights", "two")
 """
 
 
@@ -64,13 +72,18 @@ def test_a_run_says_where_it_raised(
     assert (out / "run.json").exists()
 
 
-def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts):
+@pytest.mark.parametrize(
+    ("policy", "said", "inner"),
+    [("Policy", "ArithmeticError: no weights", 12), ("Stuck", "Two: no weights: two", 20)],
+    ids=["any exception", "one that cannot be unpickled"],
+)
+def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts, policy, said, inner):
     err = _told(
-        monkeypatch, capsys, "compare", "--policies", f"{parts}:Policy,rules", "--seeds", "0-1",
+        monkeypatch, capsys, "compare", "--policies", f"{parts}:{policy},rules", "--seeds", "0-1",
         "--episodes", 30, "--out", tmp_path / "compare",
     )  # fmt: skip
-    assert "no weights was raised by scores()" in err and "line 12, in weights" in err
-    assert "concurrent" not in err
+    assert f"{said} was raised by scores()" in err and f"line {inner}, in weights" in err
+    assert "concurrent" not in err and "ForeignError" not in err
 
 
 def test_a_fault_of_sqlbench_is_not_disguised():
