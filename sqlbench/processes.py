@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
+import traceback
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+from sqlbench.exceptions import SQLBenchError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ForeignError(RuntimeError):
+    """Stands for an exception of a worker's that does not survive the way: its type and message."""
 
 
 class Processes(ProcessPoolExecutor):
@@ -42,6 +53,10 @@ class Processes(ProcessPoolExecutor):
         start = (self._theirs, ended or _end, begin, *arguments)
         super().__init__(n, mp_context=context, initializer=_start, initargs=start)
 
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call a function in a worker."""
+        return super().submit(_call, fn, *args, **kwargs)
+
     def stop(self) -> None:
         """Tell the workers that nothing more is wanted of them."""
         self._ours.close()
@@ -51,6 +66,21 @@ class Processes(ProcessPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
         self._ours.close()
         self._theirs.close()
+
+
+def _call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function; what it raises can be sent home, or the pool would take it for a death."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            said = "".join(traceback.format_exception_only(error)).strip()
+            known = isinstance(error, SQLBenchError)
+            sent = SQLBenchError(str(error)) if known else ForeignError(said)
+            raise sent.with_traceback(error.__traceback__) from None
+        raise
 
 
 def _start(

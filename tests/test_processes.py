@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
+from sqlbench.exceptions import SQLBenchError
+from sqlbench.grading.predictions import PredictionFileError, read_predictions
 from sqlbench.processes import Processes
 
 # Its worker holds the other end of the script's output: it closes when both are gone.
@@ -46,3 +49,14 @@ def test_a_worker_that_is_not_needed_any_more_leaves_what_it_does() -> None:
     pool.shutdown()
     with pytest.raises(BrokenExecutor):
         asleep.result()
+
+
+def test_an_error_that_cannot_be_unpickled_comes_home_with_its_sentence(tmp_path) -> None:
+    with pytest.raises(TypeError):
+        pickle.loads(pickle.dumps(PredictionFileError(tmp_path, 1, "x")))
+    pool = Processes(1, time.time)
+    try:
+        with pytest.raises(SQLBenchError, match="No such file"):
+            pool.submit(read_predictions, tmp_path / "none", None).result()  # type: ignore[arg-type]
+    finally:
+        pool.shutdown()

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from sqlbench.plugins import taken
+from sqlbench.processes import ForeignError
 
 _HERE = Path(__file__).resolve().parents[1]
 _INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
@@ -34,7 +35,8 @@ def own_failure(error: Exception) -> str | None:
             called, own = True, []
         elif own or (called and theirs):
             own.append(frame)
-    said = "".join(traceback.format_exception_only(error)).strip()
+    told = isinstance(error, ForeignError)  # its message has the type
+    said = str(error) if told else "".join(traceback.format_exception_only(error)).strip()
     if own:
         file, line, name = own[0].groups()
         return (

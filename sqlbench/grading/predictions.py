@@ -23,6 +23,7 @@ from sqlbench.suites.base import Entry, Suite
 BIRD_SEPARATOR = "\t----- bird -----\t"
 _NAMED = re.compile(r"\t *\w+ *$")
 _SQL_FIELDS = ("pred", "sql", "SQL")
+_KEYS = {"index", "question_id"}
 
 
 class PredictionFileError(SQLBenchError, ValueError):
@@ -33,14 +34,16 @@ class PredictionFileError(SQLBenchError, ValueError):
     path : Path
         The file.
     line : int or None
-        The line that shows it, from 1.
+        The line that shows it, from 1; in a JSON list the item.
     message : str
         What is wrong, and what to do.
+    unit : str
+        What ``line`` counts.
     """
 
-    def __init__(self, path: Path, line: int | None, message: str) -> None:
+    def __init__(self, path: Path, line: int | None, message: str, unit: str = "line") -> None:
         self.path, self.line = path, line
-        super().__init__(f"{shown(path)}{f', line {line}' if line else ''}: {message}")
+        super().__init__(f"{shown(path)}{f', {unit} {line}' if line else ''}: {message}")
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def read_predictions(path: str | Path, suite: Suite) -> Predictions:
 class _Reader:
     def __init__(self, path: Path, suite: Suite) -> None:
         self.path, self.suite = path, suite
+        self.unit = "line"
         self.entries = suite.entries
         # BIRD's mini_dev has two numbers twice, so that a number may mean several entries.
         self.by_number: dict[int, list[Entry]] = {}
@@ -120,7 +124,7 @@ class _Reader:
         )
 
     def error(self, line: int | None, message: str) -> PredictionFileError:
-        return PredictionFileError(self.path, line, message)
+        return PredictionFileError(self.path, line, message, self.unit)
 
     def text(self, text: str) -> dict[str, str]:
         # Not splitlines(): a query may hold a form feed or a line separator inside a literal.
@@ -154,9 +158,11 @@ class _Reader:
         try:
             record = json.loads(first)
         except ValueError:
-            # A JSON file that is laid out over lines begins with a bracket alone.
-            return len(first.strip()) > 1 and not _parses(text)
-        return isinstance(record, dict) and ("index" in record or "question_id" in record)
+            record = None
+        if isinstance(record, dict) and record.keys() & _KEYS:
+            return True
+        # A JSON file that is laid out over lines begins with a bracket alone.
+        return len(first.strip()) > 1 and not _parses(text)
 
     def lines(self, text: str) -> Iterator[tuple[int, Any]]:
         for number, line in enumerate(text.split("\n"), 1):
@@ -168,26 +174,45 @@ class _Reader:
                 raise self.error(number, f"is no JSON: {error}.") from None
 
     def _sql(self, line: int | None, record: dict[str, Any]) -> str:
-        """Return a record's prediction: what is no text stands for a model's failure."""
+        """Return a record's prediction."""
         field = next((f for f in _SQL_FIELDS if f in record), None)
         if field is None:
             raise self.error(line, 'has no text field "pred" (or "sql").')
-        value = record[field]
-        if not isinstance(value, str):
-            return ""
+        value = self._statement(line, repr(field), record[field])
         return value.rpartition(BIRD_SEPARATOR)[0] if BIRD_SEPARATOR in value else value
+
+    def _statement(self, line: int | None, place: str, value: Any) -> str:
+        """Return a prediction as it stands: null is a model's failure, and graded as one."""
+        if value is None or isinstance(value, str):
+            return value or ""
+        kind = _kind(value)
+        choose = (
+            "; `sqlbench choose` takes one of several from lines like "
+            '{"index": 0, "candidates": ["SELECT …", …]}'
+        )
+        raise self.error(
+            line,
+            f"{place} is {kind}, expected one statement a question, or null where the model gave "
+            f"none{choose if kind == 'a list' else ''}.",
+        )
 
     def listed(self, content: list[Any]) -> dict[str, str]:
         """Read a JSON list: of records that say which question they answer, or of texts."""
+        self.unit = "item"
         items = [dict(item) if isinstance(item, _Pairs) else item for item in content]
         records = [item for item in items if isinstance(item, dict)]
-        if any("index" in record or "question_id" in record for record in records):
+        if any(record.keys() & _KEYS for record in records):
             return self.jsonl(enumerate(items, 1))
-        texts = [self._sql(None, item) if isinstance(item, dict) else item for item in items]
-        if len(texts) != len(self.entries):
+        if len(items) != len(self.entries):
             raise self.error(
-                None, f"the list has {len(texts)} predictions, expected {self.expected}."
+                None, f"the list has {len(items)} predictions, expected {self.expected}."
             )
+        texts = [
+            self._sql(i, item)
+            if isinstance(item, dict)
+            else self._statement(i, "the prediction", item)
+            for i, item in enumerate(items, 1)
+        ]
         by_key = {str(entry.position): [entry] for entry in self.entries}
         return self._paired(by_key, list(zip(by_key, texts, strict=True)), "")
 
@@ -247,9 +272,9 @@ class _Reader:
             if key in seen:
                 raise self.error(line, f"predicts question {key!r} twice.")
             seen.add(key)
-            # BIRD's evaluator takes what is no text for a failure, and writes " " and the
-            # database "financial" for it, whichever the question's is.
-            said = value if isinstance(value, str) else ""
+            # For a failure BIRD's evaluator writes " " and the database "financial", whichever
+            # the question's is.
+            said = self._statement(line, f"question {key!r}", value)
             query, separator, db_id = said.rpartition(BIRD_SEPARATOR)
             for entry in by_key[key]:
                 if separator and query.strip():
@@ -279,8 +304,10 @@ class _Reader:
         )
 
     def _entry(self, line: int, record: Any) -> Entry:
-        if not isinstance(record, dict) or not record.keys() & {"index", "question_id"}:
-            raise self.error(line, 'has no "index" and no "question_id".')
+        if not isinstance(record, dict) or not record.keys() & _KEYS:
+            raise self.error(
+                line, 'has no "index" (from 0) and no "question_id": name the question it answers.'
+            )
         field = "index" if "index" in record else "question_id"
         value = record[field]
         if isinstance(value, str) and value.isascii() and value.isdigit():
@@ -310,6 +337,15 @@ class _Reader:
 
 class _Pairs(list[tuple[str, Any]]):
     """A JSON object that keeps keys which occur twice."""
+
+
+def _kind(value: object) -> str:
+    """Return what JSON calls a value."""
+    if isinstance(value, _Pairs | dict):  # pairs are a list, too
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    return "true or false" if isinstance(value, bool) else "a number"
 
 
 def _parses(text: str) -> bool:

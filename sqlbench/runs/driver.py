@@ -1,7 +1,9 @@
 """Keeps an experiment's episodes in flight, and learns from them in order.
 
 Episode i acts on the policy as it stood after it had learned from episodes 0 … i − lag − 1, and
-keeps that snapshot to its end.
+keeps that snapshot to its end. Nothing is learned from an episode that was lost; gone on with, a
+run tries it again once the others are done, on the snapshot that it had: so the log and the
+episode's number say what it acts on, wherever the run was killed and whatever it had lost.
 """
 
 from __future__ import annotations
@@ -73,9 +75,14 @@ class Driver:
         self.answered = False
         self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
+        # The first episode behind all that are in the log, and the snapshots of those before it.
+        self.reached = max((e.index + 1 for e in writer.run.log), default=0)
+        self.known: dict[int, Policy] = {}
 
     async def drive(self, todo: Sequence[Slot], most: int) -> None:
         """Run the episodes that are owed, at most so many at once."""
+        # The lost ones last (the sort is stable): the others are what they are without them.
+        todo = sorted(todo, key=lambda slot: slot.index < self.reached)
         ready = await asyncio.to_thread(self._replay, todo)  # a long log takes seconds
         running: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
         finished: set[asyncio.Task[tuple[int, Episode | Failure]]] = set()
@@ -106,7 +113,7 @@ class Driver:
                     learned += 1
                     place = learned + self.config.lag
                     if place < len(todo):
-                        ready.append((place, self._snapshot(todo[place])))
+                        ready.append((place, self._known(todo[place])))
                     if learned % 8 == 0:
                         await asyncio.sleep(0)  # many may have waited for one: not all in one turn
                 if self.on_episode is not None:
@@ -125,17 +132,24 @@ class Driver:
     def _replay(self, todo: Sequence[Slot]) -> deque[tuple[int, Policy]]:
         """Relearn the log, and return the snapshots of the first episodes that are still owed."""
         log, lag = self.writer.run.log, self.config.lag
-        ready: deque[tuple[int, Policy]] = deque()
-        for learned in range(len(log) + 1):
-            # After `learned` episodes, the episode `lag` places further on gets its snapshot.
-            place = learned + lag - len(log)
-            if learned == 0:
-                ready.extend((p, self._snapshot(todo[p])) for p in range(min(place, len(todo))))
-            if 0 <= place < len(todo):
-                ready.append((place, self._snapshot(todo[place])))
-            if learned < len(log):
-                self.learn(self.learner, log[learned], self.config.hindsight)
-        return ready
+        waiting = deque(sorted(todo, key=lambda slot: slot.index))
+
+        def keep(reached: int) -> None:
+            while waiting and waiting[0].index - lag <= reached:
+                slot = waiting.popleft()
+                self.known[slot.index] = self._snapshot(slot)
+
+        for episode in log:
+            keep(episode.index)  # what may not know of this episode, nor of those behind it
+            self.learn(self.learner, episode, self.config.hindsight)
+        keep(self.reached)
+        first = range(min(lag + 1, len(todo)))
+        return deque((place, self._known(todo[place])) for place in first)
+
+    def _known(self, slot: Slot) -> Policy:
+        """Return an episode's snapshot: what the log says, or what is learned by now."""
+        known = self.known.pop(slot.index, None)
+        return self._snapshot(slot) if known is None else known
 
     def _snapshot(self, slot: Slot) -> Policy:
         return self.learner.snapshot(slot.index / self.config.episodes)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +34,7 @@ from sqlbench.server.observing import agent_fields, observe, over_fields
 from sqlbench.server.short_way import SHORT_WAY
 from sqlbench.suites import Question
 
+_log = logging.getLogger("sqlbench")
 ENV_NAME = "sqlbench"
 # OpenEnv's word for what is meant: what is not for training is for validation.
 _SPLIT_TYPES = {"train": "train", "test": "test"}
@@ -99,16 +104,18 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         SQLBenchError
             If a name or value will not do, or the session is closed.
         """
-        await self._reset(seed=seed, episode_id=episode_id, **kwargs)
-        short_way = SHORT_WAY.get()
-        if short_way is not None and self.bench.config.agent:
-            short_way.session = self  # from now on its frames may come by it
-        return observe(self.bench, self.env, self.env.observation)
+        with _telling_where():
+            await self._reset(seed=seed, episode_id=episode_id, **kwargs)
+            short_way = SHORT_WAY.get()
+            if short_way is not None and self.bench.config.agent:
+                short_way.session = self  # from now on its frames may come by it
+            return observe(self.bench, self.env, self.env.observation)
 
     async def reset_fields(self, **asked: Any) -> dict[str, Any]:
         """Do as `reset_async`, and return the fields of an agent's observation."""
-        await self._reset(**asked)
-        return agent_fields(self.bench, self.env)
+        with _telling_where():
+            await self._reset(**asked)
+            return agent_fields(self.bench, self.env)
 
     async def _reset(self, **given: Any) -> None:
         self._check_open()
@@ -135,14 +142,16 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
             If the action does not exist or is not possible now.
         """
         asked = getattr(action, "timeout_s", None) or timeout_s or math.inf
-        if await self._step(to_env(action), asked):
-            return observe(self.bench, self.env, *self.env.last_result())
-        return SQLAgentObservation(**over_fields(self.env))
+        with _telling_where():
+            if await self._step(to_env(action), asked):
+                return observe(self.bench, self.env, *self.env.last_result())
+            return SQLAgentObservation(**over_fields(self.env))
 
     async def step_fields(self, sql: str) -> dict[str, Any]:
         """Do as `step_async`, and return the fields of an agent's observation."""
-        made = await self._step(sql)
-        return agent_fields(self.bench, self.env) if made else over_fields(self.env)
+        with _telling_where():
+            made = await self._step(sql)
+            return agent_fields(self.bench, self.env) if made else over_fields(self.env)
 
     async def _step(self, action: Action | AgentSQL | str, limit: float = math.inf) -> bool:
         """Make one attempt; False where an agent steps on after the end."""
@@ -255,6 +264,22 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
                 "This session is over: it was closed, or had no step for "
                 f"{self.bench.config.session_timeout:g} s. Connect again for a new one."
             )
+
+
+@contextmanager
+def _telling_where() -> Iterator[None]:
+    """Log where an error that is nobody's request was raised, as in a policy of the user's own.
+
+    openenv tells the client its message alone, and nobody else: so that holds its type.
+    """
+    try:
+        yield
+    except SQLBenchError:
+        raise
+    except Exception as error:
+        said = "".join(traceback.format_exception_only(error)).strip()
+        _log.exception("A session's request failed: %s", said)
+        raise RuntimeError(f"{said} (the server's standard error says where)") from error
 
 
 def start(

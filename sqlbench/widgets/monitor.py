@@ -44,6 +44,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
         The run so far.
     state : str
         ``ready``, ``running``, ``paused``, ``stopped``, ``finished`` or ``failed``.
+    error : Exception or None
+        What made the run fail.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self._go = asyncio.Event()
         self.run: Run | None = None
         self.state = "ready"
+        self.error: Exception | None = None
         self._told = 0.0
         self._handle: Any = None
         self._painter = Painter()
@@ -113,12 +116,14 @@ class Monitor(w.VBox):  # type: ignore[misc]
         self.message.value = html.frame(html.note(text))
 
     async def finished(self) -> Run:
-        """Start if nothing runs, and wait until the run is finished, stopped or failed.
+        """Start if nothing runs, and wait until the run is finished or stopped.
 
         Raises
         ------
+        Exception
+            What made the run fail; what was finished is in `run`.
         RuntimeError
-            If there is no run to return: the monitor says why.
+            If it was stopped before there was a run to return.
         """
         if self.state != "paused":
             self.start()
@@ -128,8 +133,10 @@ class Monitor(w.VBox):  # type: ignore[misc]
             self.stop()
             await self._background.settled()
             raise
+        if self.error is not None:
+            raise self.error
         if self.run is None:
-            raise RuntimeError(f"The run could not start: {self.problem}")
+            raise RuntimeError("The run was stopped before it began.")
         return self.run
 
     def _look_into_folder(self) -> None:
@@ -182,6 +189,7 @@ class Monitor(w.VBox):  # type: ignore[misc]
 
     async def _run(self) -> None:
         self._say("")
+        self.error = None
         self._pace.start()
         self._told = 0.0
         over = asyncio.Event()
@@ -203,7 +211,8 @@ class Monitor(w.VBox):  # type: ignore[misc]
         except asyncio.CancelledError:
             self._set_state("stopped")
         except Exception as error:
-            # Whatever it is belongs beside the controls: nobody awaits this task.
+            # Whatever it is belongs beside the controls, too: after a click nobody waits for it.
+            self.error = error
             self._say(str(error) if isinstance(error, SQLBenchError) else repr(error))
             self._set_state("failed")
         else:

@@ -31,6 +31,14 @@ class Silent(ScoredPolicy):
 class Narrow(ScoredPolicy):
     def scores(self):
         return [0.0] * 8
+
+class Two(Exception):
+    def __init__(self, what, why):
+        super().__init__(f"{what}: {why}")
+
+class Stuck(Policy):
+    def weights(self, context):
+        raise Two("no weights", "two")
 """
 
 
@@ -94,13 +102,18 @@ def test_a_part_of_another_shape_is_told_with_the_way_to_it(monkeypatch, capsys,
     assert "docs/own-parts.md" in last and 'policies/base.py", line' in err
 
 
-def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts):
+@pytest.mark.parametrize(
+    ("policy", "said", "inner"),
+    [("Policy", "ArithmeticError: no weights", 12), ("Stuck", "Two: no weights: two", 28)],
+    ids=["any exception", "one that cannot be unpickled"],
+)
+def test_so_does_a_worker_process(monkeypatch, capsys, tmp_path, parts, policy, said, inner):
     err = _told(
-        monkeypatch, capsys, "compare", "--policies", f"{parts}:Policy,rules", "--seeds", "0-1",
+        monkeypatch, capsys, "compare", "--policies", f"{parts}:{policy},rules", "--seeds", "0-1",
         "--episodes", 30, "--out", tmp_path / "compare",
     )  # fmt: skip
-    assert "no weights was raised by scores()" in err and "line 12, in weights" in err
-    assert "concurrent" not in err
+    assert f"{said} was raised by scores()" in err and f"line {inner}, in weights" in err
+    assert "concurrent" not in err and "ForeignError" not in err
 
 
 def test_a_fault_of_sqlbench_is_not_disguised(monkeypatch):

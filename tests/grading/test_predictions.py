@@ -65,6 +65,17 @@ def test_an_empty_line_is_an_empty_answer(tmp_path: Path, suite: Suite) -> None:
     assert read(tmp_path, "\n".join(lines) + "\n", suite)["dev_0003"] == ""
 
 
+@pytest.mark.parametrize("form", ["jsonl", "bird", "list"])
+def test_null_is_an_empty_answer(tmp_path: Path, suite: Suite, form: str) -> None:
+    answers = [None, *GOLDS[1:]]
+    text = {
+        "jsonl": "\n".join(json.dumps({"index": i, "pred": a}) for i, a in enumerate(answers)),
+        "bird": json.dumps({str(i): a for i, a in enumerate(answers)}),
+        "list": json.dumps(answers),
+    }[form]
+    assert read(tmp_path, text, suite) == dict(zip(IDS, ["", *GOLDS[1:]], strict=True))
+
+
 def test_a_tab_inside_a_query_is_no_database(tmp_path: Path, suite: Suite) -> None:
     lines = ["SELECT count(*)\tFROM baker b", *GOLDS[1:]]
     assert read(tmp_path, "\n".join(lines), suite)["dev_0000"] == lines[0]
@@ -118,6 +129,33 @@ MISFITS = {
         "predicts question '0' twice",
     ),
     "bird: broken": (bird(GOLDS)[:-9], 21, "is no JSON"),
+    "several samples: jsonl": (
+        jsonl({"index": 0, "pred": GOLDS[0]}, {"index": 1, "pred": GOLDS[1:4]}),
+        2,
+        r"line 2: 'pred' is a list, expected one statement.*`sqlbench choose`",
+    ),
+    "several samples: bird": (
+        json.dumps({str(i): [sql, sql] for i, sql in enumerate(GOLDS)}, indent=1),
+        2,
+        r"question '0' is a list, expected one statement a question",
+    ),
+    "several samples: records in a list": (
+        json.dumps([{"question_id": i, "pred": [sql]} for i, sql in enumerate(GOLDS)], indent=1),
+        1,
+        r"item 1: 'pred' is a list",
+    ),
+    "several samples: a list": (json.dumps([GOLDS[0], *([s] for s in GOLDS[1:])]), 2, "item 2"),
+    "a number for a query": (jsonl({"index": 0, "pred": 0}), 1, "'pred' is a number"),
+    "an object for a query": (
+        json.dumps({str(i): GOLDS[i] if i < 19 else {"sql": "x"} for i in range(20)}, indent=1),
+        21,
+        "question '19' is an object",
+    ),
+    "jsonl that names no question": (
+        "\n".join(json.dumps({"pred": sql}) for sql in GOLDS),
+        1,
+        'has no "index" ',
+    ),
     "a short list": ("[1, 2]", None, "the list has 2 predictions, expected 20"),
     "a number": ("[1, 2", 1, "is no JSON"),
     "nothing": (" \n", None, "is empty; expected 20 predictions"),

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from folders import ROOT
 from websockets.sync.client import ClientConnection, connect
@@ -52,12 +52,13 @@ class Served:
 
 
 @contextlib.contextmanager
-def running(command: list[str], **env: str) -> Iterator[Served]:
+def running(command: list[str], stderr: IO[bytes] | None = None, **env: str) -> Iterator[Served]:
     with subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     ) as process:
         try:
@@ -70,9 +71,12 @@ def running(command: list[str], **env: str) -> Iterator[Served]:
             process.wait(timeout=30)
 
 
-def serve(*options: str, **env: str) -> contextlib.AbstractContextManager[Served]:
+def serve(
+    *options: str, stderr: IO[bytes] | None = None, **env: str
+) -> contextlib.AbstractContextManager[Served]:
     """Run ``sqlbench serve`` on a free port."""
-    return running([sys.executable, "-m", "sqlbench", "serve", "--port", "0", *options], **env)
+    command = [sys.executable, "-m", "sqlbench", "serve", "--port", "0", *options]
+    return running(command, stderr, **env)
 
 
 def serve_slow(

@@ -13,9 +13,10 @@ import pytest
 from failing import Failing
 
 import sqlbench as sb
-from sqlbench.exceptions import UnknownNameError
+from sqlbench.exceptions import ModelSetupError, RunFolderError, UnknownNameError
 from sqlbench.models.simulated.simulated import SimulatedModel
 from sqlbench.plots.painter import PaintError, png
+from sqlbench.policies import ScoredPolicy
 
 
 def text(widget):
@@ -111,7 +112,7 @@ async def test_a_value_that_will_not_do_is_told_beside_the_controls(suite, tmp_p
     monitor.policy.value = "random"
     monitor.start_button.click()
     await until(lambda: monitor.state == "failed" and "holds files" in monitor.message.value)
-    with pytest.raises(RuntimeError, match="could not start"):
+    with pytest.raises(RunFolderError, match="holds files"):
         await monitor.finished()
     monitor.suite.value = "nonsense"
     assert "nonsense" in monitor.message.value and monitor.suite.value == "marketplace"
@@ -126,9 +127,28 @@ async def test_a_model_that_fails_in_mid_run_is_shown_and_the_run_is_kept(suite)
     assert "took&lt;/b&gt; too long" in monitor.status.value
     assert monitor.progress.value == 20 and monitor.progress.bar_style == "warning"
     broken = sb.widgets.monitor(suite, Failing(suite, after=10, kind="setup"), episodes=20)
-    run = await broken.finished()
-    assert broken.state == "failed" and run.log
+    with pytest.raises(ModelSetupError, match="too long"):
+        await broken.finished()
+    assert broken.state == "failed" and broken.run is not None and broken.run.log
     assert "too long" in broken.message.value
+
+
+class Raising(ScoredPolicy):
+    """Raises at its first repair."""
+
+    def scores(self, context):
+        return {}["x"]
+
+
+async def test_what_a_policy_of_ones_own_raises_is_raised_and_shown(suite):
+    sb.register_policy("raising", Raising)
+    monitor = sb.widgets.monitor(suite, policy="raising", episodes=30)
+    with pytest.raises(KeyError, match="x") as caught:
+        await monitor.finished()
+    assert caught.traceback[-1].name == "scores"
+    assert monitor.state == "failed" and "KeyError" in text(monitor.message)
+    monitor.policy.value = "rules"
+    assert (await monitor.finished()).finished, "and another run may follow"
 
 
 async def test_alpha_has_a_control_and_goes_into_the_policy(suite):
