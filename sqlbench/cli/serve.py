@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sqlbench.cli.stopping import stoppable
+
 
 def serve(
     suite: Annotated[
@@ -92,21 +94,19 @@ def serve(
     from sqlbench.server import ServerConfig
     from sqlbench.server import serve as run_server
 
-    run_server(
-        ServerConfig(
-            suite=suite,
-            model=model,
-            repair_model=repair_model,
-            database=database,
-            policy=policy,
-            agent=agent,
-            reward=reward,
-            signals=signals,
-            log=log,
-            max_sessions=max_sessions,
-            session_timeout=session_timeout,
-            token=token,
-        ),
-        host,
-        port,
+    config = ServerConfig(
+        suite=suite,
+        model=model,
+        repair_model=repair_model,
+        database=database,
+        policy=policy,
+        agent=agent,
+        reward=reward,
+        signals=signals,
+        log=log,
+        max_sessions=max_sessions,
+        session_timeout=session_timeout,
+        token=token,
     )
+    with stoppable():  # else SIGTERM would end it before an embedded database is stopped
+        run_server(config, host, port)

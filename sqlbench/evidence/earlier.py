@@ -18,6 +18,7 @@ from sqlbench.evidence.repair_table import RepairTable, TableError
 from sqlbench.evidence.stacked import StackedPolicy
 from sqlbench.evidence.table_files import load_table
 from sqlbench.html import Text
+from sqlbench.paths import located
 from sqlbench.seeds import Role, generator
 
 
@@ -29,9 +30,10 @@ def load_earlier(path: str | Path, table: RepairTable) -> RepairTable:
     TableError
         If there are none, or they lack an arm of the table.
     """
-    counted = Path(path).suffix.lower() == ".csv"
-    signals = table.signals is not None
-    earlier = load_counts(path, table) if counted else load_table(path, signals=signals)
+    if located(path).suffix.lower() == ".csv":
+        earlier = load_counts(path, table)
+    else:
+        earlier = load_table(path, signals=table.signals is not None)
     check_others(table, earlier)
     return earlier
 

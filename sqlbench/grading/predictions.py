@@ -182,18 +182,22 @@ class _Reader:
         return value.rpartition(BIRD_SEPARATOR)[0] if BIRD_SEPARATOR in value else value
 
     def _statement(self, line: int | None, place: str, value: Any) -> str:
-        """Return a prediction as it stands: null is a model's failure, and graded as one."""
-        if value is None or isinstance(value, str):
-            return value or ""
-        kind = _kind(value)
+        """Return a prediction as it stands.
+
+        What is no text is a model's failure, and graded as one: BIRD's own files hold 0 there. But
+        a list or an object is something else than one statement.
+        """
+        if not isinstance(value, list | dict | _Pairs):
+            return value if isinstance(value, str) else ""
+        several = isinstance(value, list) and not isinstance(value, _Pairs)  # pairs are a list, too
         choose = (
             "; `sqlbench choose` takes one of several from lines like "
             '{"index": 0, "candidates": ["SELECT …", …]}'
         )
         raise self.error(
             line,
-            f"{place} is {kind}, expected one statement a question, or null where the model gave "
-            f"none{choose if kind == 'a list' else ''}.",
+            f"{place} is {'a list' if several else 'an object'}, expected one statement a "
+            f"question, or null where the model gave none{choose if several else ''}.",
         )
 
     def listed(self, content: list[Any]) -> dict[str, str]:
@@ -337,15 +341,6 @@ class _Reader:
 
 class _Pairs(list[tuple[str, Any]]):
     """A JSON object that keeps keys which occur twice."""
-
-
-def _kind(value: object) -> str:
-    """Return what JSON calls a value."""
-    if isinstance(value, _Pairs | dict):  # pairs are a list, too
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    return "true or false" if isinstance(value, bool) else "a number"
 
 
 def _parses(text: str) -> bool:

@@ -69,7 +69,7 @@ class Run(Shown):
         if meta.get("schema_version") != SCHEMA_VERSION:
             raise RunFolderError(
                 f"The run in {str(folder)!r} has schema version {meta.get('schema_version')!r}; "
-                f"this sqlbench reads version {SCHEMA_VERSION}. Use the one that wrote it, or later."
+                f"this sqlbench reads version {SCHEMA_VERSION}. Use that which wrote it, or later."
             )
         for name, kind in _META.items():
             if not isinstance(meta.get(name), kind):

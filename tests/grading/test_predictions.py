@@ -145,7 +145,6 @@ MISFITS = {
         r"item 1: 'pred' is a list",
     ),
     "several samples: a list": (json.dumps([GOLDS[0], *([s] for s in GOLDS[1:])]), 2, "item 2"),
-    "a number for a query": (jsonl({"index": 0, "pred": 0}), 1, "'pred' is a number"),
     "an object for a query": (
         json.dumps({str(i): GOLDS[i] if i < 19 else {"sql": "x"} for i in range(20)}, indent=1),
         21,

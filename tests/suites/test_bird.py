@@ -127,7 +127,7 @@ def test_a_number_that_occurs_twice_is_two_questions_and_files_may_be_as_tools_w
     assert ids == ["dev_0000", "dev_0007", "dev_0007_2"]
     golds = [suite.question(str(i)).gold for i in ids]
     named = [f"{gold}\t----- bird -----\tschools" for gold in golds]
-    failed = [named[0], None, " \t----- bird -----\tfinancial"]
+    failed = [named[0], 0, " \t----- bird -----\tfinancial"]
     forms: dict[str, tuple[object, list[object]]] = {
         "positions": ({str(i): text for i, text in enumerate(named)}, golds),
         "numbers": ({"0": named[0], "7": named[1]}, [golds[0], golds[1], golds[1]]),
