@@ -44,7 +44,7 @@ def own_failure(error: Exception) -> str | None:
             f"sqlbench: {said} was raised by {name}() of {file!r}, line {line}, which is not "
             "sqlbench's code: mend it and repeat the command. What was finished is kept."
         )
-    if parts:
+    if parts and not isinstance(error, OSError):  # a file or a disk is nobody's code
         return (
             f"{frames}sqlbench: {said} was raised where parts of your own are in use "
             f"({', '.join(parts)}): look whether they take and give what docs/own-parts.md says. "

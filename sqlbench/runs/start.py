@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
@@ -16,6 +15,7 @@ from sqlbench.models import ChatModel
 from sqlbench.paths import located
 from sqlbench.policies import Policy, save_policy
 from sqlbench.policies.registry import read_policy
+from sqlbench.runs.files import read_json
 
 _SAVED = "policy.npz"
 # What a run's configuration says that it started from, where that is no file.
@@ -119,8 +119,8 @@ class Start:
 
 def _was_simulated(folder: Path) -> bool:
     """Whether the run in a folder, if there is one, had anything of a simulated model."""
-    try:
-        meta = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    path = folder / "run.json"
+    if not path.is_file():
         return False
-    return isinstance(meta, dict) and bool(meta.get("simulated") or meta.get("start_simulated"))
+    meta = read_json(path)
+    return bool(meta.get("simulated") or meta.get("start_simulated"))

@@ -102,6 +102,14 @@ def test_a_part_of_another_shape_is_told_with_the_way_to_it(monkeypatch, capsys,
     assert "docs/own-parts.md" in last and 'policies/base.py", line' in err
 
 
+def test_a_file_that_cannot_be_used_is_no_fault_of_a_part(monkeypatch, capsys, parts):
+    err = _told(
+        monkeypatch, capsys, "run", "--policy", f"{parts}:Policy", "--episodes", 30, "--out",
+        "/dev/null/run",
+    )  # fmt: skip
+    assert err.count("\n") == 1 and "/dev/null" in err and "parts of your own" not in err
+
+
 @pytest.mark.parametrize(
     ("policy", "said", "inner"),
     [("Policy", "ArithmeticError: no weights", 12), ("Stuck", "Two: no weights: two", 28)],

@@ -129,3 +129,11 @@ def test_a_cell_of_a_grid_starts_from_it_too(taught, tmp_path):
     fresh, started = plan(configs, tmp_path)
     assert fresh.folder != started.folder
     assert run_cell(started, lambda r: r.meta["start_hash"])
+
+
+def test_a_start_beside_a_damaged_run_is_refused(taught, tmp_path):
+    """Whether it learned from a simulated model is what that file says."""
+    shutil.copy(taught / "policy.npz", tmp_path)
+    (tmp_path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(RunFolderError, match=r"run\.json"):
+        run(start_from=tmp_path / "policy.npz")
