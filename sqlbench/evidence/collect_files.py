@@ -92,6 +92,10 @@ def take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
         raise TableError(
             f"Another process is collecting into {str(folder)!r}; wait, or name another."
         ) from None
-    drop_torn_line(folder / CALLS)
-    drop_torn_line(folder / REQUESTS)
+    try:
+        drop_torn_line(folder / CALLS)
+        drop_torn_line(folder / REQUESTS)
+    except BaseException:
+        lock.close()  # a notebook keeps the error, and the error this frame with its lock
+        raise
     return lock

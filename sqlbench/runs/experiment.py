@@ -31,6 +31,7 @@ from sqlbench.policies import Policy, make_policy
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
+from sqlbench.runs.in_thread import to_its_end
 from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas, why_bound
 from sqlbench.runs.run import Run
 from sqlbench.runs.start import IN_MEMORY, Start, is_policy
@@ -219,13 +220,11 @@ async def run_experiment(
         if shelf is not None:
             await asyncio.to_thread(read_hashes, loaded.databases.values())
         questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
-        writer = await asyncio.to_thread(
-            RunWriter,
-            make_meta(config, loaded, answering, texts, questions, invalid, start),
-            texts,
-            folder,
-            start,
-            why_bound((first, repairing), taught),
+        meta = make_meta(config, loaded, answering, texts, questions, invalid, start)
+        bound = why_bound((first, repairing), taught)
+        writer = await to_its_end(
+            lambda: RunWriter(meta, texts, folder, start, bound),
+            lambda made: asyncio.to_thread(made.close),
         )
         parameters = {
             m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)
@@ -235,8 +234,9 @@ async def run_experiment(
             for spec, changes in writer.run.changes.items():
                 if spec in parameters:
                     parameters[spec].resume(changes)
-            caller = await asyncio.to_thread(
-                Caller.prepare, answering, calling, concurrency, writer, shelf
+            caller = await to_its_end(
+                lambda: Caller.prepare(answering, calling, concurrency, writer, shelf),
+                Caller.aclose,
             )
         except BaseException:
             writer.close()
@@ -278,7 +278,7 @@ async def run_experiment(
                 driver.changes = lambda: {s: p.changes for s, p in parameters.items() if p.changes}
                 with driver.collector:
                     await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
-            await asyncio.to_thread(writer.finish, taught)
+            await to_its_end(lambda: writer.finish(taught))
         finally:
             try:
                 # Calls that are still out are paid for: they are stored before the store is closed.
