@@ -149,11 +149,13 @@ class SandboxedConnection:
             columns = tuple([c[0] for c in cursor.description])  # faster than a generator
             rows, truncated = self._fetch(cursor, len(columns))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, MemoryError) as error:
-            if self._met_other_bytes(error):
+            # Looked at once: the clock goes on while an error of the statement's own is told.
+            stopped = ticket.stopped
+            if self._met_other_bytes(error, stopped):
                 raise _NotUTF8 from None
-            if ticket.brief and self._may_end_otherwise(error):
+            if ticket.brief and self._may_end_otherwise(error, stopped):
                 raise sqlite_brief.NotBrief from None
-            failure = self._query_error(sql, error)
+            failure = self._query_error(sql, error, stopped)
             failure.elapsed = time.monotonic() - started
             raise failure from None
         finally:
@@ -171,7 +173,7 @@ class SandboxedConnection:
         if self._native is not None:
             self._native.close()
 
-    def _met_other_bytes(self, error: Exception) -> bool:
+    def _met_other_bytes(self, error: Exception, stopped: str | None) -> bool:
         """Whether a function was to take a text that is not UTF-8, which Python's sqlite3 refuses.
 
         It says the same of a function that raised; ours say so themselves.
@@ -179,15 +181,15 @@ class SandboxedConnection:
         return (
             not self._is_native
             and not self._raised
-            and self._ticket.stopped is None
+            and stopped is None
             and str(error) == "user-defined function raised exception"
         )
 
-    def _may_end_otherwise(self, error: Exception) -> bool:
+    def _may_end_otherwise(self, error: Exception, stopped: str | None) -> bool:
         """Whether a statement failed for being no brief one, or for want of memory."""
         return (
             self.checks >= self._budget
-            or self._ticket.stopped == "clock"
+            or stopped == "clock"
             or self._authorizer.unsure
             or isinstance(error, sqlite3.DataError | MemoryError)
         )
@@ -228,15 +230,15 @@ class SandboxedConnection:
         if self._ticket.stopped is not None:
             raise InterruptedError
 
-    def _query_error(self, sql: str, error: Exception) -> QueryError:
+    def _query_error(self, sql: str, error: Exception, stopped: str | None) -> QueryError:
         """Return what the caller is to see of an error that SQLite or Python raised."""
         message = str(error)
         if self.checks >= self._budget:
             steps = self._budget * _STEPS_PER_CHECK
             return QueryError(f"timeout: the query was stopped after {steps} steps", timeout=True)
-        if self._ticket.stopped == "clock":
+        if stopped == "clock":
             return out_of_time(self._limits.wall_clock)
-        if self._ticket.stopped == "cancelled":
+        if stopped == "cancelled":
             return cancelled()
         if self._authorizer.denied is not None:
             return QueryError(f"not authorized: {self._authorizer.denial(sql)}")

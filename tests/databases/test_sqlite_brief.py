@@ -137,6 +137,22 @@ def _waiting(real):
     return fetch
 
 
+def test_a_pause_while_an_error_is_told_is_no_time_out(tmp_path, monkeypatch):
+    may_end_otherwise = SandboxedConnection._may_end_otherwise
+
+    def pause(self, *arguments):  # a garbage collection, say
+        found = may_end_otherwise(self, *arguments)
+        while self._ticket.stopped is None:
+            time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(SandboxedConnection, "_may_end_otherwise", pause)
+    with SQLiteDatabase(singers_file(tmp_path)) as opened, no_memo():
+        with pytest.raises(QueryError, match="no such column: nam") as failure:
+            opened.execute("SELECT nam FROM singer")
+        assert not failure.value.timeout and failure.value.reproducible
+
+
 @pytest.mark.parametrize("sql", ALIKE)
 @pytest.mark.parametrize("steps", [1_000, Limits().vm_steps])
 def test_both_give_the_same(tmp_path, monkeypatch, sql, steps):
