@@ -21,7 +21,7 @@ from sqlbench.evidence.pays import (
     play_all,
 )
 from sqlbench.evidence.worlds import POINTS_AT, Failures, shares_of
-from sqlbench.stats import clustered_ratio, interval_text, points_text, rate, wilson
+from sqlbench.stats import points_text, rate
 from sqlbench.words import markdown_table
 
 _FEW = 100
@@ -203,24 +203,24 @@ def _best(world: Paid) -> str:
 
 
 def _wrong(answers: FirstAnswers) -> list[str]:
-    n, failures = len(answers), len(answers.failures)
+    n = len(answers)
     right = rate(answers.right, answers.question_ids)
     counts = answers.counts()
-    failed = (~answers.right).astype(float)
-    raised = clustered_ratio(answers.raised, failed, answers.question_ids)
+    wrong = answers.failures
+    of = [answers.question_ids[i] for i in wrong]
+    classes = np.array([str(answers.classes[i]) for i in wrong])
+    raised = rate(answers.raised[wrong], of)
     rows = [
-        [f"`{c}`", count, interval_text(count / failures, *wilson(count, failures))]
-        for c, count in sorted(
-            ((str(c), counts[str(c)]) for c in ErrorClass if counts[str(c)]), key=lambda x: -x[1]
-        )
-    ]  # fmt: skip
+        [f"`{c}`", rate(classes == c, of)]
+        for c in sorted(map(str, ErrorClass), key=lambda c: -counts[c])
+        if counts[c]
+    ]
     parts = [
         f"# Would a repair bandit pay for {', '.join(answers.names)}?",
         f"{n:,} answers to {len(set(answers.question_ids)):,} questions of `{answers.suite}`, by "
-        f"`{answers.metric}`. Right: {right}. Of the {failures:,} failures "
-        f"{interval_text(raised.estimate, raised.low, raised.high)} raised an error.",
+        f"`{answers.metric}`. Right: {right}. Of the failures {raised} raised an error.",
         "## What is wrong",
-        markdown_table(["class", "failures", "share [95%]"], rows),
+        markdown_table(["class", "of the failures [95%]"], rows),
     ]
     if answers.signals is not None:
         silent = [

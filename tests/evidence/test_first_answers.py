@@ -154,6 +154,17 @@ def test_advise_says_what_is_wrong_what_would_pay_and_what_is_not_known(
     assert text.count("full, and the signals say which arm") >= 3
 
 
+def test_one_failure_has_one_interval(answered, monkeypatch, capsys):
+    code, text, _ = call(
+        monkeypatch, capsys, "advise", answered("mine", {0: WRONG[0]}), "--suite",
+        f"spider:{SPIDER}", "--seeds", "0-1", "--failures", 10,
+    )  # fmt: skip
+    assert code == 0
+    share = "100.0% [5.1%, 100.0%] (1/1)"
+    assert f"Of the failures {share} raised" in text
+    assert any("`no_such_column`" in row and share in row for row in text.splitlines())
+
+
 def test_profile_writes_a_file_that_a_run_takes(answered, tmp_path, monkeypatch, capsys):
     out = tmp_path / "mine.toml"
     code, text, _ = call(
