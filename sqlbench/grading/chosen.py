@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from sqlbench.exceptions import ConfigError
 from sqlbench.grading.compare import compare
 from sqlbench.grading.gold import Gold, run_gold
 from sqlbench.grading.metrics import find_metric
+from sqlbench.grading.places import PlaceError, Places, name_of
 from sqlbench.grading.predictions import PredictionFileError
 from sqlbench.paths import located
 from sqlbench.signals.choice import Choice, choose_among
@@ -62,26 +62,32 @@ def read_candidates(path: str | Path, suite: Suite) -> list[CandidateSet]:
         lines = _text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PredictionFileError(path, None, f"it cannot be read: {error}.") from None
-    by_place = {e.position: e for e in suite.entries}
-    by_id: dict[Any, Any] = {e.number: e for e in suite.entries}
-    by_id |= {e.question_id: e for e in suite.entries if e.question_id is not None}
-    found = []
+    places = Places(suite)
+    found: list[CandidateSet] = []
+    seen: dict[tuple[str, int], int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             statements = row["candidates"]
-            entry = by_place.get(row["index"]) if "index" in row else by_id.get(row["question_id"])
+            entries = places.of(row)
+        except PlaceError as error:
+            raise PredictionFileError(path, number, str(error)) from None
         except (ValueError, KeyError, TypeError):
             raise PredictionFileError(path, number, _EXPECTED) from None
         if not _are_texts(statements):
             raise PredictionFileError(path, number, _EXPECTED)
-        if entry is None:
-            named = row.get("index", row.get("question_id"))
-            raise PredictionFileError(path, number, f"{suite.spec!r} has no question {named!r}.")
+        source = str(row.get("source", path.name.partition(".")[0]))
+        entry = next((e for e in entries if (source, e.position) not in seen), entries[0])
+        earlier = seen.setdefault((source, entry.position), number)
+        if earlier != number:
+            raise PredictionFileError(
+                path,
+                number,
+                f"answers question {name_of(entry)} of the source {source!r} again, as {earlier}.",
+            )
         if entry.question_id is not None:
-            source = str(row.get("source", path.name.partition(".")[0]))
             found.append(CandidateSet(source, entry.question_id, tuple(statements)))
     if not found:
         raise PredictionFileError(path, None, f"it has no candidates. {_EXPECTED}")

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlbench.exceptions import SQLBenchError
+from sqlbench.grading.places import KEYS, PlaceError, Places, name_of
 from sqlbench.paths import located, shown
 from sqlbench.suites.base import Entry, Suite
 
 BIRD_SEPARATOR = "\t----- bird -----\t"
 _NAMED = re.compile(r"\t *\w+ *$")
 _SQL_FIELDS = ("pred", "sql", "SQL")
-_KEYS = {"index", "question_id"}
 
 
 class PredictionFileError(SQLBenchError, ValueError):
@@ -113,11 +113,7 @@ class _Reader:
         self.path, self.suite = path, suite
         self.unit = "line"
         self.entries = suite.entries
-        # BIRD's mini_dev has two numbers twice, so that a number may mean several entries.
-        self.by_number: dict[int, list[Entry]] = {}
-        for entry in self.entries:
-            self.by_number.setdefault(entry.number, []).append(entry)
-        self.by_id = {e.question_id: e for e in self.entries if e.question_id is not None}
+        self.places = Places(suite)
         left_out = sum(e.question_id is None for e in self.entries)
         self.expected = f"{len(self.entries)} predictions, one a question of {suite.spec!r}" + (
             f" (the {left_out} left-out questions included)" if left_out else ""
@@ -159,7 +155,7 @@ class _Reader:
             record = json.loads(first)
         except ValueError:
             record = None
-        if isinstance(record, dict) and record.keys() & _KEYS:
+        if isinstance(record, dict) and record.keys() & KEYS:
             return True
         # A JSON file that is laid out over lines begins with a bracket alone.
         return len(first.strip()) > 1 and not _parses(text)
@@ -205,7 +201,7 @@ class _Reader:
         self.unit = "item"
         items = [dict(item) if isinstance(item, _Pairs) else item for item in content]
         records = [item for item in items if isinstance(item, dict)]
-        if any(record.keys() & _KEYS for record in records):
+        if any(record.keys() & KEYS for record in records):
             return self.jsonl(enumerate(items, 1))
         if len(items) != len(self.entries):
             raise self.error(
@@ -223,19 +219,17 @@ class _Reader:
     def jsonl(self, records: Iterable[tuple[int, Any]]) -> dict[str, str]:
         found: dict[int, tuple[int, str]] = {}
         for number, record in records:
-            entry = self._entry(number, record)
+            entries = self._entries(number, record)
             sql = self._sql(number, record)
-            if entry.position in found and "index" not in record:
-                again = self.by_number[entry.number]
-                entry = next((e for e in again if e.position not in found), entry)
+            entry = next((e for e in entries if e.position not in found), entries[0])
             if entry.position in found:
                 earlier = found[entry.position][0]
-                raise self.error(number, f"predicts question {entry.number} again, as {earlier}.")
+                raise self.error(number, f"predicts question {name_of(entry)} again, as {earlier}.")
             if "db_id" in record:
                 self._check_database(number, entry, record["db_id"])
             found[entry.position] = number, sql
         for entry in self.entries:  # one prediction for a number that occurs twice serves both
-            first = self.by_number[entry.number][0]
+            first = self.places.by_number[entry.number][0]
             if entry.position not in found and first.position in found:
                 found[entry.position] = found[first.position]
         missing = next(
@@ -291,8 +285,8 @@ class _Reader:
         """Return the entry of each key: BIRD counts positions, some tools write question_ids."""
         keys = {key for key, _ in content}
         positions = {str(e.position): [e] for e in self.entries}
-        numbers = {str(number): entries for number, entries in self.by_number.items()}
-        for by_key in (positions, numbers):
+        numbers = {str(number): entries for number, entries in self.places.by_number.items()}
+        for by_key in (self.places.by_id, positions, numbers):
             if keys == by_key.keys():
                 return by_key
         unknown = next((key for key, _ in content if key not in positions), None)
@@ -307,33 +301,21 @@ class _Reader:
             f"missing is {missing!r}.",
         )
 
-    def _entry(self, line: int, record: Any) -> Entry:
-        if not isinstance(record, dict) or not record.keys() & _KEYS:
+    def _entries(self, line: int, record: Any) -> list[Entry]:
+        if not isinstance(record, dict) or not record.keys() & KEYS:
             raise self.error(
                 line, 'has no "index" (from 0) and no "question_id": name the question it answers.'
             )
-        field = "index" if "index" in record else "question_id"
-        value = record[field]
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            value = int(value)
-        if field == "index":
-            if type(value) is int and 0 <= value < len(self.entries):
-                return self.entries[value]
-            valid = f"0 to {len(self.entries) - 1}"
-        else:
-            if isinstance(value, str) and value in self.by_id:
-                return self.by_id[value]
-            if type(value) is int and value in self.by_number:
-                return self.by_number[value][0]
-            first, last = self.entries[0], self.entries[-1]
-            valid = f"for example {first.question_id or first.number} or {last.number}"
-        raise self.error(line, f"unknown {field} {value!r} in {self.suite.spec!r}; valid: {valid}.")
+        try:
+            return self.places.of(record)
+        except PlaceError as error:
+            raise self.error(line, str(error)) from None
 
     def _check_database(self, line: int | None, entry: Entry, db_id: object) -> None:
         if db_id != entry.db_id:
             raise self.error(
                 line,
-                f"is for the database {db_id!r}, but question {entry.number} of "
+                f"is for the database {db_id!r}, but question {name_of(entry)} of "
                 f"{self.suite.spec!r} asks about {entry.db_id!r}: the file is in another order, or "
                 "of another benchmark.",
             )

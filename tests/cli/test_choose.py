@@ -74,7 +74,7 @@ def test_figures_are_of_each_source_and_made_after_the_choice(choose, tmp_path):
         ("{", "line 1: Expected a JSON object a line"),
         ({"index": 0, "candidates": []}, "line 1: Expected a JSON object a line"),
         ({"index": 0, "candidates": "SELECT 1"}, "line 1: Expected a JSON object a line"),
-        ({"index": 999, "candidates": ["SELECT 1"]}, "line 1: 'spider:"),
+        ({"index": 999, "candidates": ["SELECT 1"]}, "line 1: unknown index 999 in 'spider:"),
         ("", "it has no candidates"),
     ],
 )

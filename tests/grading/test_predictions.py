@@ -104,7 +104,7 @@ MISFITS = {
     "an answer twice": (
         jsonl({"index": 0, "pred": "x"}, {"index": 0, "pred": "y"}),
         2,
-        "predicts question 0 again, as 1",
+        "predicts question dev_0000 again, as 1",
     ),
     "an answer missing": (jsonl().rsplit("\n", 1)[0], None, r"19 predictions.*missing is index 19"),
     "jsonl of another database": (
