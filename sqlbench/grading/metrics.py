@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+
+import numpy as np
 
 from sqlbench.databases.base import QueryResult
 from sqlbench.exceptions import ConfigError, UnknownNameError
@@ -64,7 +67,7 @@ def find_metric(name: str) -> Metric:
     UnknownNameError
         If there is no such metric.
     ConfigError
-        If it cannot be imported, or is neither.
+        If it cannot be imported, or is neither; later, if it gives neither a truth nor a reason.
     """
     if name in METRICS:
         return METRICS[name]
@@ -85,8 +88,15 @@ def _own_metric(name: str) -> Metric:
 
     def reason(gold: Gold, pred: QueryResult) -> str:
         said = found(gold, pred)
-        if isinstance(said, str):
+        if isinstance(said, bool | np.bool_):
+            return "match" if said else "values"
+        if isinstance(said, str) and said:
             return said
-        return "match" if said else "values"
+        if inspect.iscoroutine(said):
+            said.close()  # it was never to run
+        raise ConfigError(
+            f"The metric {name!r} gave {said!r:.200}: expected True or False, or the reason why "
+            "not as a text ('match' if they agree)."
+        )
 
     return Metric(reason, _unchanged, _unchanged)
