@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlbench.exceptions import RunFolderError
+from sqlbench.runs.endpoints import ENDPOINTS
 from sqlbench.runs.files import clear_errors, drop_torn_line, read_json
 
 # Where something was found; a hash beside it says what it is.
 _PLACES = {"config.prompts", "config.start_from", "start_simulated"}
 # What a server made of parameters is learned by the run itself.
 LEARNED = "parameters"
+_KEPT = (LEARNED, ENDPOINTS)
 # What a start leaves behind that came to nothing. What its calls cost stays counted.
 _LEFTOVERS = [f"{name}.json" for name in ("run", "prompts", "price", "summary")]
 _LEFTOVERS += ["start.npz", "policy.npz", "failures.jsonl", "timings.jsonl"]
@@ -39,7 +41,7 @@ def admit(folder: Path, meta: dict[str, Any], bound: str | None) -> dict[str, An
         If the folder holds another run that has begun, or one that cannot be extended.
     """
     old = read_json(folder / "run.json")
-    known = {LEARNED: old[LEARNED]} if LEARNED in old else {}
+    known = {name: old[name] for name in _KEPT if name in old}
     differing = _differing(old, meta)
     if not differing:
         return meta | known
@@ -111,7 +113,7 @@ def _differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 def _flat(meta: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in meta.items():
-        if not prefix and key == LEARNED:
+        if not prefix and key in _KEPT:
             continue
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")

@@ -72,6 +72,7 @@ class Driver:
         self.collector = CollectorRest()
         self.on_episode: Callable[[Run], Awaitable[object]] | None = None
         self.changes: Callable[[], dict[str, dict[str, str | None]]] = dict
+        self.endpoints: dict[str, str] = {}
         self.answered = False
         self.lost = 0  # episodes in a row that the database failed
         self.successes = sum(e.success for e in writer.run.log)
@@ -183,6 +184,7 @@ class Driver:
 
     def _take(self, slot: Slot, result: Episode | Failure) -> None:
         self.writer.keep_parameters(self.changes())
+        self.writer.keep_endpoints(self.endpoints)
         if isinstance(result, Failure):
             self.writer.fail(result.record(slot))
             self.lost += isinstance(result.error, DatabaseFailure)

@@ -226,9 +226,8 @@ async def run_experiment(
             lambda: RunWriter(meta, texts, folder, start, bound),
             lambda made: asyncio.to_thread(made.close),
         )
-        parameters = {
-            m.spec: m.parameters for m in (first, repairing) if isinstance(m, OpenAIModel)
-        }
+        behind = [m for m in (first, repairing) if isinstance(m, OpenAIModel)]
+        parameters = {m.spec: m.parameters for m in behind}
         writer.run._suite = loaded
         try:
             for spec, changes in writer.run.changes.items():
@@ -276,6 +275,7 @@ async def run_experiment(
                 driver = Driver(make_env, taught, writer, config, bar, caller.meter)
                 driver.on_episode = on_episode
                 driver.changes = lambda: {s: p.changes for s, p in parameters.items() if p.changes}
+                driver.endpoints = {m.spec: m.address for m in behind}
                 with driver.collector:
                     await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
             await to_its_end(lambda: writer.finish(taught))

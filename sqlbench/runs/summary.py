@@ -19,6 +19,7 @@ from sqlbench.episodes.sample import Sample
 from sqlbench.models.base import Usage
 from sqlbench.models.endpoint.parameters import describe_changes
 from sqlbench.policies.arms import ARM_NAMES
+from sqlbench.runs.endpoints import endpoint_notes
 from sqlbench.runs.missing import survivors_note
 from sqlbench.runs.pass_at import pass_at_k
 from sqlbench.signals.audit import takes_new
@@ -111,6 +112,7 @@ def notes_of(run: Run) -> list[str]:
     found = run.changes.items()
     notes = [*run.meta["notes"], *run.meta["invalid_questions"].values()]
     notes += [describe_changes(spec, changes) for spec, changes in found]
+    notes += endpoint_notes(run.meta)
     if cut := cut_answers(run):
         notes.append(
             f"{counted(cut, 'answer')} cut off at the limit of tokens: raise it with "

@@ -14,6 +14,7 @@ from sqlbench.episodes.episode import Episode
 from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import RunFolderError, RunInUseError
 from sqlbench.runs.admission import LEARNED, admit
+from sqlbench.runs.endpoints import ENDPOINTS, endpoints_with
 from sqlbench.runs.files import clear_errors, drop_torn_line, read_json, write_json
 from sqlbench.runs.run import START, Run
 from sqlbench.runs.start import Start
@@ -103,8 +104,17 @@ class RunWriter:
 
     def keep_parameters(self, changes: Mapping[str, Mapping[str, str | None]]) -> None:
         """Keep what servers made of models' parameters, by spec: where the run begins next time."""
-        if changes and changes != self.run.meta.get(LEARNED):
-            self.run.meta = self.run.meta | {LEARNED: {m: dict(c) for m, c in changes.items()}}
+        if changes:
+            self._keep_meta(LEARNED, {m: dict(c) for m, c in changes.items()})
+
+    def keep_endpoints(self, asked: Mapping[str, str]) -> None:
+        """Keep where models were asked, by spec."""
+        if asked:
+            self._keep_meta(ENDPOINTS, endpoints_with(self.run.meta, asked))
+
+    def _keep_meta(self, name: str, value: Mapping[str, object]) -> None:
+        if value != self.run.meta.get(name):
+            self.run.meta = self.run.meta | {name: value}
             if self.run.folder is not None:
                 write_json(self.run.folder / "run.json", self.run.meta)
 

@@ -139,6 +139,17 @@ def test_what_a_server_made_of_parameters_is_recorded_and_begun_with(tmp_path, c
     assert "temperature was left out" in table and "max_tokens was sent as" in table
 
 
+def test_a_run_that_goes_on_at_another_endpoint_says_so(tmp_path):
+    with answering(lambda request: (200, whole("SELECT 1"))) as first:
+        run(tmp_path, 2, first.model(), max_attempts=1)
+    with answering(lambda request: (200, whole("SELECT 2"))) as second:
+        assert "endpoints (" not in sb.analysis.run_table(sb.Run.open(tmp_path))
+        run(tmp_path, 2, second.model(), max_attempts=1)  # nothing was asked there
+        assert "endpoints (" not in sb.analysis.run_table(sb.Run.open(tmp_path))
+        finished = run(tmp_path, 4, second.model(), max_attempts=1)
+    assert "openai:m was asked at 2 endpoints (http" in sb.analysis.run_table(finished)
+
+
 def test_a_damaged_record_of_parameters_is_said(tmp_path):
     run(tmp_path, 2)
     meta = json.loads((tmp_path / "run.json").read_text())
