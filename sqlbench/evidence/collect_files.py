@@ -13,7 +13,7 @@ from sqlbench.evidence.repair_table import TableError
 from sqlbench.evidence.table_files import read_meta
 from sqlbench.models import ChatModel
 from sqlbench.models.calling.budget import Price, load_prices
-from sqlbench.runs.files import clear_errors, drop_torn_line, read_lines, write_json
+from sqlbench.runs.files import clear_errors, drop_torn_line, is_free, read_lines, write_json
 
 CALLS, FAILURES, REQUESTS = "calls.jsonl", "failures.jsonl", "requests.jsonl"
 
@@ -64,13 +64,32 @@ def take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
     """
     if folder.exists() and not folder.is_dir():
         raise TableError(f"The table's folder {str(folder)!r} is a file.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "table.json").exists():
+    if not is_free(folder, "table.json"):
         raise TableError(
             f"The folder {str(folder)!r} holds files and no repair table; name an empty or new one."
         )
-    if not (folder / "table.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "table.json", meta)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise TableError(
+            f"Another process is collecting into {str(folder)!r}; wait, or name another."
+        ) from None
+    try:
+        if not (folder / "table.json").exists():
+            write_json(folder / "table.json", meta)
+        _check_same(folder, meta)
+        for log in (CALLS, REQUESTS, FAILURES):
+            drop_torn_line(folder / log)
+    except BaseException:
+        lock.close()  # a notebook keeps the error, and the error this frame with its lock
+        raise
+    return lock
+
+
+def _check_same(folder: Path, meta: dict[str, Any]) -> None:
+    """Refuse a folder that holds a table of something else."""
     # Older tables do not say what their model was made of.
     was = {"model_fingerprint": meta["model_fingerprint"]} | read_meta(folder)
     for place in ("config", "suite_hash", "prompts_hash", "model_fingerprint", "questions"):
@@ -85,17 +104,3 @@ def take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
                 f"The folder {str(folder)!r} holds a repair table of another {what}; "
                 "name another folder, or repeat the first configuration to go on with it."
             )
-    lock = (folder / "lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise TableError(
-            f"Another process is collecting into {str(folder)!r}; wait, or name another."
-        ) from None
-    try:
-        drop_torn_line(folder / CALLS)
-        drop_torn_line(folder / REQUESTS)
-    except BaseException:
-        lock.close()  # a notebook keeps the error, and the error this frame with its lock
-        raise
-    return lock

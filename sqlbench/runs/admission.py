@@ -18,9 +18,10 @@ _PLACES = {"config.prompts", "config.start_from", "start_simulated"}
 # What a server made of parameters is learned by the run itself.
 LEARNED = "parameters"
 _KEPT = (LEARNED, ENDPOINTS)
-# What a start leaves behind that came to nothing. What its calls cost stays counted.
-_LEFTOVERS = [f"{name}.json" for name in ("run", "prompts", "price", "summary")]
-_LEFTOVERS += ["start.npz", "policy.npz", "failures.jsonl", "timings.jsonl"]
+# What a start leaves behind that came to nothing. What its calls cost stays counted. The run's own
+# file goes last: without it the others are strangers.
+_LEFTOVERS = [f"{name}.json" for name in ("prompts", "price", "summary")]
+_LEFTOVERS += ["start.npz", "policy.npz", "failures.jsonl", "timings.jsonl", "run.json"]
 
 
 def admit(folder: Path, meta: dict[str, Any], bound: str | None) -> dict[str, Any]:

@@ -39,6 +39,16 @@ def write_json(path: Path, value: Any) -> None:
             raise
 
 
+def is_free(folder: Path, name: str) -> bool:
+    """Whether a folder is there to be taken: it has a file of this name, or nothing of note.
+
+    What a start leaves behind that was killed before its first file was whole is nothing.
+    """
+    if not folder.is_dir() or (folder / name).exists():
+        return True
+    return all(p.name in ("lock", f"{name}.partial") for p in folder.iterdir())
+
+
 @contextlib.contextmanager
 def clear_errors(path: Path) -> Iterator[None]:
     """Turn an error of the operating system into one sentence: a `RunFolderError`."""

@@ -15,7 +15,7 @@ from sqlbench.episodes.repair import Prompts
 from sqlbench.exceptions import RunFolderError, RunInUseError
 from sqlbench.runs.admission import LEARNED, admit
 from sqlbench.runs.endpoints import ENDPOINTS, endpoints_with
-from sqlbench.runs.files import clear_errors, drop_torn_line, read_json, write_json
+from sqlbench.runs.files import clear_errors, drop_torn_line, is_free, read_json, write_json
 from sqlbench.runs.run import START, Run
 from sqlbench.runs.start import Start
 
@@ -69,13 +69,14 @@ class RunWriter:
             return
         try:
             self._take_folder(folder, meta, bound)
+            # First of all: a folder without it that holds anything else is none of a run.
+            if not (folder / "run.json").exists():
+                write_json(folder / "run.json", self.run.meta)
             if not (folder / "prompts.json").exists():
                 write_json(folder / "prompts.json", dict(prompts.texts))
             if start is not None and not (folder / START).exists():
                 with clear_errors(folder / START):
                     (folder / START).write_bytes(start.content)
-            if not (folder / "run.json").exists():
-                write_json(folder / "run.json", self.run.meta)
             for name, log in _LOGS.items():
                 path = folder / log
                 drop_torn_line(path)
@@ -194,8 +195,7 @@ class RunWriter:
     def _take_folder(self, folder: Path, meta: dict[str, Any], bound: str | None) -> None:
         if folder.exists() and not folder.is_dir():
             raise RunFolderError(f"The run folder {str(folder)!r} is a file.")
-        known = (folder / "run.json").exists()
-        if folder.is_dir() and not known and any(p.name != "lock" for p in folder.iterdir()):
+        if not is_free(folder, "run.json"):
             raise RunFolderError(
                 f"The folder {str(folder)!r} holds files and no run; name an empty or new one."
             )
@@ -213,9 +213,9 @@ class RunWriter:
             raise RunInUseError(
                 f"Another process is writing the run in {str(folder)!r}; wait, or name another."
             ) from None
-        if known:
+        there = folder / "run.json"
+        if there.exists():
             self.run.meta = admit(folder, meta, bound)
-            there = folder / "run.json"
             count = meta["config"]["episodes"]
             self._grown = there.exists() and read_json(there)["config"]["episodes"] != count
 
