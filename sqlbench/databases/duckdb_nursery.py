@@ -26,7 +26,7 @@ def serve(orders: socket.socket) -> None:
     orders.sendall(b"!")
     while True:
         data, handles, _, _ = socket.recv_fds(orders, 1, 1)
-        dead = {pid for pid in dead if os.waitpid(pid, os.WNOHANG) == (0, 0)}
+        dead = {pid for pid in dead if not _reaped(pid)}
         if not data:
             return
         if data == REAP:
@@ -42,6 +42,14 @@ def serve(orders: socket.socket) -> None:
                 os._exit(0)
         os.close(handles[0])
         orders.sendall(_PID.pack(pid))
+
+
+def _reaped(pid: int) -> bool:
+    """Whether a worker that was ended needs no more of us: it is gone, or another's."""
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:  # of a nursery before this one
+        return True
 
 
 def _exactly(orders: socket.socket, count: int) -> bytes:

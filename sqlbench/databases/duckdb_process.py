@@ -55,6 +55,12 @@ class Nursery:
                     return int(_PID.unpack(_exactly(orders, _PID.size, None))[0])
                 except (OSError, ProcessEnded):
                     self._orders = None  # it was killed from outside: once more
+                except BaseException:
+                    # Ctrl-C: the answer that is still to come would be taken for the next one's.
+                    # It ends with its orders, and the next worker gets another.
+                    orders.close()
+                    self._orders = None
+                    raise
         raise DatabaseFailure("The process that starts DuckDB's workers was ended, twice.")
 
     def reap(self, pid: int) -> None:
