@@ -38,6 +38,7 @@ from sqlbench.paths import located
 from sqlbench.policies import make_policy
 from sqlbench.runs.config import make_config
 from sqlbench.runs.plan import askable
+from sqlbench.runs.to_its_end import to_its_end
 from sqlbench.suites import Suite, load_suite
 
 _CHARS_PER_TOKEN = 4
@@ -220,13 +221,8 @@ async def collect(
         }
         lock = take_folder(folder, meta)
         caller: Caller | None = None
-        try:
-            caller = Caller.prepare(
-                answering, calling, concurrency, CollectionBooks(folder, answering), shelf
-            )
-            collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
-            await _collect(collector, [q.id for q in questions], concurrency, say, progress)
-        finally:
+
+        async def close() -> None:
             try:
                 # Calls that are still out are paid for: they are stored before the store is closed.
                 if caller is not None:
@@ -235,6 +231,15 @@ async def collect(
                     await answering.aclose()
             finally:
                 lock.close()
+
+        try:
+            caller = Caller.prepare(
+                answering, calling, concurrency, CollectionBooks(folder, answering), shelf
+            )
+            collector = _Collector(loaded, caller.model, config, texts, golds, folder, caller.meter)
+            await _collect(collector, [q.id for q in questions], concurrency, say, progress)
+        finally:
+            await to_its_end(close())
         return load_table(folder)
 
 

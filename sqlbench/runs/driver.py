@@ -25,6 +25,7 @@ from sqlbench.runs.collector import CollectorRest
 from sqlbench.runs.config import RunConfig
 from sqlbench.runs.plan import Slot
 from sqlbench.runs.run import Run
+from sqlbench.runs.to_its_end import to_its_end
 from sqlbench.runs.writer import RunWriter
 
 # What is a wrong address or a wrong request, if nothing was ever answered.
@@ -126,9 +127,9 @@ class Driver:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, *finished, return_exceptions=True)
+            await to_its_end(asyncio.gather(*running, *finished, return_exceptions=True))
             if syncing is not None:
-                await syncing
+                await to_its_end(syncing)
 
     def _replay(self, todo: Sequence[Slot]) -> deque[tuple[int, Policy]]:
         """Relearn the log, and return the snapshots of the first episodes that are still owed."""

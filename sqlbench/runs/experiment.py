@@ -31,10 +31,10 @@ from sqlbench.policies import Policy, make_policy
 from sqlbench.policies.learning import DEFAULT_HINDSIGHT
 from sqlbench.runs.config import make_config
 from sqlbench.runs.driver import MAX_LOST, Driver
-from sqlbench.runs.in_thread import to_its_end
 from sqlbench.runs.plan import askable, make_meta, make_slots, read_schemas, why_bound
 from sqlbench.runs.run import Run
 from sqlbench.runs.start import IN_MEMORY, Start, is_policy
+from sqlbench.runs.to_its_end import made_in_thread, to_its_end
 from sqlbench.runs.writer import RunWriter
 from sqlbench.signals.choice import Rule
 from sqlbench.suites import Suite, load_suite
@@ -222,7 +222,7 @@ async def run_experiment(
         questions, invalid = await asyncio.to_thread(askable, loaded, golds, task)
         meta = make_meta(config, loaded, answering, texts, questions, invalid, start)
         bound = why_bound((first, repairing), taught)
-        writer = await to_its_end(
+        writer = await made_in_thread(
             lambda: RunWriter(meta, texts, folder, start, bound),
             lambda made: asyncio.to_thread(made.close),
         )
@@ -233,13 +233,24 @@ async def run_experiment(
             for spec, changes in writer.run.changes.items():
                 if spec in parameters:
                     parameters[spec].resume(changes)
-            caller = await to_its_end(
+            caller = await made_in_thread(
                 lambda: Caller.prepare(answering, calling, concurrency, writer, shelf),
                 Caller.aclose,
             )
         except BaseException:
             writer.close()
             raise
+
+        async def close() -> None:
+            try:
+                # Calls that are still out are paid for: they are stored before the store is closed.
+                await caller.aclose()
+                if isinstance(model, str):
+                    await first.aclose()
+                if isinstance(repair_model, str) and repairing is not None:
+                    await repairing.aclose()
+            finally:
+                writer.close()
 
         def make_env(policy: Policy) -> SQLAgentEnv:
             """Make an environment for one episode from what all of them share."""
@@ -278,15 +289,7 @@ async def run_experiment(
                 driver.endpoints = {m.spec: m.address for m in behind}
                 with driver.collector:
                     await driver.drive(todo, EPISODES_PER_REQUEST * concurrency)
-            await to_its_end(lambda: writer.finish(taught))
+            await to_its_end(asyncio.to_thread(writer.finish, taught))
         finally:
-            try:
-                # Calls that are still out are paid for: they are stored before the store is closed.
-                await caller.aclose()
-                if isinstance(model, str):
-                    await first.aclose()
-                if isinstance(repair_model, str) and repairing is not None:
-                    await repairing.aclose()
-            finally:
-                writer.close()
+            await to_its_end(close())
         return writer.run
