@@ -27,7 +27,7 @@ def _absent(r: Reading, s: Statement) -> tuple[list[LiteralUse], bool]:
             continue
         if x.number and x.text in ("0", "1"):
             continue
-        held = r.catalogue.holds(x.column.table, x.column.name, x.text)
+        held = r.catalogue.holds(x.column.table, x.column.name, x.text, folded=x.folded)
         unknown = unknown or held is None
         if held is False and not in_blanks(r, x):
             found.append(x)
@@ -217,6 +217,8 @@ def unlike_types(r: Reading, s: Statement) -> Measure:
     for x in s.literals:
         c = x.column
         if c is None or not c.table or x.operator not in ("=", "!=", ">", ">=", "<", "<=", "in"):
+            continue
+        if x.folded:  # lower() makes a text of a number
             continue
         values = r.catalogue.values(c.table, c.name)
         head = values.found[:20]

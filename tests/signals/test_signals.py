@@ -224,6 +224,25 @@ def test_same_on_both_engines(either):
     assert values(either, NAMES_Q, FAR)["join_off_key"] == 1
 
 
+@pytest.mark.parametrize(
+    "condition",
+    ["substr(placed_on, 1, 4) = '2024'", "strftime('%Y', placed_on) = '2024'",
+     "coalesce(status, 'lost') = 'open'", "status || 'x' = 'openx'", "upper(status) = 'OPEN'",
+     "status = 'OPEN' COLLATE NOCASE", "lower(order_id) = '10'"],
+)  # fmt: skip
+def test_a_column_need_not_hold_what_a_function_is_told_or_makes_of_it(shop, condition):
+    sql = f"SELECT order_id, status, placed_on FROM orders WHERE {condition}"
+    found = values(shop, "Which orders are of 2024, and open?", sql)
+    for name in ("literal_absent", "literal_other_case", "literal_elsewhere", "value_elsewhere",
+                 "unlike_types", "date_format", "same_column_twice"):  # fmt: skip
+        assert found[name] == 0, name
+
+
+def test_an_empty_result_is_not_laid_on_a_literal_that_is_there_in_another_case(shop):
+    sql = NAMED + " WHERE lower(city) = 'paris' AND customer_id = 2"
+    assert values(shop, NAMES_Q, sql)["empty_by_literal"] == 2
+
+
 def test_hint_names_columns_and_texts(shop):
     question = "Who is in Paris?\nin Paris refers to customers.city = 'Paris'"
     found = values(shop, question, NAMED)
