@@ -149,6 +149,14 @@ class Catalogue:
         return {column: tuple(tables) for column, tables in homes.items()}
 
     @cached_property
+    def unread(self) -> frozenset[str]:
+        """What SQLite has and cannot always describe, in lower case: a view whose table is gone."""
+        if self.dialect != "sqlite":
+            return frozenset()
+        result = self.ask("SELECT lower(name) FROM sqlite_master WHERE type IN ('table', 'view')")
+        return frozenset() if result is None else frozenset(name for (name,) in result.rows)
+
+    @cached_property
     def keys(self) -> tuple[Key, ...]:
         """The foreign keys: those declared or, where none are, those that names imply."""
         return keys_of(self.schema.tables)

@@ -262,7 +262,7 @@ class Statement:
         if name not in self._defined:
             schema = f"{node.db.lower()}." if node.args.get("db") else ""
             found = self._catalogue.table(schema + name) or self._catalogue.table(name)
-            if found is None:
+            if found is None and name not in self._catalogue.unread:
                 self.unknown_tables.append(node.name)
         while alias in scope.sources:
             alias += "'"  # the same table twice without an alias: both count
