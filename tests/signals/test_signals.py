@@ -238,6 +238,16 @@ def test_a_column_need_not_hold_what_a_function_is_told_or_makes_of_it(shop, con
         assert found[name] == 0, name
 
 
+@pytest.mark.parametrize(
+    "made", ["strftime('%Y', placed_on)", "substr(placed_on, 1, 4)", "left(placed_on, 4)"]
+)
+def test_no_question_need_say_how_a_function_is_to_work(shop, made):
+    found = values(shop, "Which 5 orders are of 2024?",
+                   f"SELECT order_id FROM orders WHERE {made} = '2024' LIMIT 5")  # fmt: skip
+    for name in ("literal_not_said", "number_not_said", "off_by_one", "number_unused"):
+        assert found[name] == 0, name
+
+
 def test_an_empty_result_is_not_laid_on_a_literal_that_is_there_in_another_case(shop):
     sql = NAMED + " WHERE lower(city) = 'paris' AND customer_id = 2"
     assert values(shop, NAMES_Q, sql)["empty_by_literal"] == 2
