@@ -112,7 +112,7 @@ class Catalogue:
         self.schema = database.schema()
         self._door = narrow(database)
         self._values: dict[tuple[str, str], Values] = {}
-        self._held: dict[tuple[str, str, str], bool | None] = {}
+        self._held: dict[tuple[str, str, str, bool], bool | None] = {}
         of_files = isinstance(stamp, tuple)
         self.content: Hashable = (stamp, hash(repr(self.schema))) if of_files else object()
         self.given_up = 0
@@ -147,6 +147,14 @@ class Catalogue:
             for column in columns:
                 homes.setdefault(column, []).append(full_name(self.tables[name]))
         return {column: tuple(tables) for column, tables in homes.items()}
+
+    @cached_property
+    def unread(self) -> frozenset[str]:
+        """What SQLite has and cannot always describe, in lower case: a view whose table is gone."""
+        if self.dialect != "sqlite":
+            return frozenset()
+        result = self.ask("SELECT lower(name) FROM sqlite_master WHERE type IN ('table', 'view')")
+        return frozenset() if result is None else frozenset(name for (name,) in result.rows)
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -197,16 +205,21 @@ class Catalogue:
             self._values[key] = self._read(owner, found)
         return self._values[key]
 
-    def holds(self, table: str, column: str, literal: str) -> bool | None:
-        """Return whether a column holds a literal, exactly; None if that cannot be known."""
+    def holds(self, table: str, column: str, literal: str, *, folded: bool = False) -> bool | None:
+        """Return whether a column holds a literal, exactly; None if that cannot be known.
+
+        With ``folded`` case does not count, nor do outer blanks.
+        """
         values = self.values(table, column)
+        if folded and values.known and literal.strip().casefold() in values.folded:
+            return True
         if values.known and literal in values.texts:
             return True
         if values.known and not values.sampled:
             return _same_number(literal, values)
-        key = table.lower(), column.lower(), literal
+        key = table.lower(), column.lower(), literal, folded
         if key not in self._held:
-            self._held[key] = self._look(table, column, literal)
+            self._held[key] = self._look(table, column, literal, folded)
         return self._held[key]
 
     def where(self, literal: str, tables: tuple[str, ...] = ()) -> Places:
@@ -256,12 +269,14 @@ class Catalogue:
             sampled = count is None or count.rows[0][0] >= SCANNED
         return Values(tuple(kept), sampled)
 
-    def _look(self, table: str, column: str, literal: str) -> bool | None:
+    def _look(self, table: str, column: str, literal: str, folded: bool) -> bool | None:
         owner, found = self.table(table), self.column(table, column)
         if owner is None or found is None:
             return None
-        name, text = quote_name(found.name, self.dialect), literal.replace("'", "''")
-        result = self.ask(f"SELECT 1 FROM {self.quoted(owner)} WHERE {name} = '{text}' LIMIT 1")
+        name, text = quote_name(found.name, self.dialect), "'" + literal.replace("'", "''") + "'"
+        if folded:
+            name, text = f"lower({name})", f"lower({text})"
+        result = self.ask(f"SELECT 1 FROM {self.quoted(owner)} WHERE {name} = {text} LIMIT 1")
         return None if result is None else bool(result.rows)
 
 

@@ -41,7 +41,10 @@ def gather_facts(
     """
     if statement is None:
         return Facts(names=_named_by(outcome, catalogue))
-    names, owners = _unknown_names(statement, catalogue, question)
+    names: tuple[NearNames, ...] = ()
+    owners: list[tuple[str, ...]] = []
+    if isinstance(outcome, QueryError):  # what runs finds all its names, also those no schema shows
+        names, owners = _unknown_names(statement, catalogue, question)
     values, unknown = absent_values(statement, catalogue, question)
     paths = list(missed_paths(statement, catalogue))
     for needed in owners:

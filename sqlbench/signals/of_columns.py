@@ -19,7 +19,9 @@ def _score(r: Reading, c: ColumnUse) -> float:
 
 @signal.of_statement
 def unknown_names(r: Reading, s: Statement) -> Measure:
-    """How many names of the statement the schema does not have."""
+    """How many names of a statement that raised the schema does not have."""
+    if r.error is None:  # what runs finds all its names: rowid, or a full-text table's own
+        return 0
     found = [c.node.name for c in s.columns if not c.known] + s.unknown_tables
     return (len(found), f"The schema has no {shown(map(repr, found))}.") if found else 0
 

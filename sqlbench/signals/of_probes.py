@@ -148,7 +148,7 @@ def empty_by_literal(r: Reading, s: Statement) -> Measure:
         c = x.column
         if c is None or not c.table or x.operator not in ("=", "in"):
             continue
-        held = r.catalogue.holds(c.table, c.name, x.text)
+        held = r.catalogue.holds(c.table, c.name, x.text, folded=x.folded)
         if held is None:
             return None
         if not held and not in_blanks(r, x):

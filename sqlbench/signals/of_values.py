@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sqlglot import exp
+
 from sqlbench.signals.catalogue import as_text
 from sqlbench.signals.cues import calculation_asked
 from sqlbench.signals.question import stem
@@ -15,8 +17,20 @@ signal = Register("values")
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|^[A-Z][a-z]{2,8} \d{1,2},? \d{4}")
 
 
+# What tells a function how to work, by sqlglot's names of arguments: no question says '%Y'.
+_SETTINGS = {"format", "start", "length", "decimals", "separator", "delimiter", "part_index"}
+
+
+def _is_setting(x: LiteralUse) -> bool:
+    call = x.node.parent
+    return isinstance(call, (exp.Left, exp.Right)) or (
+        isinstance(call, exp.Func) and x.node.arg_key in _SETTINGS
+    )
+
+
 def _texts(s: Statement) -> list[LiteralUse]:
-    return [x for x in s.literals if not x.number and x.clause in ("where", "having", "join")]
+    clauses = ("where", "having", "join")
+    return [x for x in s.literals if not x.number and x.clause in clauses and not _is_setting(x)]
 
 
 def _absent(r: Reading, s: Statement) -> tuple[list[LiteralUse], bool]:
@@ -27,7 +41,7 @@ def _absent(r: Reading, s: Statement) -> tuple[list[LiteralUse], bool]:
             continue
         if x.number and x.text in ("0", "1"):
             continue
-        held = r.catalogue.holds(x.column.table, x.column.name, x.text)
+        held = r.catalogue.holds(x.column.table, x.column.name, x.text, folded=x.folded)
         unknown = unknown or held is None
         if held is False and not in_blanks(r, x):
             found.append(x)
@@ -181,7 +195,7 @@ def number_not_said(r: Reading, s: Statement) -> Measure:
     """How many numbers of the statement the question does not say; 0 and 1 left out."""
     known = r.question.numbers | r.question.spelled
     free = ("0", "1", "100", "100.0", "1.0") if calculation_asked(r.question) else ("0", "1")
-    found = [n for n in _numbers(s) if n not in known and n not in free]
+    found = [n for n in _numbers(s, settings=False) if n not in known and n not in free]
     found = [n for n in found if not _near_number(n, known)]
     said = shown(n.removesuffix(".") for n in found)  # SQL may write 100. for 100
     return (len(found), f"The question does not say {said}.") if found else 0
@@ -191,7 +205,7 @@ def number_not_said(r: Reading, s: Statement) -> Measure:
 def off_by_one(r: Reading, s: Statement) -> Measure:
     """A bound is one off the number that the question says."""
     known = r.question.numbers | r.question.spelled
-    return any(n not in known and _near_number(n, known) for n in _numbers(s))
+    return any(n not in known and _near_number(n, known) for n in _numbers(s, settings=False))
 
 
 @signal.of_statement
@@ -217,6 +231,8 @@ def unlike_types(r: Reading, s: Statement) -> Measure:
     for x in s.literals:
         c = x.column
         if c is None or not c.table or x.operator not in ("=", "!=", ">", ">=", "<", "<=", "in"):
+            continue
+        if x.folded:  # lower() makes a text of a number
             continue
         values = r.catalogue.values(c.table, c.name)
         head = values.found[:20]
@@ -244,9 +260,10 @@ def date_format(r: Reading, s: Statement) -> Measure:
     return 0
 
 
-def _numbers(s: Statement) -> list[str]:
+def _numbers(s: Statement, *, settings: bool = True) -> list[str]:
     """Return the numbers of a statement, each once, in its order: they are shown."""
-    numbers = [x.text for x in s.literals if x.number or x.text.replace(".", "", 1).isdigit()]
+    literals = [x for x in s.literals if settings or not _is_setting(x)]
+    numbers = [x.text for x in literals if x.number or x.text.replace(".", "", 1).isdigit()]
     return list(dict.fromkeys(numbers))
 
 

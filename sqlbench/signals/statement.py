@@ -5,10 +5,10 @@ SQLite takes a name in double quotes that no table has for a text; here it is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlglot import exp
 
@@ -28,6 +28,7 @@ AGGREGATES: dict[type, str] = {
     exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max",
 }  # fmt: skip
 _SETS = (exp.Union, exp.Intersect, exp.Except)
+_Compared: TypeAlias = "tuple[Set[int], ColumnUse | None, bool]"
 
 
 @dataclass(eq=False, slots=True)
@@ -54,7 +55,11 @@ class ColumnUse:
 
 @dataclass(eq=False, slots=True)
 class LiteralUse:
-    """A literal, with the column and the operator that it is compared by, if it is."""
+    """A literal, with the column and the operator that it is compared by, if it is.
+
+    ``operator`` is that of the comparison around it. ``column`` is there only where the literal is
+    compared with the column's own values; ``folded`` is True where their case does not count.
+    """
 
     text: str
     number: bool
@@ -63,6 +68,7 @@ class LiteralUse:
     node: Any
     column: ColumnUse | None = None
     operator: str = ""
+    folded: bool = False
 
 
 @dataclass(eq=False)
@@ -256,7 +262,7 @@ class Statement:
         if name not in self._defined:
             schema = f"{node.db.lower()}." if node.args.get("db") else ""
             found = self._catalogue.table(schema + name) or self._catalogue.table(name)
-            if found is None:
+            if found is None and name not in self._catalogue.unread:
                 self.unknown_tables.append(node.name)
         while alias in scope.sources:
             alias += "'"  # the same table twice without an alias: both count
@@ -300,8 +306,13 @@ class Statement:
         return "", False
 
     def _compare(self, scope: Scope) -> None:
-        """Find for each literal the column that it is compared with."""
+        """Find for each literal the column that it is compared with.
+
+        That is the column itself: it need hold neither what a function makes of it nor what the
+        function is told.
+        """
         columns = {id(c.node): c for c in scope.columns}
+        read: dict[int, _Compared] = {}  # a list of IN may be long: it is read once
         for literal in scope.literals:
             node, operator = literal.node.parent, ""
             for _ in range(4):
@@ -313,18 +324,45 @@ class Statement:
                 node = node.parent
             if operator:
                 literal.operator = operator
-                literal.column = next(
-                    (columns[i] for n in node.iter_expressions() for i in _columns_of(n)
-                     if i in columns), None,
-                )  # fmt: skip
+                if id(node) not in read:
+                    read[id(node)] = _compared(node, columns)
+                operands, column, folded = read[id(node)]
+                if id(literal.node) in operands:
+                    literal.column, literal.folded = column, folded
 
 
-def _columns_of(node: Any) -> Iterable[int]:
-    if type(node) is exp.Column:
-        yield id(node)
-    elif not isinstance(node, (exp.Select, exp.Subquery, exp.Literal)):
-        for child in node.iter_expressions():
-            yield from _columns_of(child)
+def _compared(node: Any, columns: dict[int, ColumnUse]) -> _Compared:
+    """Return what a comparison compares: ids of nodes, the column, whether case is left out."""
+    sides = [_operand(side) for side in node.iter_expressions()]
+    operands = {id(side): columns.get(id(side)) for side, _ in sides}
+    column = next((c for c in operands.values() if c is not None), None)
+    return operands.keys(), column, any(folded for _, folded in sides)
+
+
+def _operand(node: Any) -> tuple[Any, bool]:
+    """Return whose values an expression has, and whether it has them but for their case."""
+    folded = False
+    while True:
+        if isinstance(node, (exp.Lower, exp.Upper)) or _without_case(node):
+            folded = True
+        elif not isinstance(node, exp.Paren) and not _text_again(node):
+            return node, folded
+        node = node.this
+
+
+def _without_case(node: Any) -> bool:
+    return isinstance(node, exp.Collate) and node.expression.name.lower() == "nocase"
+
+
+def _text_again(node: Any) -> bool:
+    """Return whether a text is cast to text; what a cast makes of a column depends on its type."""
+    return (
+        isinstance(node, exp.Cast)
+        and isinstance(node.this, exp.Literal)
+        and node.this.is_string
+        and node.to.this in (exp.DataType.Type.TEXT, exp.DataType.Type.VARCHAR)
+        and not node.to.expressions
+    )
 
 
 def _aliases(scope: Scope) -> set[str]:

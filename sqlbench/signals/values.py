@@ -61,7 +61,7 @@ def absent_values(
         key = column.full, literal.text
         if key in found or key in unknown:
             continue
-        held = catalogue.holds(column.table, column.name, literal.text)
+        held = catalogue.holds(column.table, column.name, literal.text, folded=literal.folded)
         if held is None:
             unknown[key] = (
                 f"Whether {column.full} holds {literal.text!r} is not known: looking took too long."

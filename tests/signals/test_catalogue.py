@@ -64,6 +64,15 @@ def test_holding_a_literal_is_exact(either, literal, held):
     assert catalogue_of(either).holds("customers", "city", literal) is held
 
 
+@pytest.mark.parametrize("most", [5_000, 1])
+def test_holding_a_literal_in_any_case_is_asked_for(shop, monkeypatch, most):
+    monkeypatch.setattr(module, "MOST", most)  # of one value, the others are asked for
+    known = Catalogue(shop)
+    assert known.holds("customers", "city", "bERLIN", folded=True) is True
+    assert known.holds("customers", "city", "bERLIN") is False
+    assert known.holds("customers", "city", "rome", folded=True) is False
+
+
 def test_a_number_is_held_however_it_is_written(either):
     known = catalogue_of(either)
     assert known.holds("products", "unit_price", "10.50") is True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from shop import make_shop
 
-from sqlbench.databases import QueryError
+from sqlbench.databases import QueryError, SQLiteDatabase
+from sqlbench.signals import diagnose
 from sqlbench.signals.catalogue import catalogue_of
 from sqlbench.signals.facts import gather_facts, sentences
 from sqlbench.signals.statement import Statement
@@ -38,6 +40,27 @@ def test_an_unknown_column_has_its_nearest_names_and_the_way_to_their_table(eith
 def test_an_unknown_table_has_its_nearest_names(either):
     (names,) = facts_of("SELECT * FROM customer", either).names
     assert (names.kind, names.nearest[0]) == ("table", "customers")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT rowid FROM notes", "SELECT body FROM notes WHERE notes MATCH 'hello'",
+     "SELECT n FROM (SELECT rowid AS n FROM notes)", "SELECT name FROM sqlite_master"],
+)  # fmt: skip
+def test_what_runs_names_nothing_that_is_missing(tmp_path, sql):
+    setup = "CREATE VIRTUAL TABLE notes USING fts5 (body); INSERT INTO notes VALUES ('hello you');"
+    with SQLiteDatabase(make_shop(tmp_path / "notes.sqlite", setup)) as database:
+        assert not facts_of(sql, database)
+        outcome = database.execute(sql)
+        assert diagnose("", sql, database, outcome).value("unknown_names") == 0
+
+
+def test_a_view_on_a_table_that_is_gone_is_there(tmp_path):
+    setup = "CREATE VIEW Late AS SELECT due FROM gone; CREATE TABLE loans (due text);"
+    with SQLiteDatabase(make_shop(tmp_path / "loans.sqlite", setup)) as database:
+        assert not facts_of("SELECT due FROM late", database)
+        (names,) = facts_of("SELECT due FROM lates", database).names
+        assert (names.name, names.kind) == ("lates", "table")
 
 
 def test_an_absent_literal_and_the_condition_that_empties_are_said(either):

@@ -224,6 +224,51 @@ def test_same_on_both_engines(either):
     assert values(either, NAMES_Q, FAR)["join_off_key"] == 1
 
 
+@pytest.mark.parametrize(
+    "condition",
+    ["substr(placed_on, 1, 4) = '2024'", "strftime('%Y', placed_on) = '2024'",
+     "coalesce(status, 'lost') = 'open'", "status || 'x' = 'openx'", "upper(status) = 'OPEN'",
+     "status = 'OPEN' COLLATE NOCASE", "lower(order_id) = '10'"],
+)  # fmt: skip
+def test_a_column_need_not_hold_what_a_function_is_told_or_makes_of_it(shop, condition):
+    sql = f"SELECT order_id, status, placed_on FROM orders WHERE {condition}"
+    found = values(shop, "Which orders are of 2024, and open?", sql)
+    for name in ("literal_absent", "literal_other_case", "literal_elsewhere", "value_elsewhere",
+                 "unlike_types", "date_format", "same_column_twice"):  # fmt: skip
+        assert found[name] == 0, name
+
+
+@pytest.mark.parametrize(
+    "made", ["strftime('%Y', placed_on)", "substr(placed_on, 1, 4)", "left(placed_on, 4)"]
+)
+def test_no_question_need_say_how_a_function_is_to_work(shop, made):
+    found = values(shop, "Which 5 orders are of 2024?",
+                   f"SELECT order_id FROM orders WHERE {made} = '2024' LIMIT 5")  # fmt: skip
+    for name in ("literal_not_said", "number_not_said", "off_by_one", "number_unused"):
+        assert found[name] == 0, name
+
+
+def test_an_empty_result_is_not_laid_on_a_literal_that_is_there_in_another_case(shop):
+    sql = NAMED + " WHERE lower(city) = 'paris' AND customer_id = 2"
+    assert values(shop, NAMES_Q, sql)["empty_by_literal"] == 2
+
+
+@pytest.mark.parametrize("condition", ["city IS NULL", "city IS DISTINCT FROM 'Paris'"])
+def test_null_and_what_is_distinct_from_a_value_are_negations(shop, condition):
+    asked = "Which customers have no city, or are not in Paris?"
+    found = values(shop, asked, f"{NAMED} WHERE {condition}")
+    assert found["negation_asked_not_given"] == 0
+    assert values(shop, asked, NAMED + " WHERE city = 'Paris'")["negation_asked_not_given"] == 1
+
+
+def test_that_a_key_is_null_negates_nothing_without_an_outer_join(shop):
+    asked = "Which customers have no order?"
+    inner = JOINED + " WHERE T2.order_id IS NULL"
+    assert values(shop, asked, inner)["negation_asked_not_given"] == 1
+    outer = inner.replace(" JOIN", " LEFT JOIN")
+    assert values(shop, asked, outer)["negation_asked_not_given"] == 0
+
+
 def test_hint_names_columns_and_texts(shop):
     question = "Who is in Paris?\nin Paris refers to customers.city = 'Paris'"
     found = values(shop, question, NAMED)

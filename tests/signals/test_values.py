@@ -22,6 +22,22 @@ def test_a_literal_that_is_there_is_not_absent(either):
     )
 
 
+@pytest.mark.parametrize("condition", ["lower(city) = 'berlin'", "upper(city) IN ('BERLIN')"])
+def test_where_case_does_not_count_a_literal_is_there_in_any_case(either, condition):
+    known = catalogue_of(either)
+    assert absent(f"SELECT 1 FROM customers WHERE {condition}", known) == ()
+    (found,) = absent("SELECT 1 FROM customers WHERE lower(city) = 'berln'", known)
+    assert found.literal == "berln" and found.nearest[0] == "Berlin"
+
+
+def test_what_a_function_makes_of_a_column_need_not_be_in_it(either):
+    sql = (
+        "SELECT 1 FROM orders WHERE substr(placed_on, 1, 4) = '2024'"
+        " AND coalesce(status, 'lost') = 'gone' AND status || 'x' = 'openx'"
+    )
+    assert absent(sql, catalogue_of(either)) == ()
+
+
 @pytest.mark.parametrize(("literal", "near"), [("paris", "Paris"), ("Berlyn", "Berlin")])
 def test_the_nearest_value_of_the_column_is_named_first(either, literal, near):
     known = catalogue_of(either)
