@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from sqlbench.policies.registry import Builder, own_policies, register_policy
 from sqlbench.processes import Processes
 
-# How long a worker whose parent is dead may take to keep what is in flight.
+# How long a worker that is told to stop may take to keep what is in flight,
 LAST_SECONDS = 30.0
+# and how long its parent may then take to end it. One that is told to stop twice never does.
+_FAREWELL_SECONDS = 3.0
 
 
 class LocalWorkers(Processes):
@@ -81,8 +83,8 @@ def _end_runs() -> None:
     RUNS.stop()
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
     deadline = time.monotonic() + LAST_SECONDS
     while not RUNS.idle and time.monotonic() < deadline:
         time.sleep(0.05)
+    parent.join(_FAREWELL_SECONDS)
     os._exit(1)
