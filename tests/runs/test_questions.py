@@ -121,6 +121,17 @@ def _rows(*rows, columns=("a", "b")):
 
 
 @pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (_rows((1, 2)), "1 row of the gold is missing, 0 are extra."),
+        (_rows((5, 6), (3, 4), (1, 2)), "0 rows of the gold are missing, 1 is extra."),
+    ],
+)
+def test_one_row_that_differs_is_one_row(found, said):
+    assert str(row_difference(_rows((1, 2), (3, 4)), found)) == said
+
+
+@pytest.mark.parametrize(
     ("found", "kind", "missing", "extra"),
     [
         (_rows((1, 2), (3, 4)), "same", (), ()),
