@@ -224,7 +224,8 @@ def _step(run: Run, episode: Episode, step: Step) -> dict[str, Any]:
         episode.index, episode.question_id, episode.task_id, episode.db_id, step.attempt,
         step.action, step.context.error_class if step.context else None, step.propensity, step.sql,
         step.success, step.error_class, step.reason, step.error_message, step.row_count, step.score,
-        step.known.doubt if step.known else None, b.base, b.attempt_penalty, b.severity_bonus, b.change_bonus, step.reward,
+        step.known.doubt if step.known else None, b.base, b.attempt_penalty,
+        b.severity_bonus, b.change_bonus, step.reward,
         step.prompt_tokens, step.completion_tokens, step.cached_tokens, step.reasoning_tokens,
         cost_of(run, *used), *(scores.get(str(arm)) for arm in _SCORED),
     )  # fmt: skip

@@ -80,8 +80,8 @@ def test_no_two_rows_of_the_latex_table_are_alike(folder, tmp_path):
 def measured():
     """A run with doubts, whose policy scores `keep` beside the repairs."""
     running = run_experiment(
-        "marketplace", "simulated", "linucb?arms=rewrite_full,fix_column,keep", episodes=20, feedback="always", signals=True,
-        progress=False,
+        "marketplace", "simulated", "linucb?arms=rewrite_full,fix_column,keep", episodes=20,
+        feedback="always", signals=True, progress=False,
     )  # fmt: skip
     return asyncio.run(running)
 
