@@ -286,12 +286,12 @@ def halves(run: Run) -> Halves | None:
 
 
 def repaired_episodes(run: Run, n: int = 3) -> list[Episode]:
-    """Return the first ``n`` episodes that failed, were repaired, and show different errors."""
+    """Return the first ``n`` episodes that began wrong, ended right, and show different errors."""
     seen: set[str] = set()
     found = []
     for episode in sorted(run.log, key=lambda e: e.index):
-        if episode.success and len(episode.steps) > 1:
-            error_class = str(episode.steps[-2].error_class)
+        if episode.mended is not None:
+            error_class = str(episode.mended[0].error_class)
             if error_class not in seen:
                 seen.add(error_class)
                 found.append(episode)

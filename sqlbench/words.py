@@ -23,17 +23,22 @@ def counted(n: int | None, noun: str) -> str:
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a plain table with aligned columns, readable in a terminal and as Markdown.
 
-    A cell is one line: a space stands for a line's end in it.
+    A cell is one line: a space stands for a line's end in it. A bar in it is escaped, as it would
+    end the cell.
     """
-    cells = [[re.sub(r"\s*[\r\n]\s*", " ", str(c)) for c in row] for row in rows]
-    widths = [max(len(r[i]) for r in [list(header), *cells]) for i in range(len(header))]
+    head, *cells = [[_cell(c) for c in row] for row in (header, *rows)]
+    widths = [max(len(r[i]) for r in (head, *cells)) for i in range(len(head))]
 
     def line(values: Sequence[str]) -> str:
         return "| " + " | ".join(v.ljust(w) for v, w in zip(values, widths, strict=True)) + " |"
 
     return "\n".join(
-        [line(header), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, cells)]
+        [line(head), "|" + "|".join("-" * (w + 2) for w in widths) + "|", *map(line, cells)]
     )
+
+
+def _cell(value: object) -> str:
+    return re.sub(r"\s*[\r\n]\s*", " ", str(value)).replace("|", r"\|")
 
 
 def carried(text: str) -> str:

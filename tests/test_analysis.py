@@ -144,3 +144,17 @@ def test_the_halves_of_a_run_count_their_failures(suite):
     assert halves.late == pytest.approx(sum(e.success for e in late) / len(late))
     said = check_claims(shown)[-1]
     assert f"of {halves.early_failures} failures in the first half, " in said
+
+
+@pytest.mark.parametrize("feedback", ["always", "signals"])
+def test_a_repaired_episode_began_wrong_also_where_right_answers_are_repaired(suite, feedback):
+    run = run_of(suite, episodes=60, feedback=feedback)
+    spared = [e for e in run.log if e.first and e.success and len(e.steps) > 1]
+    assert spared, "a right first answer was repaired, or this shows nothing"
+    found = analysis.repaired_episodes(run, 60)
+    assert found and not any(e.first for e in found) and all(e.success for e in found)
+    for episode in found:
+        before, after = episode.mended
+        assert not before.success and after.success and after.attempt == before.attempt + 1
+    classes = [str(e.mended[0].error_class) for e in found]
+    assert "None" not in classes and len({*classes}) == len(classes)

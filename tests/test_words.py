@@ -13,3 +13,11 @@ def test_a_cell_with_line_ends_stays_on_one_line():
         "| q        | no column nope LINE 1: SELECT nope ^ |\n"
         "| r        |  as it  is                           |"
     )
+
+
+def test_a_bar_in_a_cell_ends_no_cell():
+    assert markdown_table(["a|b", "c"], [["one | two", 1]]).splitlines() == [
+        r"| a\|b       | c |",
+        "|------------|---|",
+        r"| one \| two | 1 |",
+    ]

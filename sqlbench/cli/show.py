@@ -20,7 +20,7 @@ def show(
     ] = False,
     unsolved: Annotated[
         bool,
-        typer.Option("--never-solved", help="With --questions: only those never answered right."),
+        typer.Option("--never-solved", help="With --questions: only those that never ended right."),
     ] = False,
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Print exactly what was sent at each attempt.")

@@ -5,6 +5,7 @@ Everything is a declared field: clients older than openenv 0.10 drop an observat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from pydantic import (
@@ -80,7 +81,7 @@ class SQLAgentAction(OpenEnvAction):  # type: ignore[misc]
             return handler(value)
         except ValidationError as error:
             action = handler({"sql": ""})
-            action._problem = sentence(error, "The action")
+            action._problem = sentence(error, "The action", cls.model_fields)
             return action
 
 
@@ -229,13 +230,26 @@ class SQLState(OpenEnvState):  # type: ignore[misc]
     total_reward: float | None = None
 
 
-def sentence(error: ValidationError | list[Any], what: str = "The request") -> str:
-    """Say in one sentence what is wrong with a value that pydantic refused."""
+def sentence(
+    error: ValidationError | list[Any], what: str = "The request", valid: Iterable[str] = ()
+) -> str:
+    """Say in one sentence what is wrong with a value that pydantic refused.
+
+    Parameters
+    ----------
+    error : ValidationError or list
+        What pydantic raised, or its errors.
+    what : str
+        What was refused.
+    valid : iterable of str
+        The names that it could have; openenv's ``metadata``, which nothing here reads, is not told.
+    """
     first = error.errors()[0] if isinstance(error, ValidationError) else error[0]
     name = ".".join(str(part) for part in first["loc"] if part != "body")
     message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
     if first["type"] in ("missing", "extra_forbidden"):
-        return f"{what}: {name!r}: {message}."
+        names = ", ".join(n for n in valid if n != "metadata")
+        return f"{what}: {name!r}: {message}{f'; valid are: {names}' if names else ''}."
     if first["type"] == "json_invalid":
         return f"{what} is not valid JSON: {first.get('ctx', {}).get('error', message)}."
     given = ascii(first.get("input"))

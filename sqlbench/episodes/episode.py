@@ -243,9 +243,15 @@ class Episode(Shown):
         return any(s.success for s in self.steps) or any(s.success for s in self.samples)
 
     @property
-    def solved(self) -> bool:
-        """Whether it ended right, or another sample of the first answer is right."""
-        return self.success or any(s.success for s in self.samples)
+    def mended(self) -> tuple[Step, Step] | None:
+        """Its last wrong attempt and the one that mended it; None unless a wrong start ends right.
+
+        Where attempts go on after a right one, these two are not the last two.
+        """
+        if self.first or not self.success:
+            return None
+        last_wrong = max(i for i, s in enumerate(self.steps) if not s.success)
+        return self.steps[last_wrong], self.steps[last_wrong + 1]
 
     @property
     def others(self) -> list[Sample]:

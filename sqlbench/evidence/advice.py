@@ -133,9 +133,10 @@ class Advice:
                 f"worth a run, `sqlbench run --policy {best}`."
             )
         elif low > 0:
+            beside = "clearly less" if over_fixed[2] < 0 else "not clearly more"
             lines.append(
                 f"At half the assumed sharpness `{best}` mends {gain:+.1f} points [{low:+.1f}, "
-                f"{high:+.1f}] more than `rules`, but not clearly more than the best fixed arm: "
+                f"{high:+.1f}] more than `rules`, but {beside} than the best fixed arm: "
                 "find that arm first, with `sqlbench run --policy halving`."
             )
         else:

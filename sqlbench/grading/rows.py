@@ -33,7 +33,9 @@ class RowDifference:
             return "The rows are the same, in the same order."
         if self.kind == "order":
             return "The rows are the same, in another order."
-        text = f"{len(self.missing):,} rows of the gold are missing, {len(self.extra):,} are extra"
+        missing, extra = len(self.missing), len(self.extra)
+        rows = "row of the gold is" if missing == 1 else "rows of the gold are"
+        text = f"{missing:,} {rows} missing, {extra:,} {'is' if extra == 1 else 'are'} extra"
         return f"{text}." if self.kind == "rows" else f"The number of columns differs; {text}."
 
 

@@ -102,7 +102,7 @@ def compare(
         frame.assign(policy=name, seed=seed)
         for (name, seed), frame in zip(places, frames, strict=True)
     ]
-    episodes, left_out = shared_episodes(pd.concat(labelled, ignore_index=True), len(variants))
+    episodes = shared_episodes(pd.concat(labelled, ignore_index=True), len(variants))
     if episodes.empty:
         raise NothingLeftError(
             "Nothing is left to compare: of every episode at least one variant was lost to its "
@@ -111,17 +111,19 @@ def compare(
         )
     listed = list(variants.values())
     models = tuple(dict.fromkeys(c.model for c in listed))
+    # Counted from what was asked: an episode that every variant has lost is in no frame.
+    asked = len(set(seeds)) * listed[0].episodes
+    left_out = asked - len(episodes[["seed", "episode"]].drop_duplicates())
     return Comparison(
         episodes, listed[0], baseline, models if len(models) > 1 else None, failed, left_out,
         policies=are_policies(variants),
     )  # fmt: skip
 
 
-def shared_episodes(frame: pd.DataFrame, variants: int) -> tuple[pd.DataFrame, int]:
-    """Return the episodes that every variant has, and how many are left out."""
-    keys = ["seed", "episode"]
-    whole = frame.groupby(keys)["policy"].transform("nunique") == variants
-    return frame[whole].reset_index(drop=True), len(frame.loc[~whole, keys].drop_duplicates())
+def shared_episodes(frame: pd.DataFrame, variants: int) -> pd.DataFrame:
+    """Return the episodes that every variant has."""
+    whole = frame.groupby(["seed", "episode"])["policy"].transform("nunique") == variants
+    return frame[whole].reset_index(drop=True)
 
 
 def outcomes(run: Run) -> pd.DataFrame:

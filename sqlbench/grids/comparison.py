@@ -81,7 +81,7 @@ class Comparison(Shown):
     failed : sequence of mapping
         The notes of the episodes that a variant has lost, as `Run.failed` has them.
     left_out : int
-        How many episodes (of a seed) are left out of every variant for that.
+        How many episodes, over all seeds, are left out of every variant for that.
     policies : bool
         Whether the variants are policies, and differ in nothing else.
     """
@@ -347,7 +347,7 @@ def _lost(comparison: Comparison) -> list[str]:
     """Say how many episodes are left out, and why."""
     if not comparison.left_out:
         return []
-    asked = len(comparison.seeds) * comparison.config.episodes
+    asked = len(comparison.episodes[["seed", "episode"]].drop_duplicates()) + comparison.left_out
     said = (
         f"{comparison.left_out} of {counted(asked, 'episode')} of a variant were lost to the model "
         "or the database by at least one of them, and are left out of all: what is compared are "

@@ -49,9 +49,12 @@ def paired_test(comparison: Comparison, name: str, baseline: str) -> McNemar:
 
 
 def solved_costs(comparison: Comparison, name: str) -> dict[str, float | None]:
-    """Return the tokens and the cost of a variant for each question that it solved in a run."""
+    """Return the tokens and the cost of a variant for each question that it solved in a run.
+
+    Solved is what ended right, as in a run's own tables; what a variant gets is `any`, the rate.
+    """
     mine = comparison.episodes[comparison.episodes["policy"] == name]
-    right = mine[mine["any"].astype(bool)]
+    right = mine[mine["success"].astype(bool)]
     solved = len(right[["seed", "question_id"]].drop_duplicates())
     cost = mine["cost"].sum(min_count=len(mine)) if "cost" in mine else float("nan")
     known = cost == cost

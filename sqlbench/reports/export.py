@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlbench.episodes.episode import Episode, Step
-from sqlbench.episodes.repair import ARMS, GENERATE
+from sqlbench.episodes.repair import ARMS, GENERATE, KEEP
 from sqlbench.exceptions import ConfigError, MissingExtraError, SQLBenchError, UnknownNameError
 from sqlbench.paths import located
 from sqlbench.reports.run_list import find_runs
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("csv", "parquet", "latex", "mlflow", "inspect")
-RATES = ("first", "field", "any", "repaired", "fixed", "broken")
+RATES = ("first", "field", "gated", "any", "repaired", "fixed", "broken",
+         "audited_fixed", "audited_broken")  # fmt: skip
+_SCORED = (*ARMS, KEEP)
 
 
 def open_runs(folder: str | Path) -> list[Run]:
@@ -68,7 +70,17 @@ def export(folder: str | Path, form: str, out: str | Path | None = None) -> list
         raise UnknownNameError("format", form, FORMATS)
     runs = open_runs(folder)
     target = located(folder) / "export" if out is None else located(out)
+    there = target.exists()
     target.mkdir(parents=True, exist_ok=True)
+    try:
+        return _write(runs, form, target)
+    except MissingExtraError:
+        if not there:  # what is refused leaves nothing behind
+            target.rmdir()
+        raise
+
+
+def _write(runs: Sequence[Run], form: str, target: Path) -> list[Path]:
     if form == "mlflow":
         from sqlbench.reports.export_mlflow import write_mlflow
 
@@ -99,7 +111,8 @@ def tables(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
     """Return questions, episodes and steps of runs, each row with its run, model, policy and seed.
 
     Questions have their texts, difficulties and golds where the suite can still be loaded; steps
-    have tokens, seconds, cost (where a price is known), and the policy's scores a column an arm.
+    have tokens, seconds, cost (where a price is known), doubt (where it was measured), and the
+    policy's scores a column an arm.
     """
     import pandas as pd
 
@@ -142,8 +155,11 @@ def latex_table(runs: Sequence[Run]) -> str:
         row = {name: setting[name] for name in always} | {"model": run.config.model + run.mark}
         row |= {n.replace("_", " "): "--" if setting[n] is None else setting[n] for n in differing}
         row |= {} if run.finished else {"episodes": f"{len(run.log)} of {run.config.episodes}"}
-        rows.append(row | {n: _cell(found[n]) for n in RATES if n in found})
+        rows.append(row | {n.replace("_", " "): _cell(found[n]) for n in RATES if n in found})
     frame = pd.DataFrame(rows)
+    shown_rates = [n.replace("_", " ") for n in RATES if n.replace("_", " ") in frame]
+    # Where a run lacks a rate that a later one has, pandas would put that at the end.
+    frame = frame[[n for n in frame if n not in shown_rates] + shown_rates]
     shown = frame.style.hide(axis="index").format(escape="latex", na_rep="--")
     return shown.to_latex(
         hrules=True,
@@ -193,9 +209,9 @@ def _step_columns() -> list[str]:
     return [
         "episode", "question_id", "task_id", "db_id", "attempt", "action", "error_before",
         "propensity", "sql", "success", "error_class", "reason", "error_message", "row_count",
-        "score", "base", "attempt_penalty", "severity_bonus", "change_bonus", "reward",
+        "score", "doubt", "base", "attempt_penalty", "severity_bonus", "change_bonus", "reward",
         "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "cost",
-        *(f"score_{arm}" for arm in ARMS),
+        *(f"score_{arm}" for arm in _SCORED),
     ]  # fmt: skip
 
 
@@ -208,9 +224,10 @@ def _step(run: Run, episode: Episode, step: Step) -> dict[str, Any]:
         episode.index, episode.question_id, episode.task_id, episode.db_id, step.attempt,
         step.action, step.context.error_class if step.context else None, step.propensity, step.sql,
         step.success, step.error_class, step.reason, step.error_message, step.row_count, step.score,
-        b.base, b.attempt_penalty, b.severity_bonus, b.change_bonus, step.reward,
+        step.known.doubt if step.known else None, b.base, b.attempt_penalty,
+        b.severity_bonus, b.change_bonus, step.reward,
         step.prompt_tokens, step.completion_tokens, step.cached_tokens, step.reasoning_tokens,
-        cost_of(run, *used), *(scores.get(str(arm)) for arm in ARMS),
+        cost_of(run, *used), *(scores.get(str(arm)) for arm in _SCORED),
     )  # fmt: skip
     return dict(zip(_step_columns(), values, strict=True))
 

@@ -9,7 +9,7 @@ from sqlbench.environment.asking import make_messages
 from sqlbench.episodes.episode import Episode, Step
 from sqlbench.episodes.errors import extract_offending_token
 from sqlbench.episodes.repair import ARMS, GENERATE, FailedAttempt, Message
-from sqlbench.exceptions import UnknownNameError
+from sqlbench.exceptions import ConfigError, UnknownNameError
 from sqlbench.runs.missing import why_missing
 from sqlbench.runs.run import Run
 from sqlbench.suites import Suite
@@ -132,8 +132,15 @@ def repair_story(run: Run, episode: Episode) -> str:
         The run.
     episode : Episode
         One of its episodes that was repaired.
+
+    Raises
+    ------
+    ConfigError
+        If it was not.
     """
-    before, after = episode.steps[-2:]
+    if episode.mended is None:
+        raise ConfigError(f"Episode {episode.index} was not repaired.")
+    before, after = episode.mended
     mark = f", {run.caveat}" if run.caveat else ""
     return "\n\n".join(
         [

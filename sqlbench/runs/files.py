@@ -7,14 +7,17 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import orjson
 
 from sqlbench.exceptions import RunFolderError
 from sqlbench.paths import shown
+from sqlbench.words import counted
 
 T = TypeVar("T")
+RUN = "run.json"
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -72,8 +75,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        why = f"{path.name} is missing" if path.parent.is_dir() else "there is no such folder"
-        raise RunFolderError(f"{shown(path.parent)} holds no run: {why}.") from None
+        raise RunFolderError(_missing(path)) from None
     except NotADirectoryError:
         raise RunFolderError(f"{str(path.parent)!r} is a file; name the folder of a run.") from None
     except OSError as error:
@@ -83,6 +85,20 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunFolderError(f"{str(path)!r} is damaged: it holds no JSON object.")
     return value
+
+
+def _missing(path: Path) -> str:
+    """Say why a file of a run is not there: its folder may be a sweep's, or hold many runs."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"{shown(folder)} holds no run: there is no such folder."
+    inside = sorted(p.parent for p in folder.rglob(path.name)) if path.name == RUN else []
+    if not inside:
+        return f"{shown(folder)} holds no run: {path.name} is missing."
+    return (
+        f"{shown(folder)} is no run itself, but holds {counted(len(inside), 'run')}: name one, as "
+        f"{shown(inside[0])}. They are listed by  sqlbench runs {quote(str(folder))}"
+    )
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,11 @@ def lost_note(lost: int, left: int) -> str | None:
     """Return the same of so many episodes that are lost and left."""
     if lost <= SURVIVORS * (lost + left):
         return None
+    if not left:
+        return (
+            f"{lost} of {counted(lost, 'episode')} (100%) are missing, lost to the model or the "
+            "database: nothing is left that a rate could be of."
+        )
     return (
         f"{lost} of {counted(lost + left, 'episode')} ({lost / (lost + left):.0%}) are missing, "
         "lost to the model or the database: the rates are those of survivors."

@@ -45,9 +45,9 @@ def question_frame(run: Run, suite: Suite | None) -> pd.DataFrame:
     -------
     DataFrame
         Columns: question_id, task_id, db_id, difficulty, text; asked (episodes), first and solved
-        (how many of them were right at attempt 1, and in the end), attempts (mean), classes (of all
-        failures, the most frequent first), last_sql and reason (of the last episode's last
-        attempt), gold.
+        (how many of them were right at attempt 1, and in the end: an attempt that was right before,
+        or a sample that was not chosen, solves nothing), attempts (mean), classes (of all failures,
+        the most frequent first), last_sql and reason (of the last episode's last attempt), gold.
     """
     import pandas as pd
 
@@ -93,7 +93,7 @@ def _seen(asked: list[Episode]) -> dict[str, Any]:
     return {
         "asked": n,
         "first": sum(e.first for e in asked),
-        "solved": sum(e.solved for e in asked),
+        "solved": sum(e.success for e in asked),
         "attempts": sum(len(e.steps) for e in asked) / n if n else None,
         "classes": ", ".join(sorted(classes, key=lambda c: -classes[c])),
         "last_sql": last.sql if last else None,

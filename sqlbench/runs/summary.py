@@ -156,12 +156,11 @@ def costs(run: Run) -> dict[str, Any]:
     """Return a run's tokens, what they cost, and both for each solved question.
 
     They are those of the answers in the log, whether they were called for or came from a store; a
-    solved question is one with an episode that succeeded, or with a right sample. Without a price
-    costs are None.
+    solved question is one with an episode that ended right. Without a price costs are None.
     """
     first, later = usages(run.log)
     usage = Usage(*(a + b for a, b in zip(astuple(first), astuple(later), strict=True)))
-    solved = len({e.question_id for e in run.log if e.solved})
+    solved = len({e.question_id for e in run.log if e.success})
     cost = cost_of(run, first, later)
     tokens = usage.prompt_tokens + usage.completion_tokens
     return {

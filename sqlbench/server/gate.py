@@ -241,7 +241,7 @@ def _wrong(message: Message, action: type[BaseModel]) -> dict[str, Any] | None:
         try:
             action.model_validate(data)
         except ValidationError as error:
-            return _error("VALIDATION_ERROR", sentence(error, "The action"))
+            return _error("VALIDATION_ERROR", sentence(error, "The action", action.model_fields))
     return None
 
 

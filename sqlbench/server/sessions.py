@@ -122,7 +122,7 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
         try:
             asked = _Reset(**given)
         except ValidationError as error:
-            raise ConfigError(sentence(error, "reset()")) from None
+            raise ConfigError(sentence(error, "reset()", _Reset.model_fields)) from None
         question = self._question(asked)
         await self.bench.prepare(question)
         start(self.bench, self.env, question)
@@ -162,8 +162,10 @@ class SQLEnvironment(Environment):  # type: ignore[misc]
                 "environment of its own: an episode needs the WebSocket /ws, or POST /stream. A "
                 "session ends with its connection: a client that has connected again has a new one."
             )
-        if self.bench.config.agent and self.env.episode.done:
-            return False
+        if self.env.episode.done:
+            if self.bench.config.agent:
+                return False
+            raise SessionError("step() after the episode is over: call reset() to start another.")
         limit = min(limit, self.bench.config.session_timeout)
         deadline = asyncio.timeout(limit)
         try:

@@ -68,8 +68,8 @@ class _Reader:
         questions = [q for task in tasks for q in task.questions]
         without = sum(q.gold is None for q in questions)
         note = (
-            f"{without} of {len(questions)} questions have no gold query: success on them means "
-            "that the query ran and returned rows."
+            f"{without} of {len(questions)} questions have no gold query: in a run success on them "
+            "means that the query ran and returned rows; `sqlbench grade` leaves them out."
         )
         return Suite(
             spec=self.spec,

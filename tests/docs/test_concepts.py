@@ -170,3 +170,12 @@ def test_every_term_is_explained():
     bold = {word.lower() for word in re.findall(r"\*\*([^*]+)\*\*", PAGE)}
     wanted = {*TERMS.split(), "gap closed", "pass@k", "error class", "repair actions"}
     assert wanted <= bold
+
+
+def test_every_reason_of_a_verdict_is_told():
+    told = re.search(r"right or not, with a reason \((.*?)\)\.", PAGE, re.DOTALL)[1]
+    known = {"match", "pred_error", "timeout", "truncated", "no_gold"}
+    for metric in ("exact.py", "official.py"):
+        source = (ROOT / "sqlbench" / "grading" / metric).read_text(encoding="utf-8")
+        known |= {*re.findall(r'\b(?:return|else) "(\w+)"', source)}
+    assert {*re.findall(r"`(\w+)`", told)} == known

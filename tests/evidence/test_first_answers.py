@@ -11,7 +11,9 @@ import pytest
 from folders import DATA
 
 from sqlbench.cli import main
+from sqlbench.evidence.advice import Advice
 from sqlbench.evidence.first_answers import difficulty_spread, measure_first_answers
+from sqlbench.evidence.pays import BEST_FIXED, Paid
 from sqlbench.evidence.profile_file import profile_text
 from sqlbench.evidence.stored_answers import StoredAnswer
 from sqlbench.evidence.systems import PROFILES, family_of, stored_predictions
@@ -206,3 +208,18 @@ def test_a_wrong_file_ends_in_one_sentence(command, answered, tmp_path, monkeypa
         said_last = err.strip().splitlines()[-1]
         assert code == 2, arguments
         assert said_last.startswith("sqlbench: ") and said in said_last, err
+
+
+@pytest.mark.parametrize(
+    ("best_fixed", "said"),
+    [(0.9, "clearly less than"), (0.45, "not clearly more than"), (0.1, "more than any fixed arm")],
+)
+def test_advice_says_on_which_side_of_the_best_fixed_arm_a_learner_is(
+    suite, answered, best_fixed, said
+):
+    noise = np.linspace(-0.1, 0.1, 6)[:, None] * np.ones((6, 10))
+    values = {"rules": 0.2 + 0 * noise, "linucb": 0.5 + 0.1 * noise}
+    values[BEST_FIXED] = best_fixed + (noise if said.startswith("not") else 0 * noise)
+    half = Paid("mine", "half", 0.5, values)
+    answers = measure_first_answers(suite, [answered("mine", WRONG)])
+    assert said in " ".join(Advice(answers, (half,)).follows())

@@ -74,6 +74,26 @@ def test_variants_are_compared_on_the_episodes_that_none_has_lost(server, tmp_pa
     assert "regret" not in text, "nobody knows what other repairs would have brought"
 
 
+def test_what_every_variant_has_lost_is_counted_and_explained(server, tmp_path):
+    fields = FIELDS | {"model": "openai:bad"}
+    variants = make_variants(RunConfig(**fields), {"policy": ["random", "rules"]})
+    lost = None
+
+    def is_lost(number):  # the first question that is asked, whoever asks it
+        nonlocal lost
+        lost = number if lost is None else lost
+        return number == lost
+
+    server.is_lost = is_lost
+    found = compare(variants, [0, 1], tmp_path, workers=threads, progress=False)
+    kept = found.episodes[["seed", "episode"]].drop_duplicates()
+    assert found.left_out == 12 - len(kept) > 0
+    text = comparison_table(found)
+    assert f"{found.left_out} of 12 episodes of a variant were lost" in text
+    assert f"  {len(found.failed)} × The model only thought" in text
+    assert len(found.failed) == 2 * found.left_out, "each of the two lost the same ones"
+
+
 @pytest.mark.parametrize(("episodes", "rough"), [(3, True), (6, False)])
 def test_intervals_over_few_questions_are_called_rough_in_both_tables(
     server, tmp_path, episodes, rough

@@ -102,7 +102,7 @@ def test_the_tokens_a_solved_question_are_those_of_the_logs(compared):
     shown = column(comparison, "tokens a solved question")
     for name, log in logs.items():
         tokens = sum(s.prompt_tokens + s.completion_tokens for _, e in log for s in e.steps)
-        solved = len({(seed, e.question_id) for seed, e in log if e.any})
+        solved = len({(seed, e.question_id) for seed, e in log if e.success})
         costs = solved_costs(comparison, name)
         assert costs == {"solved": solved, "tokens": pytest.approx(tokens / solved), "cost": None}
         assert shown[name] == f"{tokens / solved:,.0f}"

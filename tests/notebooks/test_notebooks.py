@@ -11,8 +11,11 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from answering import answering, whole
 from folders import DATA, NOTEBOOKS
 from pictures import check_pictures
+
+from sqlbench.runs.run import Run
 
 REDUCED = {
     "02_compare_policies.ipynb": {
@@ -66,6 +69,26 @@ def test_a_short_notebook_runs_with_its_pictures_in_every_export(name, tmp_path,
     parameters, pictures = SHORT[name]
     execute(name, tmp_path, parameters)
     check_pictures(tmp_path / name, pictures)
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_an_episode_is_watched_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    lost = []
+
+    def reply(request):  # of the first question that is asked, whenever it is, a thought alone
+        asked = request["messages"][-1]["content"]
+        lost.append(asked) if not lost else None
+        return 200, whole("", reasoning="Hm.") if asked == lost[0] else whole("SELECT 1")
+
+    with answering(reply) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        parameters = {"model": "openai:m", "episodes": 4, "out": str(tmp_path / "run")}
+        execute("06_live_dashboard.ipynb", tmp_path, parameters)
+    assert len(Run.open(tmp_path / "run").failed) == 1
+    assert "All claims hold." in (tmp_path / "06_live_dashboard.ipynb").read_text()
 
 
 def execute(name: str, folder: Path, parameters: dict[str, object]) -> None:

@@ -6,13 +6,14 @@ import asyncio
 import re
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
 from sqlbench.episodes.repair import ARMS
-from sqlbench.exceptions import ConfigError, UnknownNameError
+from sqlbench.exceptions import ConfigError, MissingExtraError, UnknownNameError
 from sqlbench.grids.sweep import make_grid, run_sweep
 from sqlbench.models import load_model
 from sqlbench.reports.export import export, latex_table, tables
@@ -73,6 +74,52 @@ def test_no_two_rows_of_the_latex_table_are_alike(folder, tmp_path):
     assert "repair model & max attempts & first" in head
     rows = [[c.strip() for c in line.split("&")] for line in body.splitlines() if "&" in line]
     assert [row[4:6] for row in rows] == [["--", "5"], ["--", "1"], ["simulated:measured", "5"]]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """A run with doubts, whose policy scores `keep` beside the repairs."""
+    running = run_experiment(
+        "marketplace", "simulated", "linucb?arms=rewrite_full,fix_column,keep", episodes=20,
+        feedback="always", signals=True, progress=False,
+    )  # fmt: skip
+    return asyncio.run(running)
+
+
+def test_doubts_and_the_score_of_keeping_are_in_the_steps(measured):
+    steps = tables([measured])["steps"]
+    logged = [s for e in measured.log for s in e.steps]
+    assert steps["doubt"].tolist() == [s.known.doubt for s in logged]
+    kept = [s.scores["keep"] for s in logged if s.scores]
+    assert kept and steps["score_keep"].dropna().tolist() == kept
+
+
+def test_the_latex_table_has_each_rate_that_a_run_has_in_the_order_of_its_own_table(
+    folder, measured
+):
+    text = latex_table([Run.open(folder / "linucb"), measured])
+    head = text[text.index("\\toprule") : text.index("\\midrule")]
+    shown = [c.strip(" \\\n") for c in head.split("&")]
+    of_both = ["first", "field", "gated", "any", "repaired", "fixed", "broken"]
+    assert shown[shown.index("first") :] == [*of_both, "audited fixed", "audited broken"]
+    assert {n.replace("_", " ") for n in rates(measured)} <= {*shown}
+
+
+def test_a_format_that_is_refused_leaves_no_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setitem(sys.modules, "inspect_ai", None)
+    monkeypatch.setattr("pandas.DataFrame.to_parquet", _without_pyarrow)
+    for form in ("mlflow", "inspect", "parquet"):
+        with pytest.raises(MissingExtraError):
+            export(folder, form, tmp_path / "new")
+        assert not (tmp_path / "new").exists()
+        with pytest.raises(MissingExtraError):
+            export(folder, form, tmp_path)
+        assert tmp_path.exists(), "a folder that was there stays"
+
+
+def _without_pyarrow(*_, **__):
+    raise ImportError("pyarrow")
 
 
 def test_the_latex_table_compiles(folder, tmp_path):

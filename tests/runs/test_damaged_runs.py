@@ -130,3 +130,16 @@ def test_a_near_miss_is_shown_as_it_would_be_typed():
     assert str(UnknownNameError("repair action", "fix_colum", ARMS)).endswith(
         "Did you mean 'fix_column'?"
     )
+
+
+def test_the_folder_of_a_sweep_says_that_it_holds_runs_and_where(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text("{}")
+    with pytest.raises(RunFolderError, match=r"no run itself, but holds 2 runs") as caught:
+        Run.open(tmp_path)
+    assert str(tmp_path / "runs" / "a") in str(caught.value)
+    assert f"sqlbench runs {tmp_path}" in str(caught.value)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match=r"run\.json is missing"):
+        Run.open(tmp_path / "empty")

@@ -105,3 +105,8 @@ def test_an_answer_that_was_cut_off_is_counted_and_shown(suite):
     assert all(step.cut and step.record()["cut"] for e in cut.log for step in e.steps)
     assert "cut off at its limit of tokens" in transcript(cut, 0, suite)
     assert "cut_answers" not in run("simulated", 2).summary
+
+
+def test_a_run_that_lost_everything_has_no_survivors_to_speak_of(suite):
+    text = sb.analysis.run_table(run(Losing(suite, 1), 4, max_attempts=1))
+    assert "4 of 4 episodes (100%) are missing" in text and "survivors" not in text

@@ -72,6 +72,21 @@ def test_what_came_of_a_question_is_what_the_log_says(run):
     assert repeated and len({*frame["difficulty"]}) > 1 and frame["classes"].str.contains(",").any()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"feedback": "always"}, {"feedback": "signals"}, {"feedback": "signals", "samples": 4}],
+)
+async def test_a_question_is_solved_by_what_it_ended_with_and_by_nothing_before(options):
+    ended = await run_experiment(SUITE, MODEL, "random", episodes=60, progress=False, **options)
+    assert any(e.any and not e.success for e in ended.log), "or this shows nothing"
+    right = {e.question_id for e in ended.log if e.success}
+    frame = ended.questions.set_index("question_id")
+    assert frame["solved"].sum() == sum(e.success for e in ended.log)
+    asked = {e.question_id for e in ended.log}
+    assert {*never_solved(ended.questions)["question_id"]} == asked - right
+    assert ended.summary["questions_solved"] == len(right)
+
+
 def test_the_tables_name_the_unsolved_questions_first(run):
     unsolved = never_solved(run.questions)["question_id"].tolist()
     text = questions_text(run, only_unsolved=True)
@@ -103,6 +118,17 @@ def test_the_gold_stands_beside_a_wrong_answer_with_the_rows_that_differ(run):
 
 def _rows(*rows, columns=("a", "b")):
     return QueryResult(columns, list(rows))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (_rows((1, 2)), "1 row of the gold is missing, 0 are extra."),
+        (_rows((5, 6), (3, 4), (1, 2)), "0 rows of the gold are missing, 1 is extra."),
+    ],
+)
+def test_one_row_that_differs_is_one_row(found, said):
+    assert str(row_difference(_rows((1, 2), (3, 4)), found)) == said
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ BAD_FRAMES = [
     (step('{"repair_action": 5}'), "repair_action=5 will not do"),
     (step('{"repair_action": "\\ud800"}'), "repair_action="),
     (step('{"repair_acton": "auto"}'), "'repair_acton'"),
+    (step('{"action": "generate"}'), "valid are: repair_action, custom_sql, timeout_s."),
     (step('{"repair_action": "fix_nothing"}'), "Unknown action 'fix_nothing'"),
     (step('{"repair_action": "fix_column"}'), "Attempt 1 is always 'generate'"),
     (step('{"custom_sql": "\\ud800"}'), "custom_sql="),
@@ -93,6 +94,10 @@ BAD_FRAMES = [
     (reset('{"question_id": "simple_99"}'), "Unknown question 'simple_99'"),
     (reset('{"question_id": "\\ud800"}'), "question_id="),
     (reset('{"qestion_id": "simple_01"}'), "'qestion_id'"),
+    (
+        reset('{"id": "simple_01"}'),
+        "valid are: seed, episode_id, task_id, question_id, split, index.",
+    ),
     (reset('{"seed": -1}'), "seed=-1 will not do"),
     (reset('{"seed": "one"}'), "seed='one' will not do"),
     (reset('{"index": 3}'), "needs the split"),
@@ -122,7 +127,9 @@ def test_steps_before_reset_and_after_the_end_say_what_to_call(server: Served):
         for _ in range(5):
             last = call(ws, "step", {"custom_sql": "SELECT 1"})
         assert last["data"]["done"]
-        assert "call reset() to start another" in call(ws, "step", {})["data"]["message"]
+        said = call(ws, "step", {})["data"]["message"]
+        assert said.endswith("step() after the episode is over: call reset() to start another.")
+        assert "standard error" not in said, "nothing has failed there"
         assert call(ws, "reset", {})["type"] == "observation"
 
 

@@ -15,6 +15,8 @@ import sqlbench as sb
 from sqlbench import analysis, plots
 from sqlbench.exceptions import SuiteError
 from sqlbench.grading.check import check_suite
+from sqlbench.grading.grade import grade
+from sqlbench.grading.report import grade_text
 from sqlbench.models import Completion, Usage
 from sqlbench.reports.transcript import repair_story, transcript
 from sqlbench.suites.template import write_template
@@ -75,6 +77,14 @@ def test_a_file_gives_a_suite(shop):
     assert second.evidence == "prices are in cents"
     assert suite.database(first).execute("SELECT title FROM products").rows[0] == ("pen",)
     assert "1 of 2 questions have no gold query" in suite.notes[0]
+
+
+def test_a_question_without_gold_counts_in_a_run_and_is_left_out_of_grading(shop):
+    (shop / "answers.txt").write_text("SELECT 3\nSELECT title FROM products\n")
+    text = grade_text(grade(written(shop, GOOD), shop / "answers.txt", progress=False))
+    assert "in a run success on them means that the query ran" in text
+    assert "`sqlbench grade` leaves them out" in text
+    assert "Invalid golds, left out: 1:\n  2: the question has no gold query" in text
 
 
 def test_the_content_hash_follows_questions_and_data(shop):

@@ -307,10 +307,10 @@ class CachedModel:
         if stored is not None:
             self.hits += 1
         elif self.mode == "replay":
+            again = f" (repeat {request.repeat})" if request.repeat else ""
             raise UnseenRequestError(
                 f"The store {str(self.store.path)!r} has no answer to attempt {request.attempt} "
-                f"({request.action}) at question {request.question_id!r}, asked for the "
-                f"{request.repeat + 1}. time, by {self.spec} at "
+                f"({request.action}) at question {request.question_id!r}{again}, by {self.spec} at "
                 f"{getattr(self.model, 'address', '') or 'no endpoint'}; it holds answers of "
                 f"{', '.join(self.store.models()) or 'no model'}. Replay the very configuration "
                 "that was recorded, or use cache mode auto to call out."

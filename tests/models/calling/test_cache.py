@@ -68,7 +68,7 @@ def test_a_replay_needs_no_key_and_names_what_it_lacks(suite, tmp_path):
     with pytest.raises(UnseenRequestError) as caught:
         asyncio.run(run)
     message = str(caught.value)
-    assert f"attempt 1 (generate) at question '{question}'" in message
+    assert f"attempt 1 (generate) at question '{question}', by openai:m at" in message
     assert "elsewhere.example" in message and server.url in message
 
 
