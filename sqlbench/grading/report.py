@@ -143,6 +143,13 @@ def _notes(graded: Graded) -> list[str]:
             f"Warning: {unknown:.0%} of the predictions name tables that their database does not "
             "have. Is the file in another order, or of another benchmark?"
         )
+    no_sql = (frame["error_class"] == "syntax_error").mean()
+    if no_sql > 0.5:
+        notes.append(
+            f"Warning: {no_sql:.0%} of the predictions are syntax errors. Are they answers with "
+            "prose or code fences around the SQL? They are graded as they stand: take the SQL out "
+            "first (sqlbench.models.extract.extract_sql), as a run does."
+        )
     if graded.meta.get("neighbours"):
         notes += _luck_notes(graded)
     return notes

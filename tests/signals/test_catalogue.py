@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 from shop import make_shop
 
-from sqlbench.databases import Limits, SQLiteDatabase
+from sqlbench.databases import Limits, QueryError, SQLiteDatabase
 from sqlbench.signals import catalogue as module
 from sqlbench.signals.catalogue import Catalogue, catalogue_of
 
@@ -106,6 +106,28 @@ def test_a_limit_that_is_hit_makes_a_question_unknown_and_never_false(shop_file,
         monkeypatch.setattr(known, "ask", lambda sql: None)
         assert not known.values("customers", "city").known
         assert known.holds("customers", "city", "Rome") is None
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_the_clock_alone_stops_is_asked_once_more(shop, times):
+    """As on a machine that is busy elsewhere."""
+    late = QueryError("timeout", timeout=True, reproducible=False)
+
+    class Hurried:
+        dialect, schema, content = "sqlite", shop.schema, shop.content
+
+        def __init__(self):
+            self.asked = []
+
+        def execute(self, sql):
+            self.asked.append(sql)
+            if self.asked.count(sql) <= times:
+                raise late
+            return shop.execute(sql)
+
+    known = Catalogue(Hurried())
+    assert known.values("customers", "city").known is (times == 1)
+    assert known.given_up == (times - 1)
 
 
 def test_a_schema_of_500_tables_is_searched_as_far_as_the_limit_goes(tmp_path):
