@@ -42,6 +42,7 @@ REPEATS = 5
 MOST_CHOICES = 500
 # The gold's time over the prediction's, from which on it earns so much.
 _REWARDS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5), (0.0, 0.25))
+_TEXT = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,13 @@ def load_accepted(path: str | Path, suite: Suite) -> dict[str, list[str]]:
         If it names a question that the suite lacks.
     """
     try:
-        values = yaml.safe_load(located(path).read_text(encoding="utf-8"))
+        root = yaml.compose(located(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"The accepted queries {shown(path)} cannot be read: {reason}") from None
-    listed = values.items() if isinstance(values, dict) else ()
-    found = {str(k): [v] if isinstance(v, str) else v for k, v in listed}
-    if not found or any(
-        not isinstance(sqls, list) or not sqls or not all(isinstance(s, str) for s in sqls)
-        for sqls in found.values()
-    ):
+    pairs = root.value if isinstance(root, yaml.MappingNode) else ()
+    found = {str(name.value): _texts(node) for name, node in pairs}  # an id like 003 is no number
+    if not found or not all(found.values()):
         raise ConfigError(
             f"The accepted queries {shown(path)} are question ids, each with a query or a list of "
             "queries, for example  q1: SELECT name FROM singer"
@@ -104,6 +102,13 @@ def load_accepted(path: str | Path, suite: Suite) -> dict[str, list[str]]:
         if name not in known:
             raise UnknownNameError("question", name, known)
     return found
+
+
+def _texts(node: yaml.Node) -> list[str]:
+    """Return a query or a list of them; none where anything else stands there."""
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    texts = [n.value for n in nodes if n.tag == _TEXT and n.value.strip()]
+    return texts if len(texts) == len(nodes) else []
 
 
 def measure(

@@ -41,7 +41,7 @@ def adhoc_suite(database: str, questions: Sequence[str], *, allow_superuser: boo
     Raises
     ------
     ConfigError
-        If the database's spec is malformed, or a question is empty.
+        If the database's spec is malformed, the questions are no list, or one is empty.
     SuiteError
         If the file is no database, or nothing in the database may be read.
     DatabaseFailure
@@ -52,6 +52,8 @@ def adhoc_suite(database: str, questions: Sequence[str], *, allow_superuser: boo
     >>> suite = adhoc_suite("shop.sqlite", ["What sold best?"])  # doctest: +SKIP
     >>> env = SQLAgentEnv(suite, model="openai", feedback="execution")  # doctest: +SKIP
     """
+    if isinstance(questions, str):
+        raise ConfigError(f"The questions are a list of texts: [{questions!r}].")
     if not questions or not all(q.strip() for q in questions):
         raise ConfigError("A question must be a text that is not empty.")
     opened = open_database(database, allow_superuser=allow_superuser)

@@ -121,11 +121,22 @@ class _Reader:
         return Question(
             id=self.unique(fields["id"], "question"),
             text=self.text(fields["text"], "text"),
-            gold=self.text(gold, "gold").rstrip(";").rstrip() if gold else None,
+            gold=self.gold(gold) if gold else None,
             db_id=db_id,
             task_id=task_id,
             evidence=self.text(evidence, "evidence") if evidence else "",
         )
+
+    def gold(self, node: yaml.Node) -> str:
+        if isinstance(node, yaml.SequenceNode):
+            raise self.error(
+                node,
+                "gold is one query; others that are right as well are for a file that  sqlbench "
+                "grade --accept  takes",
+            )
+        if isinstance(node, yaml.ScalarNode) and not node.value.strip():
+            raise self.error(node, "gold is empty: leave it out where there is none")
+        return self.text(node, "gold").rstrip(";").rstrip()
 
     def mapping(self, node: yaml.Node, what: str, known: dict[str, bool]) -> dict[str, yaml.Node]:
         """Return the nodes of a mapping's fields; fields that are null count as left out."""

@@ -217,6 +217,8 @@ def test_a_database_without_tables_is_refused(tmp_path):
         adhoc_suite(str(path), ["Q"])
     with pytest.raises(ConfigError, match="not empty"):
         adhoc_suite(str(path), [])
+    with pytest.raises(ConfigError, match=r"a list of texts: \['How many\?'\]"):
+        adhoc_suite(str(path), "How many?")
 
 
 def test_a_table_shows_what_it_leaves_out_and_nothing_that_steers_a_terminal():

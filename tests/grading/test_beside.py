@@ -121,10 +121,18 @@ def test_times_earn_as_the_evaluator_has_it(shop):
     assert time_ratio("SELECT 50000", slow, database) < 0.5
 
 
-@pytest.mark.parametrize("text", ["", "- a", "names: 7", "names: []", "names: [1]", "a: b: c"])
+@pytest.mark.parametrize(
+    "text", ["", "- a", "names: 7", "names: []", "names: [1]", "a: b: c", "names: ''"]
+)
 def test_accepted_queries_of_another_form_are_refused(shop, tmp_path, text):
     (tmp_path / "accept.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"accepted queries .*accept\.yaml"):
+        load_accepted(tmp_path / "accept.yaml", shop)
+
+
+def test_an_id_that_looks_like_a_number_is_a_text(shop, tmp_path):
+    (tmp_path / "accept.yaml").write_text("003: SELECT 1\n3: [SELECT 2]\n")
+    with pytest.raises(UnknownNameError, match="question '003'"):
         load_accepted(tmp_path / "accept.yaml", shop)
 
 

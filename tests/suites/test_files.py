@@ -116,6 +116,8 @@ def test_the_content_hash_follows_questions_and_data(shop):
         ("shop.sqlite", ".", "is a directory"),
         ("tasks:\n", "tasks: none\ndescription:\n", "line 3: tasks must be a list"),
         ("text: How many products are there?", "text: {a: b}", "line 8: text must be a text"),
+        ("SELECT COUNT(*) FROM products;", "''", "line 9: gold is empty: leave it out"),
+        ("SELECT COUNT(*) FROM products;", "[SELECT 1, SELECT 2]", "line 9: gold is one query;"),
         ("text: How", "text: 'How", "no valid YAML"),
         ("    text: >", "\ttext: >", "no valid YAML"),
     ],

@@ -131,7 +131,8 @@ def check_prices(paid: Collection[str], prices: Mapping[str, Price]) -> None:
     if missing:
         raise ConfigError(
             f"A budget needs a price, and there is none for {missing[0]!r}: write it into a TOML "
-            "file and name that as prices, or limit the calls with max_calls."
+            "file and name that as prices (--prices FILE), or limit the calls with max_calls "
+            "(--max-calls N)."
         )
     if not paid:
         raise ConfigError("A budget limits what calls cost, and no model here costs anything.")
