@@ -313,7 +313,8 @@ class CachedModel:
                 f"({request.action}) at question {request.question_id!r}{again}, by {self.spec} at "
                 f"{getattr(self.model, 'address', '') or 'no endpoint'}; it holds answers of "
                 f"{', '.join(self.store.models()) or 'no model'}. Replay the very configuration "
-                "that was recorded, or use cache mode auto to call out."
+                "that was recorded, or use cache mode auto to call out, as for an episode that the "
+                "recorded run lost."
             )
         return stored
 
