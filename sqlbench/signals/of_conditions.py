@@ -14,7 +14,7 @@ signal = Register("conditions")
 @signal.of_statement
 def negation_asked_not_given(r: Reading, s: Statement) -> Measure:
     """The question says not or without, and the statement negates nothing."""
-    found = r.question.says(cues.NO) and not _negation(r, s)
+    found = r.question.says(cues.NO) and not _negation(s)
     return (found, "The question says not or without, and the statement negates nothing.")
 
 
@@ -119,19 +119,12 @@ def division_not_asked(r: Reading, s: Statement) -> Measure:
     return exp.Div in s.kinds and not (r.question.says(cues.PART) or r.question.says(cues.AVERAGE))
 
 
-def _negation(r: Reading, s: Statement) -> bool:
-    if s.count(exp.Not, exp.NEQ, exp.NullSafeNEQ, exp.Except) or _null(r, s):
+def _negation(s: Statement) -> bool:
+    if s.count(exp.Not, exp.NEQ, exp.NullSafeNEQ, exp.Except) or (exp.Is in s.kinds and _null(s)):
         return True
     return any(j.side == "LEFT" for scope in s.scopes for j in scope.joins)
 
 
-def _null(r: Reading, s: Statement) -> bool:
-    """Return whether something IS NULL that may be: a key is it only where an outer join has it."""
-    if exp.Is not in s.kinds:
-        return False
-    columns = {id(c.node): r.catalogue.column(c.table, c.name) for c in s.columns}
-    for node in s.tree.find_all(exp.Is):
-        column = columns.get(id(node.this))
-        if isinstance(node.expression, exp.Null) and not (column and column.primary_key):
-            return True
-    return False
+def _null(s: Statement) -> bool:
+    """Return whether something IS NULL: who has no city, or is without one."""
+    return any(isinstance(node.expression, exp.Null) for node in s.tree.find_all(exp.Is))

@@ -261,14 +261,6 @@ def test_null_and_what_is_distinct_from_a_value_are_negations(shop, condition):
     assert values(shop, asked, NAMED + " WHERE city = 'Paris'")["negation_asked_not_given"] == 1
 
 
-def test_that_a_key_is_null_negates_nothing_without_an_outer_join(shop):
-    asked = "Which customers have no order?"
-    inner = JOINED + " WHERE T2.order_id IS NULL"
-    assert values(shop, asked, inner)["negation_asked_not_given"] == 1
-    outer = inner.replace(" JOIN", " LEFT JOIN")
-    assert values(shop, asked, outer)["negation_asked_not_given"] == 0
-
-
 def test_hint_names_columns_and_texts(shop):
     question = "Who is in Paris?\nin Paris refers to customers.city = 'Paris'"
     found = values(shop, question, NAMED)
