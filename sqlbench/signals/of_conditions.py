@@ -120,11 +120,6 @@ def division_not_asked(r: Reading, s: Statement) -> Measure:
 
 
 def _negation(s: Statement) -> bool:
-    if s.count(exp.Not, exp.NEQ, exp.NullSafeNEQ, exp.Except) or (exp.Is in s.kinds and _null(s)):
-        return True
-    return any(j.side == "LEFT" for scope in s.scopes for j in scope.joins)
-
-
-def _null(s: Statement) -> bool:
-    """Return whether something IS NULL: who has no city, or is without one."""
-    return any(isinstance(node.expression, exp.Null) for node in s.tree.find_all(exp.Is))
+    return s.count(exp.Not, exp.NEQ, exp.Except) > 0 or any(
+        j.side == "LEFT" for scope in s.scopes for j in scope.joins
+    )

@@ -253,14 +253,6 @@ def test_an_empty_result_is_not_laid_on_a_literal_that_is_there_in_another_case(
     assert values(shop, NAMES_Q, sql)["empty_by_literal"] == 2
 
 
-@pytest.mark.parametrize("condition", ["city IS NULL", "city IS DISTINCT FROM 'Paris'"])
-def test_null_and_what_is_distinct_from_a_value_are_negations(shop, condition):
-    asked = "Which customers have no city, or are not in Paris?"
-    found = values(shop, asked, f"{NAMED} WHERE {condition}")
-    assert found["negation_asked_not_given"] == 0
-    assert values(shop, asked, NAMED + " WHERE city = 'Paris'")["negation_asked_not_given"] == 1
-
-
 def test_hint_names_columns_and_texts(shop):
     question = "Who is in Paris?\nin Paris refers to customers.city = 'Paris'"
     found = values(shop, question, NAMED)
