@@ -33,7 +33,7 @@ from sqlbench.databases.watch import WATCH, Ticket
 _STEPS_PER_CHECK = 500
 _BRIEF_CHECKS = sqlite_brief.MAX_STEPS // _STEPS_PER_CHECK
 _CELL = 64  # bytes that Python needs for a cell, beside its letters
-_LONG = 0.1  # seconds after which a statement's memory is given back to the system
+_LONG = 0.02  # seconds after which a statement's memory is given back to the system
 
 _MAX_WORDS = 200_000  # 50 ms of compiling
 # SQLite's own functions of texts serve those that are not UTF-8. At this length the slowest
