@@ -8,13 +8,15 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from folders import HELPERS, ROOT
 
 import sqlbench as sb
 from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import find_metric
+from sqlbench.grading import find_metric, metrics
 from sqlbench.grids.compare import compare
 from sqlbench.grids.grid import processes
 from sqlbench.policies import make_policy, registry
@@ -128,3 +130,20 @@ def test_the_documented_cell_gives_its_table_in_a_notebook(tmp_path, monkeypatch
     ).execute()
     said = "".join(o.get("text", "") for o in notebook.cells[0].outputs)
     assert "| restless" in said and "in threads" in said
+
+
+@pytest.mark.parametrize("said", [0.3, [True], None, [], "", 1], ids=repr)
+def test_a_metric_of_ones_own_that_gives_no_truth_and_no_reason_is_told(monkeypatch, said):
+    monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(agrees=lambda gold, pred: said))
+    metric = metrics._own_metric.__wrapped__("theirs:agrees")
+    with pytest.raises(ConfigError, match=r"'theirs:agrees' gave .*: expected True or False"):
+        metric.reason(None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"), [(True, "match"), (np.False_, "values"), ("too_wide", "too_wide")]
+)
+def test_a_metric_of_ones_own_gives_a_truth_or_a_reason(monkeypatch, said, reason):
+    monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(agrees=lambda gold, pred: said))
+    metric = metrics._own_metric.__wrapped__("theirs:agrees")
+    assert metric.reason(None, None) == reason

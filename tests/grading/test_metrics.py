@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterator
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from sandboxed import COUNT
 
 from sqlbench.databases import Limits, QueryError, SQLiteDatabase
-from sqlbench.exceptions import ConfigError, UnknownNameError
-from sqlbench.grading import (
-    Gold,
-    Verdict,
-    compare,
-    failed,
-    find_metric,
-    metrics,
-    run_gold,
-    task_score,
-)
+from sqlbench.exceptions import UnknownNameError
+from sqlbench.grading import Gold, Verdict, compare, failed, find_metric, run_gold, task_score
 
 SCRIPT = """
 CREATE TABLE pupil (id INTEGER, name TEXT, mark REAL, born TEXT, city TEXT, photo BLOB);
@@ -408,20 +396,3 @@ def test_a_wrong_result_never_scores_as_a_right_one(database: SQLiteDatabase) ->
     assert task_score(gold, gold, False) == 0.75
     assert task_score(gold, None, False) == 0.0
     assert task_score(gold, gold, True) == 1.0
-
-
-@pytest.mark.parametrize("said", [0.3, [True], None, [], "", 1], ids=repr)
-def test_a_metric_of_ones_own_that_gives_no_truth_and_no_reason_is_told(monkeypatch, said):
-    monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(agrees=lambda gold, pred: said))
-    metric = metrics._own_metric.__wrapped__("theirs:agrees")
-    with pytest.raises(ConfigError, match=r"'theirs:agrees' gave .*: expected True or False"):
-        metric.reason(None, None)
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"), [(True, "match"), (np.False_, "values"), ("too_wide", "too_wide")]
-)
-def test_a_metric_of_ones_own_gives_a_truth_or_a_reason(monkeypatch, said, reason):
-    monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(agrees=lambda gold, pred: said))
-    metric = metrics._own_metric.__wrapped__("theirs:agrees")
-    assert metric.reason(None, None) == reason
