@@ -68,8 +68,13 @@ def take_folder(folder: Path, meta: dict[str, Any]) -> IO[bytes]:
         raise TableError(
             f"The folder {str(folder)!r} holds files and no repair table; name an empty or new one."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / "lock").open("ab")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
+    except OSError as error:
+        raise TableError(
+            f"The table's folder {str(folder)!r} cannot be written: {error.strerror}."
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

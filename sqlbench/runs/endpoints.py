@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -49,7 +49,7 @@ def endpoint_notes(meta: Mapping[str, Any]) -> list[str]:
 
 
 def _are_texts(urls: object) -> bool:
-    return isinstance(urls, Sequence) and all(isinstance(u, str) for u in urls)
+    return isinstance(urls, list) and all(isinstance(u, str) for u in urls)
 
 
 def _without_secrets(url: str) -> str:

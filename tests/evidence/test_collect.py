@@ -184,6 +184,12 @@ def test_a_table_of_a_profile_that_has_changed_since_is_refused(tmp_path):
     gather(tmp_path / "table", model=f"simulated:{profile}", samples=1)
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TableError, match=r"folder '.*' cannot be written: Not a directory\."):
+        gather(tmp_path / "file" / "table")
+
+
 def test_folders_that_hold_no_table_are_refused(tmp_path):
     with pytest.raises(TableError, match=r"table\.json is missing"):
         load_table(tmp_path)

@@ -21,7 +21,9 @@ def test_no_password_and_no_query_is_kept():
     assert found == {"openai:m": ["https://host:8000/v1"]}
 
 
-@pytest.mark.parametrize("damaged", [["http://one"], {"openai:m": 5}, {"openai:m": [5]}, "x"])
+@pytest.mark.parametrize(
+    "damaged", [["http://one"], {"openai:m": 5}, {"openai:m": [5]}, {"openai:m": "http://one"}, "x"]
+)
 def test_a_damaged_record_is_said(damaged):
     with pytest.raises(RunFolderError, match="its endpoints are"):
         endpoints_with(json.loads(json.dumps({"endpoints": damaged})), {})
